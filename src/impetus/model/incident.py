@@ -1,0 +1,110 @@
+"""What people make of alerts: states, decisions, incidents."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from impetus.model.alert import Severity
+from impetus.model.base import Identifier, Line, Slug, Text, UtcTime, Value, new_id
+from impetus.model.place import Place
+
+
+class AlertState(StrEnum):
+    """Where an alert is on its way: new, acknowledged, then confirmed, dismissed or escalated."""
+
+    NEW = "new"
+    ACKNOWLEDGED = "acknowledged"
+    CONFIRMED = "confirmed"
+    DISMISSED = "dismissed"
+    ESCALATED = "escalated"
+
+
+class AlertAction(StrEnum):
+    """What a person does with an alert."""
+
+    ACKNOWLEDGE = "acknowledge"
+    CONFIRM = "confirm"
+    DISMISS = "dismiss"
+    ESCALATE = "escalate"
+    REOPEN = "reopen"
+
+
+class IncidentState(StrEnum):
+    """Where an incident is on its way."""
+
+    CANDIDATE = "candidate"
+    OPEN = "open"
+    CONTAINED = "contained"
+    CLOSED = "closed"
+    REVIEWED = "reviewed"
+
+
+class IncidentAction(StrEnum):
+    """What a person does with an incident."""
+
+    OPEN = "open"
+    CONTAIN = "contain"
+    CLOSE = "close"
+    REOPEN = "reopen"
+    REVIEW = "review"
+    JOIN = "join"
+    """Put an alert into the incident."""
+    SEPARATE = "separate"
+    """Take an alert out of the incident."""
+    NOTE = "note"
+
+
+class ThreatClass(StrEnum):
+    """The mission's words: a threat against a known target, one that is still developing, or not yet told apart."""
+
+    SPECIFIC = "specific"
+    EVOLVING = "evolving"
+    UNDETERMINED = "undetermined"
+
+
+class SubjectKind(StrEnum):
+    """What an assessment is about."""
+
+    ALERT = "alert"
+    INCIDENT = "incident"
+
+
+class Assessment(Value):
+    """One decision of one named person; kept for ever, never changed. Replaying a decision with the same id is harmless."""
+
+    id: Identifier = Field(default_factory=new_id)
+    tenant: Slug
+    subject_kind: SubjectKind
+    subject: Identifier
+    action: Slug
+    """One of `AlertAction` or `IncidentAction`."""
+    reason: Text = ""
+    state_before: Slug
+    state_after: Slug
+    version: Annotated[int, Field(ge=1)]
+    """Version of the subject after this decision."""
+    person: Identifier
+    person_name: Line
+    decided: UtcTime
+    alert: Identifier | None = None
+    """The alert that was joined to or separated from an incident."""
+
+
+class Incident(Value):
+    """One happening that several alerts and people are about."""
+
+    id: Identifier = Field(default_factory=new_id)
+    tenant: Slug
+    title: Line
+    summary: Text = ""
+    state: IncidentState = IncidentState.CANDIDATE
+    severity: Severity = Severity.UNKNOWN
+    threat_class: ThreatClass = ThreatClass.UNDETERMINED
+    place: Place | None = None
+    alerts: tuple[Identifier, ...] = ()
+    opened: UtcTime
+    updated: UtcTime
+    version: Annotated[int, Field(ge=1)] = 1

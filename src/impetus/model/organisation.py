@@ -1,0 +1,60 @@
+"""Who works with the system: organisations (tenants), users, roles and what they may do."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from impetus.model.base import Identifier, Line, Slug, UtcTime, Value
+
+
+class Role(StrEnum):
+    """What a person does in a control room or around it."""
+
+    OPERATOR = "operator"
+    SUPERVISOR = "supervisor"
+    IT_SECURITY = "it-security"
+    ANALYST = "analyst"
+    PLANNER = "planner"
+    DATA_PROTECTION_OFFICER = "data-protection-officer"
+    ADMINISTRATOR = "administrator"
+
+
+class Permission(StrEnum):
+    """What a role or a token may do; also the scope words of machine tokens. What is not granted is denied."""
+
+    OBSERVATIONS_READ = "observations:read"
+    OBSERVATIONS_WRITE = "observations:write"
+    ALERTS_READ = "alerts:read"
+    ALERTS_WRITE = "alerts:write"
+    ALERTS_DECIDE = "alerts:decide"
+    INCIDENTS_READ = "incidents:read"
+    INCIDENTS_DECIDE = "incidents:decide"
+    EVIDENCE_READ = "evidence:read"
+    TOOLS_READ = "tools:read"
+    DEAD_LETTERS_READ = "dead-letters:read"
+    DEAD_LETTERS_DECIDE = "dead-letters:decide"
+    AUDIT_READ = "audit:read"
+    ADMINISTRATION = "administration"
+
+
+class Tenant(Value):
+    """An organisation: the police, the municipality, the fire service. Nothing crosses between two without an agreement."""
+
+    id: Slug
+    name: Line
+    created: UtcTime
+
+
+class User(Value):
+    """A person with an account in one organisation."""
+
+    id: Identifier
+    tenant: Slug
+    name: Slug
+    """What the person logs in with; unique in the installation."""
+    full_name: Line
+    role: Role
+    language: Slug = "en"
+    active: bool = True
+    created: UtcTime
+
