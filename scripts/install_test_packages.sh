@@ -9,7 +9,8 @@ has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 has_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
 
 missing=()
-has chromium || missing+=(chromium)
+# A machine without a desktop may have no font at all, and then a page has no text to look at.
+has chromium || missing+=(chromium fonts-dejavu-core)
 has mosquitto || missing+=(mosquitto)
 has nats-server || missing+=(nats-server)
 has_postgresql || missing+=(postgresql)
@@ -54,6 +55,8 @@ if ! { apt update && apt install --no-install-recommends "${missing[@]}"; }; the
 fi
 
 # Nor shall they start with the machine from now on. (Fails where there is no systemd: then nothing starts them anyway.)
-for service in "${missing[@]}"; do
-  [ "$service" = chromium ] || "${as_root[@]}" systemctl disable --now "$service" >>"$log" 2>&1 || true
+for package in "${missing[@]}"; do
+  case $package in
+    mosquitto | nats-server | postgresql) "${as_root[@]}" systemctl disable --now "$package" >>"$log" 2>&1 || true ;;
+  esac
 done

@@ -1,0 +1,27 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["tests.servers"]
+
+# A busy machine is slow; that is no failure of the code under test.
+settings.register_profile("impetus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("impetus")
+
+MARKER_OF_FIXTURE = {
+    "mosquitto_server": "mosquitto",
+    "secure_mosquitto_server": "mosquitto",
+    "postgresql_server": "postgresql",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the servers that it uses, so that `-m "not postgresql"` leaves them out."""
+    for item in items:
+        for fixture, marker in MARKER_OF_FIXTURE.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
