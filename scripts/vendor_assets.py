@@ -36,6 +36,14 @@ class Library:
 
 
 LIBRARIES = (
+    Library(
+        "@fontsource-variable/inter",
+        ("files/inter-latin-wght-normal.woff2", "files/inter-latin-ext-wght-normal.woff2"),
+    ),
+    Library(
+        "@fontsource-variable/jetbrains-mono",
+        ("files/jetbrains-mono-latin-wght-normal.woff2", "files/jetbrains-mono-latin-ext-wght-normal.woff2"),
+    ),
     Library("ag-grid-community", ("dist/ag-grid-community.min.js",), bundled=("ag-stack",)),
     Library("echarts", ("dist/echarts.esm.min.mjs", "dist/echarts.min.js", "NOTICE"), bundled=("zrender", "tslib")),
     Library("htmx.org", ("dist/htmx.min.js", "dist/ext/hx-csp.min.js", "dist/ext/hx-sse.min.js")),
@@ -71,18 +79,16 @@ def npm_command() -> list[str]:
     return [str(package / "bin" / "node"), str(package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
-def install(folder: Path) -> None:
-    """Install the locked packages into a folder of their own; none of their scripts is run."""
-    for name in NPM_INPUTS:
-        shutil.copy(ROOT / name, folder)
-    command = [*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+def run_npm(*arguments: str, folder: Path) -> None:
+    """Run npm quietly; none of the packages' own scripts is run."""
+    command = [*npm_command(), *arguments, "--ignore-scripts"]
     # npm starts `node` by name, so the one that belongs to it must come first.
     search_path = os.pathsep.join([str(Path(command[0]).parent), os.environ.get("PATH", os.defpath)])
     result = subprocess.run(  # noqa: S603 - the command is written above, nothing in it comes from outside
         command, cwd=folder, env={**os.environ, "PATH": search_path}, capture_output=True, text=True, check=False
     )
     if result.returncode != 0:
-        raise VendorError("npm could not install the browser libraries:\n" + (result.stdout + result.stderr)[-2000:])
+        raise VendorError(f"npm {' '.join(arguments)} failed:\n{(result.stdout + result.stderr)[-2000:]}")
 
 
 def licence_files(package: Path) -> Iterator[Path]:
@@ -116,33 +122,41 @@ def copy_library(library: Library, modules: Path, target: Path) -> dict[str, str
     return {"version": manifest["version"], "license": manifest["license"]}
 
 
-def main() -> int:
-    expected = fingerprint()
-    if is_current(expected):
-        return 0
-    # Built beside the final place and moved in one step, so that an interrupted run leaves no half a library.
+def vendor(expected: str) -> dict[str, dict[str, str]]:
+    """Put all libraries into VENDOR, and return what was put there."""
     VENDOR.parent.mkdir(parents=True, exist_ok=True)
+    # Built beside the final place and moved in one step, so that an interrupted run leaves no half a library.
     with (
         tempfile.TemporaryDirectory(prefix="impetus-npm-") as install_folder,
         tempfile.TemporaryDirectory(prefix=".vendor-", dir=VENDOR.parent) as staging_folder,
     ):
+        for name in NPM_INPUTS:
+            shutil.copy(ROOT / name, install_folder)
+        run_npm("ci", folder=Path(install_folder))
         staging = Path(staging_folder) / VENDOR.name
-        try:
-            install(Path(install_folder))
-            packages = {
-                library.name: copy_library(library, Path(install_folder) / "node_modules", staging / library.name)
-                for library in LIBRARIES
-            }
-        except VendorError as error:
-            print(error, file=sys.stderr)
-            return 1
+        packages = {
+            library.name: copy_library(library, Path(install_folder) / "node_modules", staging / library.name)
+            for library in LIBRARIES
+        }
         versions = {"fingerprint": expected, "packages": packages}
         (staging / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
         shutil.rmtree(VENDOR, ignore_errors=True)
         staging.rename(VENDOR)
-    print("Browser libraries: " + ", ".join(f"{name} {entry['version']}" for name, entry in packages.items()))
+    return packages
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        if arguments == ["--lock"]:
+            run_npm("install", "--package-lock-only", folder=ROOT)
+        elif not is_current(expected := fingerprint()):
+            packages = vendor(expected)
+            print("Browser libraries: " + ", ".join(f"{name} {entry['version']}" for name, entry in packages.items()))
+    except VendorError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
