@@ -38,9 +38,7 @@ UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 
 Identifier = Annotated[
     str,
-    StringConstraints(
-        min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_:/@~-]*(\.[A-Za-z0-9_:/@~-]+)*$"
-    ),
+    StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_:/@~-]*(\.[A-Za-z0-9_:/@~-]+)*$"),
 ]
 """A name that machines use: of a datastream, a tool, a tenant. No spaces, no leading or trailing dot."""
 

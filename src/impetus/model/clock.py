@@ -1,4 +1,4 @@
-"""Time is asked of a `Clock`, never of the system, so that exercises can replay recorded hours through the live code."""
+"""Time is asked of a `Clock`, never of the system, so that exercises replay recorded hours through live code."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The envelope of everything on the bus: a CloudEvent (CNCF CloudEvents 1.0) with extensions for tenant and partition."""
+"""The envelope of everything on the bus: a CloudEvent (CNCF, 1.0) with extensions for tenant and partition."""
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -83,6 +84,6 @@ class Envelope(Value):
             data=message.model_dump_json().encode(),
         )
 
-    def open(self, message_type: type[MessageType]) -> MessageType:
+    def open(self, message_type: builtins.type[MessageType]) -> MessageType:
         """The message inside. Raises `pydantic.ValidationError` if it does not have that type."""
         return message_type.model_validate_json(self.data)

@@ -73,7 +73,7 @@ class SubjectKind(StrEnum):
 
 
 class Assessment(Value):
-    """One decision of one named person; kept for ever, never changed. Replaying a decision with the same id is harmless."""
+    """One decision of one named person; kept for ever, never changed. The same id again is the same decision."""
 
     id: Identifier = Field(default_factory=new_id)
     tenant: Slug

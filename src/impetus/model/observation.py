@@ -72,7 +72,8 @@ class ObservationBatch(Value):
     def _columns_match(self) -> Self:
         if not len(self.index) == len(self.time_us) == len(self.value):
             raise ValueError(
-                f"columns differ in length: index {len(self.index)}, time_us {len(self.time_us)}, value {len(self.value)}"
+                "columns differ in length: "
+                f"index {len(self.index)}, time_us {len(self.time_us)}, value {len(self.value)}"
             )
         if self.index and max(self.index) >= len(self.datastreams):
             raise ValueError(f"index {max(self.index)} points past the {len(self.datastreams)} datastreams")

@@ -38,7 +38,7 @@ class Permission(StrEnum):
 
 
 class Tenant(Value):
-    """An organisation: the police, the municipality, the fire service. Nothing crosses between two without an agreement."""
+    """An organisation: police, municipality, fire service. Nothing crosses between two without an agreement."""
 
     id: Slug
     name: Line
@@ -57,4 +57,3 @@ class User(Value):
     language: Slug = "en"
     active: bool = True
     created: UtcTime
-
