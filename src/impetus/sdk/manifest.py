@@ -1,0 +1,198 @@
+"""What a tool says of itself before it runs: `manifest.toml` in its folder."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from impetus.model import Category, ConfigurationError, DataClass, Line, Role, Severity, Slug, Text, Value
+
+MANIFEST_NAME = "manifest.toml"
+
+SEVERITY_ORDER: Mapping[Severity, int] = MappingProxyType(
+    {Severity.UNKNOWN: 0, Severity.MINOR: 1, Severity.MODERATE: 2, Severity.SEVERE: 3, Severity.EXTREME: 4}
+)
+"""From the least to the most severe."""
+
+
+class Capability(StrEnum):
+    """What a tool helps with, in the words of the mission."""
+
+    DETECTING_EMERGENCIES = "detecting-emergencies"
+    IDENTIFYING_EMERGING_THREATS = "identifying-emerging-threats"
+    EMERGENCY_MANAGEMENT = "emergency-management"
+    CYBER_PROTECTION = "cyber-protection"
+    OPERATIONAL_EFFICIENCY = "operational-efficiency"
+
+
+class AiActClass(StrEnum):
+    """Risk class under the EU's AI Act (Regulation (EU) 2024/1689). Forbidden practices have no class here."""
+
+    NO_AI = "no-ai"
+    MINIMAL = "minimal"
+    LIMITED = "limited"
+    """Transparency obligations (article 50)."""
+    HIGH = "high"
+    """Annex I or III: the obligations of chapter III apply."""
+
+
+FORBIDDEN_PRACTICES: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {
+        "face recognition and biometric identification": re.compile(
+            r"(face|facial|biometric|gait|iris)\w*( \w+)?( \w+)? (recogni|identif|match|categori)"
+            r"|(recogni|identif)\w*( \w+)?( \w+)? (face|facial|gait)"
+            r"|re ?identif\w*"
+        ),
+        "social scoring": re.compile(r"(social|citizen|trustworthiness)\w*( \w+)? (scor|rating|rank|credit)"),
+        "profiling of named private persons": re.compile(
+            r"profil\w*( \w+){0,3} (person|people|individual|citizen|resident|user|author)"
+            r"|(person|people|individual|citizen|resident|user|author)\w*( \w+)? profil"
+        ),
+        "inferring the emotions of staff": re.compile(r"\bemotion"),
+        "predictive policing of persons": re.compile(
+            r"predictive polic|(predict|forecast)\w*( \w+){0,3} (offend|criminal|reoffen|recidiv|perpetrator)"
+            r"|(recidivism|offend\w*|criminal\w*)( \w+){0,2} (predict|forecast|risk)"
+        ),
+    }
+)
+"""Practices that no tool may have as its purpose (the EU's AI Act, article 5, and the house's own rules), and the words
+of a purpose that give them away. This refuses an honest manifest; it does not find out a dishonest one: approval of the
+data-protection record by a person does."""
+
+
+def forbidden_practice(text: str) -> str | None:
+    """The forbidden practice that these words name, if any.
+
+    >>> forbidden_practice("facial-recognition")
+    'face recognition and biometric identification'
+    >>> forbidden_practice("traffic-operations") is None
+    True
+    """
+    words = " ".join(re.findall(r"[a-z0-9]+", text.lower()))
+    return next((practice for practice, pattern in FORBIDDEN_PRACTICES.items() if pattern.search(words)), None)
+
+
+class ToolInput(Value):
+    """A kind of message that the tool reads."""
+
+    kind: Literal["observation"] = "observation"
+    observed_properties: tuple[Slug, ...] = ()
+    """Which observed properties of datastreams it gets; empty: all, and datastreams that nobody registered."""
+
+
+class Detector(Value):
+    """One thing that the tool can notice; calibration is learnt for each."""
+
+    id: Slug
+    title: Line
+    description: Text = ""
+    category: Category
+    max_severity: Severity
+    """The most severe alert that it may raise."""
+
+
+class Manifest(Value):
+    """A tool's manifest. What is not declared here, the tool may not do."""
+
+    id: Slug
+    """The same as the folder's name (with `-` for `_`) and the entry point's."""
+    title: Line
+    summary: Line
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+([a-z0-9.+-]*)$")]
+    capability: Capability
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    """Whom it is for: who sees its panels."""
+    inputs: tuple[ToolInput, ...] = ()
+    detectors: Annotated[tuple[Detector, ...], Field(min_length=1)]
+    purposes: Annotated[tuple[Line, ...], Field(min_length=1)]
+    """What its data is processed for, in a few words each (GDPR article 5(1)(b))."""
+    personal_data: bool
+    data_classes: Annotated[tuple[DataClass, ...], Field(min_length=1)]
+    """Classes of data that it reads or emits."""
+    retention_days: Annotated[int, Field(ge=0, le=3_650)]
+    """How long what it keeps may be kept."""
+    ai_act_class: AiActClass
+    tick_s: Annotated[float, Field(ge=0.1, le=3_600)] = 10.0
+    """Seconds between two calls of `Tool.tick`."""
+    history_days: Annotated[float, Field(ge=0, le=400)] = 0.0
+    """Days of history that it wants to warm up from; readings are kept at least that long."""
+
+    @field_validator("purposes")
+    @classmethod
+    def _purposes_are_allowed(cls, purposes: tuple[str, ...]) -> tuple[str, ...]:
+        for purpose in purposes:
+            if practice := forbidden_practice(purpose):
+                raise ValueError(f"{purpose!r} is a forbidden practice: {practice}")
+        return purposes
+
+    @field_validator("detectors")
+    @classmethod
+    def _detectors_are_distinct_and_allowed(cls, detectors: tuple[Detector, ...]) -> tuple[Detector, ...]:
+        seen: set[str] = set()
+        for detector in detectors:
+            if detector.id in seen:
+                raise ValueError(f"detector {detector.id!r} is declared twice")
+            seen.add(detector.id)
+            if practice := forbidden_practice(detector.id) or forbidden_practice(detector.title):
+                raise ValueError(f"detector {detector.id!r} is a forbidden practice: {practice}")
+        return detectors
+
+    @model_validator(mode="after")
+    def _personal_data_is_consistent(self) -> Self:
+        about_persons = {DataClass.PSEUDONYMOUS, DataClass.PERSONAL, DataClass.SENSITIVE} & set(self.data_classes)
+        if about_persons and not self.personal_data:
+            names = ", ".join(sorted(about_persons))
+            raise ValueError(f"personal_data is false, but data_classes names {names}")
+        if self.personal_data and not about_persons:
+            raise ValueError("personal_data is true, but data_classes names no class of data about persons")
+        return self
+
+    def detector(self, id: str) -> Detector | None:
+        """The declared detector of that id."""
+        return next((detector for detector in self.detectors if detector.id == id), None)
+
+    def observed_properties(self) -> frozenset[str] | None:
+        """Observed properties that the tool reads; None for all."""
+        if any(not entry.observed_properties for entry in self.inputs):
+            return None
+        return frozenset(name for entry in self.inputs for name in entry.observed_properties)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest in a tool's folder.
+
+    Raises:
+        ConfigurationError: it is missing, is not TOML, or a field is wrong; names the file and each field.
+    """
+    path = folder / MANIFEST_NAME
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path} is missing", hint=f"a tool's folder holds a {MANIFEST_NAME}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is not TOML: {error}") from error
+    try:
+        manifest = Manifest.model_validate(content)
+    except ValidationError as error:
+        wrong = "; ".join(_describe(problem["loc"], problem["msg"]) for problem in error.errors(include_url=False))
+        raise ConfigurationError(f"{path}: {wrong}", hint="see docs/guide/write-a-tool.md for each field") from error
+    expected = folder.resolve().name.replace("_", "-")
+    if manifest.id != expected:
+        raise ConfigurationError(
+            f"{path}: id: {manifest.id!r} differs from the folder's name {expected!r}", hint="make them the same"
+        )
+    return manifest
+
+
+def _describe(location: tuple[int | str, ...], message: str) -> str:
+    field = ".".join(str(part) for part in location)
+    return f"{field}: {message}" if field else message

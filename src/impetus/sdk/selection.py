@@ -1,0 +1,39 @@
+"""A tool gets only the data that its manifest asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from impetus.model import Datastream, ObservationBatch
+from impetus.sdk.manifest import Manifest
+
+
+class InputSelection:
+    """Which datastreams of an organisation a tool may read; a tool that asks for all gets unregistered ones as well."""
+
+    def __init__(self, manifest: Manifest, registered: Iterable[Datastream]) -> None:
+        properties = manifest.observed_properties()
+        self.datastreams = tuple(
+            datastream for datastream in registered if properties is None or datastream.observed_property in properties
+        )
+        self._allowed = None if properties is None else {datastream.id for datastream in self.datastreams}
+
+    def select(self, batch: ObservationBatch) -> ObservationBatch | None:
+        """The part of the batch that the tool may read, in the same order; None if there is none."""
+        if self._allowed is None or self._allowed.issuperset(batch.datastreams):
+            return batch
+        numbers: dict[int, int] = {}
+        names: list[str] = []
+        for number, name in enumerate(batch.datastreams):
+            if name in self._allowed:
+                numbers[number] = len(names)
+                names.append(name)
+        rows = [row for row, number in enumerate(batch.index) if number in numbers]
+        if not rows:
+            return None
+        return ObservationBatch(
+            datastreams=tuple(names),
+            index=tuple(numbers[batch.index[row]] for row in rows),
+            time_us=tuple(batch.time_us[row] for row in rows),
+            value=tuple(batch.value[row] for row in rows),
+        )
