@@ -1,0 +1,1 @@
+"""Alerts become incidents that people assess and decide on."""
