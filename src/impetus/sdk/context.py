@@ -41,7 +41,10 @@ class Context(Protocol):
         ...
 
     async def emit(self, alert: Alert) -> None:
-        """Raise an alert, or bring it up to date (same id, greater revision). Kept once per id and revision.
+        """Raise an alert, or bring it up to date (same id, greater revision). Kept once for each id and revision.
+
+        It is on disk before the observation that is being handled counts as dealt with, and before a checkpoint that
+        is saved after it; otherwise within some hundredths of a second.
 
         Raises `impetus.model.ConfigurationError` if `alert.tool` is not this tool, or if the manifest does not
         declare its detector, category, severity or data classes.

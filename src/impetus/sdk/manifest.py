@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -181,7 +182,8 @@ def read_manifest(folder: Path) -> Manifest:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not TOML: {error}") from error
     try:
-        manifest = Manifest.model_validate(content)
+        # As JSON, because only there does pydantic's strict mode take lists for tuples and words for enumerations.
+        manifest = Manifest.model_validate_json(json.dumps(content, default=str), strict=True)
     except ValidationError as error:
         wrong = "; ".join(_describe(problem["loc"], problem["msg"]) for problem in error.errors(include_url=False))
         raise ConfigurationError(f"{path}: {wrong}", hint="see docs/guide/write-a-tool.md for each field") from error

@@ -13,10 +13,16 @@ class InputSelection:
 
     def __init__(self, manifest: Manifest, registered: Iterable[Datastream]) -> None:
         properties = manifest.observed_properties()
+        everything = tuple(registered)
         self.datastreams = tuple(
-            datastream for datastream in registered if properties is None or datastream.observed_property in properties
+            datastream for datastream in everything if properties is None or datastream.observed_property in properties
         )
+        self._registered = {datastream.id for datastream in everything}
         self._allowed = None if properties is None else {datastream.id for datastream in self.datastreams}
+
+    def knows(self, batch: ObservationBatch) -> bool:
+        """Whether all datastreams of the batch are registered, as far as is known here."""
+        return self._registered.issuperset(batch.datastreams)
 
     def select(self, batch: ObservationBatch) -> ObservationBatch | None:
         """The part of the batch that the tool may read, in the same order; None if there is none."""

@@ -11,7 +11,7 @@ from impetus.sdk.context import Context
 
 
 class ToolSettings(BaseModel):
-    """Settings of a tool; a subclass adds fields, each with a title, a description, a default, and a unit where it has one.
+    """Settings of a tool; a subclass adds fields, each with a title, a description and a default.
 
     The unit of a number stands at the end of its name (`silence_s`) or in its description. Secrets are `SecretStr`.
     """
@@ -52,7 +52,7 @@ class Tool(Generic[SettingsType]):
         """Restore the checkpoint and warm up from history. Called once, before anything else."""
 
     async def observe(self, batch: ObservationBatch) -> None:
-        """Handle readings: only of datastreams that the manifest asks for, perhaps of unknown ones if it asks for all."""
+        """Handle readings: of datastreams that the manifest asks for; if it asks for all, of unregistered ones too."""
 
     async def tick(self) -> None:
         """Called every `manifest.tick_s` seconds: notice silence, save checkpoints."""

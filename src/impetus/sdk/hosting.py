@@ -1,0 +1,202 @@
+"""One tool for one organisation, inside a worker: its context, its inputs, its failures."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import traceback
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from impetus.model import (
+    Alert,
+    Clock,
+    Datastream,
+    Envelope,
+    ExpectationBatch,
+    ObservationBatch,
+    Unavailable,
+    derived_id,
+)
+from impetus.sdk.checkpoint import CheckpointFile
+from impetus.sdk.emission import check_alert
+from impetus.sdk.manifest import Manifest
+from impetus.sdk.outgoing import Outgoing
+from impetus.sdk.records import Records
+from impetus.sdk.selection import InputSelection
+from impetus.sdk.tool import Tool, ToolSettings
+
+START_LIMIT_S = 600.0
+"""A tool that takes longer to start has failed to."""
+START_PAUSE_S = 5.0
+LONGEST_START_PAUSE_S = 300.0
+"""A tool that failed to start is tried again after a pause that doubles from one to the other."""
+REFRESH_S = 10.0
+"""Datastreams that are registered while the worker runs are known after this time at the latest."""
+REFRESH_UNKNOWN_S = 1.0
+"""The same when a reading of an unknown datastream arrives."""
+
+
+class WorkerContext:
+    """The `Context` that a worker gives to a tool."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        tenant: str,
+        *,
+        clock: Clock,
+        records: Records,
+        outgoing: Outgoing,
+        checkpoint: CheckpointFile,
+        on_degraded: Callable[[str | None], None],
+    ) -> None:
+        self._manifest = manifest
+        self._tenant = tenant
+        self._clock = clock
+        self._records = records
+        self._outgoing = outgoing
+        self._checkpoint = checkpoint
+        self._on_degraded = on_degraded
+        self._log: FilteringBoundLogger = structlog.get_logger("tool").bind(tool=manifest.id, tenant=tenant)
+        self._selection = InputSelection(manifest, ())
+        self._refreshed_s: float | None = None
+
+    @property
+    def tenant(self) -> str:
+        return self._tenant
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
+    @property
+    def log(self) -> FilteringBoundLogger:
+        return self._log
+
+    async def datastreams(self) -> Sequence[Datastream]:
+        await self._refresh()
+        return self._selection.datastreams
+
+    async def history(self, since: datetime, until: datetime | None = None) -> AsyncIterator[ObservationBatch]:
+        await self._refresh()
+        names = None
+        if self._manifest.observed_properties() is not None:
+            names = [datastream.id for datastream in self._selection.datastreams]
+            if not names:
+                return
+        async for batch in self._records.history(self._tenant, names, since, until):
+            yield batch
+
+    async def emit(self, alert: Alert) -> None:
+        check_alert(self._manifest, alert)
+        # One message for each revision, however often a tool derives it from readings that were delivered again.
+        id = derived_id("alert", self._manifest.id, self._tenant, alert.id, str(alert.revision))
+        await self._outgoing.add([self._wrap(alert, "alert", id, partition=alert.source)])
+
+    async def emit_expectations(self, batch: ExpectationBatch) -> None:
+        if not len(batch):
+            return
+        content = hashlib.sha256(batch.model_dump_json().encode()).hexdigest()
+        id = derived_id("expectation", self._manifest.id, self._tenant, content)
+        await self._outgoing.add([self._wrap(batch, "expectation", id, partition=self._manifest.id)])
+
+    async def save_checkpoint(self, data: bytes) -> None:
+        # A checkpoint must never know more than the bus: an alert that it counts as raised has to be on disk first.
+        await self._outgoing.flush()
+        await self._checkpoint.save(data)
+
+    async def load_checkpoint(self) -> bytes | None:
+        return await self._checkpoint.load()
+
+    async def degraded(self, text: str | None) -> None:
+        self._on_degraded(text)
+
+    async def select(self, batch: ObservationBatch) -> ObservationBatch | None:
+        """What of a batch the tool may read."""
+        if self._manifest.observed_properties() is not None:
+            known = self._selection.knows(batch)
+            limit_s = REFRESH_S if known else REFRESH_UNKNOWN_S
+            if self._refreshed_s is None or self._clock.monotonic_s() - self._refreshed_s > limit_s:
+                await self._refresh()
+        return self._selection.select(batch)
+
+    async def _refresh(self) -> None:
+        self._selection = InputSelection(self._manifest, await self._records.datastreams(self._tenant))
+        self._refreshed_s = self._clock.monotonic_s()
+
+    def _wrap(self, message: Alert | ExpectationBatch, kind: str, id: str, *, partition: str) -> Envelope:
+        return Envelope.wrap(
+            message,
+            kind=kind,
+            tenant=self._tenant,
+            origin=self._manifest.id,
+            time=self._clock.now(),
+            partition=partition,
+            id=id,
+        )
+
+
+class HostedTool:
+    """One `Tool` instance and what the worker knows of it."""
+
+    def __init__(
+        self, tool_type: type[Tool[Any]], settings: ToolSettings, context: WorkerContext, *, clock: Clock
+    ) -> None:
+        self.context = context
+        self._tool_type = tool_type
+        self._settings = settings
+        self._clock = clock
+        self._tool: Tool[Any] | None = None
+        self._retry_s = 0.0
+        self._pause_s = START_PAUSE_S
+        self.failure = ""
+        """Why it did not start; empty while it runs."""
+
+    @property
+    def running(self) -> bool:
+        return self._tool is not None
+
+    @property
+    def tool(self) -> Tool[Any]:
+        """The tool; only while it runs."""
+        if self._tool is None:
+            raise RuntimeError(f"the tool is not running: {self.failure}")
+        return self._tool
+
+    async def start(self) -> None:
+        """Start the tool, unless it runs or failed a moment ago. Its own failures are kept in `failure`.
+
+        Raises `impetus.model.Unavailable` when what it needs is away.
+        """
+        if self.running or (self.failure and self._clock.monotonic_s() < self._retry_s):
+            return
+        try:
+            tool = self._tool_type(self.context, self._settings)
+            async with asyncio.timeout(START_LIMIT_S):
+                await tool.start()
+        except Unavailable:
+            raise
+        except Exception as error:  # whatever a tool does, the worker goes on
+            self.failure = describe(error)
+            self._retry_s = self._clock.monotonic_s() + self._pause_s
+            self._pause_s = min(2 * self._pause_s, LONGEST_START_PAUSE_S)
+            self.context.log.error("tool did not start", error=self.failure, exc_info=error)
+        else:
+            self._tool = tool
+            self.failure = ""
+            self._pause_s = START_PAUSE_S
+
+
+def describe(error: BaseException) -> str:
+    """One line on an exception: its type, what it says and where it came from."""
+    if isinstance(error, TimeoutError) and not str(error):
+        return "took too long"
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
