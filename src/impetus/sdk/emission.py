@@ -16,9 +16,10 @@ def check_alert(manifest: Manifest, alert: Alert) -> None:
     detector = manifest.detector(alert.detector)
     if detector is None:
         raise ConfigurationError(f"{manifest.id}: detector {alert.detector!r} is not declared", hint=hint)
-    if alert.category is not detector.category:
+    declared = (detector.category, *detector.other_categories)
+    if alert.category not in declared:
         raise ConfigurationError(
-            f"{manifest.id}: detector {detector.id!r} declares category {detector.category}, not {alert.category}",
+            f"{manifest.id}: detector {detector.id!r} declares category {', '.join(declared)}, not {alert.category}",
             hint=hint,
         )
     if SEVERITY_ORDER[alert.severity] > SEVERITY_ORDER[detector.max_severity]:

@@ -95,6 +95,8 @@ class Detector(Value):
     title: Line
     description: Text = ""
     category: Category
+    other_categories: tuple[Category, ...] = ()
+    """Further categories of its alerts, if they depend on what is observed."""
     max_severity: Severity
     """The most severe alert that it may raise."""
 
