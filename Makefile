@@ -47,7 +47,7 @@ types: environment ## Check types (mypy strict)
 	$(STEP) types "Checking the types" $(BIN)/mypy
 
 docs: environment ## Build the documentation into site/
-	$(STEP) docs "Building the documentation" env NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(STEP) docs "Building the documentation" env NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 reference: environment ## Write docs/reference/ anew from the code
 	@$(BIN)/python scripts/generate_reference.py
