@@ -56,6 +56,16 @@ def load_tool(id: str) -> InstalledTool:
     return found[id]
 
 
+def local_tool(tool_type: type[Tool[Any]]) -> InstalledTool:
+    """A tool that is imported but perhaps not installed, with the manifest beside its module.
+
+    Raises `ConfigurationError` if the manifest is wrong.
+    """
+    folder = Path(inspect.getfile(tool_type)).parent
+    manifest = read_manifest(folder)
+    return InstalledTool(manifest.id, folder, manifest, tool_type)
+
+
 def load_entry_points(entries: Iterable[EntryPoint]) -> Mapping[str, InstalledTool]:
     """The tools behind entry points, by id, sorted."""
     tools: dict[str, InstalledTool] = {}
