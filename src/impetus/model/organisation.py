@@ -42,6 +42,8 @@ class Tenant(Value):
 
     id: Slug
     name: Line
+    active: bool = True
+    """Nobody of an organisation that is not active can log in."""
     created: UtcTime
 
 

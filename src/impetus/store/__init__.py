@@ -1,0 +1,49 @@
+"""What is kept: alerts, incidents, decisions, accounts, audit, readings and evidence, on SQLite or PostgreSQL."""
+
+from impetus.store.alerts import OPEN_STATES
+from impetus.store.evidence import EvidenceStore
+from impetus.store.outbox import OutboxRelay
+from impetus.store.records import (
+    AlertArrival,
+    AlertFilter,
+    AlertOrder,
+    AlertRecord,
+    AuditHead,
+    AuditRecord,
+    ExpectationColumns,
+    IncidentFilter,
+    Page,
+    Reading,
+    ReadingColumns,
+    SessionRecord,
+    ThrottleRecord,
+    TokenRecord,
+    UserCredentials,
+    VersionConflict,
+)
+from impetus.store.store import Store, Transaction, open_store
+
+__all__ = [
+    "OPEN_STATES",
+    "AlertArrival",
+    "AlertFilter",
+    "AlertOrder",
+    "AlertRecord",
+    "AuditHead",
+    "AuditRecord",
+    "EvidenceStore",
+    "ExpectationColumns",
+    "IncidentFilter",
+    "OutboxRelay",
+    "Page",
+    "Reading",
+    "ReadingColumns",
+    "SessionRecord",
+    "Store",
+    "ThrottleRecord",
+    "TokenRecord",
+    "Transaction",
+    "UserCredentials",
+    "VersionConflict",
+    "open_store",
+]

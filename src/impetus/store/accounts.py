@@ -1,0 +1,277 @@
+"""Organisations, their users, and what users and machines log in with.
+
+Methods whose name ends in `_in_installation` look past one organisation; only logging in and administration of the
+installation use them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from impetus.model import Conflict, NotFound, Permission, Role, Tenant, User
+from impetus.store.database import changed_rows, insert_if_absent, insert_or_replace
+from impetus.store.records import SessionRecord, ThrottleRecord, TokenRecord, UserCredentials
+from impetus.store.tables import organisation as organisation_table
+from impetus.store.tables import session as session_table
+from impetus.store.tables import throttle as throttle_table
+from impetus.store.tables import token as token_table
+from impetus.store.tables import user_account as user_table
+
+
+class OrganisationRepository:
+    """Organisations (tenants)."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, organisation: Tenant) -> None:
+        """Keep a new organisation. Raises `Conflict` if the id is taken."""
+        statement = insert_if_absent(self._connection, organisation_table).values(organisation.model_dump())
+        if not await changed_rows(self._connection, statement):
+            raise Conflict(f"there is an organisation {organisation.id!r} already", hint="Choose another id.")
+
+    async def find(self, tenant: str) -> Tenant | None:
+        """The organisation, if there is one."""
+        result = await self._connection.execute(select(organisation_table).where(organisation_table.c.id == tenant))
+        row = result.mappings().one_or_none()
+        return None if row is None else Tenant(**row)
+
+    async def get(self, tenant: str) -> Tenant:
+        """The organisation. Raises `NotFound`."""
+        organisation = await self.find(tenant)
+        if organisation is None:
+            raise NotFound(f"there is no organisation {tenant!r}")
+        return organisation
+
+    async def change(self, organisation: Tenant) -> None:
+        """Replace name and activity. Raises `NotFound`."""
+        statement = (
+            update(organisation_table)
+            .where(organisation_table.c.id == organisation.id)
+            .values(name=organisation.name, active=organisation.active)
+        )
+        if not await changed_rows(self._connection, statement):
+            raise NotFound(f"there is no organisation {organisation.id!r}")
+
+    async def list_in_installation(self) -> Sequence[Tenant]:
+        """All organisations, by id."""
+        rows = await self._connection.execute(select(organisation_table).order_by(organisation_table.c.id))
+        return [Tenant(**row) for row in rows.mappings()]
+
+
+class UserRepository:
+    """People with an account."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, user: User, password_hash: str) -> None:
+        """Keep a new user. Raises `Conflict` if the name is taken and `NotFound` for an unknown organisation."""
+        if await OrganisationRepository(self._connection).find(user.tenant) is None:
+            raise NotFound(f"there is no organisation {user.tenant!r}", hint="Create the organisation first.")
+        row = user.model_dump() | {"role": user.role.value, "password_hash": password_hash}
+        if not await changed_rows(self._connection, insert_if_absent(self._connection, user_table).values(row)):
+            raise Conflict(f"there is a user {user.name!r} already", hint="Choose another name.")
+
+    async def find(self, tenant: str, id: str) -> User | None:
+        """The user, if this organisation has it."""
+        found = await self.credentials(tenant, id)
+        return None if found is None else found.user
+
+    async def get(self, tenant: str, id: str) -> User:
+        """The user. Raises `NotFound`, also when it is of another organisation."""
+        user = await self.find(tenant, id)
+        if user is None:
+            raise NotFound(f"there is no user {id}", hint="The account may belong to another organisation.")
+        return user
+
+    async def credentials(self, tenant: str, id: str) -> UserCredentials | None:
+        """The user with the password's hash."""
+        query = select(user_table).where(user_table.c.tenant == tenant, user_table.c.id == id)
+        row = (await self._connection.execute(query)).mappings().one_or_none()
+        return None if row is None else _credentials(row)
+
+    async def list(self, tenant: str) -> Sequence[User]:
+        """All users of the organisation, by name, those who may no longer log in too."""
+        query = select(user_table).where(user_table.c.tenant == tenant).order_by(user_table.c.name)
+        return [_credentials(row).user for row in (await self._connection.execute(query)).mappings()]
+
+    async def change(self, user: User) -> None:
+        """Replace full name, role, language and activity. Raises `NotFound`."""
+        await self._update(
+            user.tenant,
+            user.id,
+            full_name=user.full_name,
+            role=user.role.value,
+            language=user.language,
+            active=user.active,
+        )
+
+    async def set_password_hash(self, tenant: str, id: str, password_hash: str) -> None:
+        """Replace the password's hash. Raises `NotFound`."""
+        await self._update(tenant, id, password_hash=password_hash)
+
+    async def find_by_name_in_installation(self, name: str) -> UserCredentials | None:
+        """The user with this log-in name, of whatever organisation."""
+        row = (
+            (await self._connection.execute(select(user_table).where(user_table.c.name == name)))
+            .mappings()
+            .one_or_none()
+        )
+        return None if row is None else _credentials(row)
+
+    async def _update(self, tenant: str, id: str, **values: object) -> None:
+        statement = update(user_table).where(user_table.c.tenant == tenant, user_table.c.id == id).values(**values)
+        if not await changed_rows(self._connection, statement):
+            raise NotFound(f"there is no user {id}", hint="The account may belong to another organisation.")
+
+
+class SessionRepository:
+    """Log-ins under way."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, session: SessionRecord) -> None:
+        """Keep a new session."""
+        await self._connection.execute(insert(session_table).values(session.model_dump()))
+
+    async def find_in_installation(self, sha256: str) -> SessionRecord | None:
+        """The session whose secret has this SHA-256."""
+        result = await self._connection.execute(select(session_table).where(session_table.c.hash == sha256))
+        row = result.mappings().one_or_none()
+        return None if row is None else SessionRecord(**row)
+
+    async def touch(self, tenant: str, sha256: str, used: datetime) -> None:
+        """Note that it was used; a session that is gone stays gone."""
+        await self._connection.execute(
+            update(session_table)
+            .where(session_table.c.tenant == tenant, session_table.c.hash == sha256)
+            .values(used=used)
+        )
+
+    async def revoke(self, tenant: str, sha256: str) -> bool:
+        """End one session; false if there was none."""
+        statement = delete(session_table).where(session_table.c.tenant == tenant, session_table.c.hash == sha256)
+        return await changed_rows(self._connection, statement) > 0
+
+    async def revoke_user(self, tenant: str, user: str) -> int:
+        """End all sessions of a user; how many there were."""
+        statement = delete(session_table).where(session_table.c.tenant == tenant, session_table.c.user == user)
+        return await changed_rows(self._connection, statement)
+
+    async def revoke_tenant(self, tenant: str) -> int:
+        """End all sessions of an organisation; how many there were."""
+        return await changed_rows(self._connection, delete(session_table).where(session_table.c.tenant == tenant))
+
+    async def forget_expired_in_installation(self, now: datetime, used_before: datetime) -> int:
+        """Remove sessions past their end or unused since `used_before`; how many."""
+        statement = delete(session_table).where(
+            (session_table.c.expires <= now) | (session_table.c.used <= used_before)
+        )
+        return await changed_rows(self._connection, statement)
+
+
+class TokenRepository:
+    """Long-lived keys of machines and persons."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, token: TokenRecord) -> None:
+        """Keep a new token. Raises `Conflict` if its id is taken."""
+        row = token.model_dump() | {"scopes": json.dumps([scope.value for scope in token.scopes])}
+        try:
+            async with self._connection.begin_nested():
+                await self._connection.execute(insert(token_table).values(row))
+        except IntegrityError as error:
+            raise Conflict(f"the token {token.id} cannot be kept: its id is taken or its user is unknown") from error
+
+    async def list(self, tenant: str) -> Sequence[TokenRecord]:
+        """All tokens of the organisation, newest first, revoked ones too."""
+        query = select(token_table).where(token_table.c.tenant == tenant)
+        query = query.order_by(token_table.c.created.desc(), token_table.c.id)
+        return [_token(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def find_in_installation(self, sha256: str) -> TokenRecord | None:
+        """The token whose secret has this SHA-256."""
+        row = (
+            (await self._connection.execute(select(token_table).where(token_table.c.hash == sha256)))
+            .mappings()
+            .one_or_none()
+        )
+        return None if row is None else _token(row)
+
+    async def touch(self, tenant: str, id: str, used: datetime) -> None:
+        """Note that it was used."""
+        await self._connection.execute(
+            update(token_table).where(token_table.c.tenant == tenant, token_table.c.id == id).values(used=used)
+        )
+
+    async def revoke(self, tenant: str, id: str, revoked: datetime) -> TokenRecord:
+        """End a token; one that has ended keeps its first time. Raises `NotFound`."""
+        mine = (token_table.c.tenant == tenant) & (token_table.c.id == id)
+        await self._connection.execute(
+            update(token_table).where(mine, token_table.c.revoked.is_(None)).values(revoked=revoked)
+        )
+        row = (await self._connection.execute(select(token_table).where(mine))).mappings().one_or_none()
+        if row is None:
+            raise NotFound(f"there is no token {id}", hint="It may belong to another organisation.")
+        return _token(row)
+
+    async def revoke_user(self, tenant: str, user: str, revoked: datetime) -> int:
+        """End all personal tokens of a user; how many were still good."""
+        statement = (
+            update(token_table)
+            .where(token_table.c.tenant == tenant, token_table.c.user == user, token_table.c.revoked.is_(None))
+            .values(revoked=revoked)
+        )
+        return await changed_rows(self._connection, statement)
+
+
+class ThrottleRepository:
+    """Failed log-ins by name and by address; they belong to no organisation, since nobody is known yet."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find_in_installation(self, kind: str, key: str) -> ThrottleRecord | None:
+        """How logging in failed for this name or address so far."""
+        query = select(throttle_table).where(throttle_table.c.kind == kind, throttle_table.c.key == key)
+        row = (await self._connection.execute(query)).mappings().one_or_none()
+        return None if row is None else ThrottleRecord(**row)
+
+    async def put_in_installation(self, record: ThrottleRecord) -> None:
+        """Keep the record in place of the one with the same kind and key."""
+        statement = insert_or_replace(self._connection, throttle_table).values(record.model_dump())
+        await self._connection.execute(statement)
+
+    async def remove_in_installation(self, kind: str, key: str) -> None:
+        """Forget what failed for this name or address."""
+        await self._connection.execute(
+            delete(throttle_table).where(throttle_table.c.kind == kind, throttle_table.c.key == key)
+        )
+
+    async def forget_in_installation(self, before: datetime) -> int:
+        """Remove records whose last failure is older; how many."""
+        statement = delete(throttle_table).where(
+            throttle_table.c.last_failure < before, throttle_table.c.blocked_until < before
+        )
+        return await changed_rows(self._connection, statement)
+
+
+def _credentials(row: RowMapping) -> UserCredentials:
+    values = dict(row)
+    password_hash = values.pop("password_hash")
+    return UserCredentials(user=User(**values | {"role": Role(row["role"])}), password_hash=password_hash)
+
+
+def _token(row: RowMapping) -> TokenRecord:
+    scopes = tuple(Permission(scope) for scope in json.loads(row["scopes"]))
+    return TokenRecord(**dict(row) | {"scopes": scopes})

@@ -1,0 +1,278 @@
+"""Alerts of an organisation: the queue that people work through."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, ColumnElement, Double, Row, bindparam, func, select, true, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from impetus.model import Alert, AlertState, NotFound, Severity, to_microseconds
+from impetus.store.database import changed_rows, insert_if_absent
+from impetus.store.paging import bounded, read_cursor, write_cursor
+from impetus.store.records import AlertArrival, AlertFilter, AlertOrder, AlertRecord, Harm, Page, VersionConflict
+from impetus.store.tables import alert as table
+
+OPEN_STATES: Final = (AlertState.NEW, AlertState.ACKNOWLEDGED, AlertState.ESCALATED)
+"""States in which an alert still waits for somebody."""
+
+IDS_A_QUERY = 500
+"""Identifiers in one query, well under SQLite's limit of bound values."""
+
+EVERY_ALERT: Final = AlertFilter()
+
+RECORD_COLUMNS = (
+    table.c.tenant,
+    table.c.state,
+    table.c.version,
+    table.c.received,
+    table.c.updated,
+    table.c.incident,
+    table.c.handled_by,
+    table.c.harm,
+    table.c.content,
+)
+
+
+class AlertRepository:
+    """Every method is about one organisation's alerts only."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find(self, tenant: str, id: str) -> AlertRecord | None:
+        """The alert, if this organisation has it."""
+        found = await self.many(tenant, [id])
+        return found.get(id)
+
+    async def get(self, tenant: str, id: str) -> AlertRecord:
+        """The alert. Raises `NotFound`, also when another organisation has it."""
+        record = await self.find(tenant, id)
+        if record is None:
+            raise NotFound(f"there is no alert {id}", hint="It may belong to another organisation.")
+        return record
+
+    async def many(self, tenant: str, ids: Collection[str]) -> Mapping[str, AlertRecord]:
+        """Those of the alerts that exist, by id."""
+        distinct = list(dict.fromkeys(ids))
+        found: dict[str, AlertRecord] = {}
+        for begin in range(0, len(distinct), IDS_A_QUERY):
+            some = distinct[begin : begin + IDS_A_QUERY]
+            query = select(*RECORD_COLUMNS).where(table.c.tenant == tenant, table.c.id.in_(some))
+            for row in await self._connection.execute(query):
+                record = _record(row)
+                found[record.alert.id] = record
+        return found
+
+    async def list(
+        self,
+        tenant: str,
+        wanted: AlertFilter = EVERY_ALERT,
+        *,
+        order: AlertOrder = AlertOrder.HARM,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[AlertRecord]:
+        """A page of the queue; pass its `next` as `after` for the following one. Raises `InvalidInput`."""
+        limit = bounded(limit)
+        key: ColumnElement[Any] = table.c.harm if order is AlertOrder.HARM else table.c.received
+        query = select(*RECORD_COLUMNS).where(table.c.tenant == tenant, *_conditions(wanted))
+        if after is not None:
+            value, id = read_cursor(order, after)
+            # Bound as a plain number: the cursor holds microseconds, not a datetime.
+            plain = bindparam("key", value, Double() if order is AlertOrder.HARM else BigInteger())
+            query = query.where(tuple_(key, table.c.id) < tuple_(plain, id))
+        query = query.order_by(key.desc(), table.c.id.desc()).limit(limit + 1)
+        records = [_record(row) for row in await self._connection.execute(query)]
+        following = None
+        if len(records) > limit:
+            last = records[limit - 1]
+            last_key = last.harm if order is AlertOrder.HARM else to_microseconds(last.received)
+            following = write_cursor(order, last_key, last.alert.id)
+        return Page(tuple(records[:limit]), following)
+
+    async def upsert(
+        self, tenant: str, alerts: Sequence[Alert], *, received: datetime, harm: Harm
+    ) -> Sequence[AlertArrival]:
+        """Keep alerts that arrived; the answer has one entry for each, in order.
+
+        An alert is kept once by its id. A greater revision replaces the content; what people decided stays, and so
+        does the version. Any number of repetitions is harmless.
+        """
+        known = dict(await self.many(tenant, [alert.id for alert in alerts]))
+        before = dict(known)
+        arrivals: list[AlertArrival] = []
+        for alert in alerts:
+            old = known.get(alert.id)
+            if old is not None and alert.revision <= old.alert.revision:
+                arrivals.append(AlertArrival(old, created=False, changed=False))
+                continue
+            if old is None:
+                new = AlertRecord(
+                    alert=alert,
+                    tenant=tenant,
+                    state=AlertState.NEW,
+                    version=1,
+                    received=received,
+                    updated=received,
+                    harm=harm(alert),
+                )
+            else:
+                new = old.model_copy(update={"alert": alert, "updated": received, "harm": harm(alert)})
+            known[alert.id] = new
+            arrivals.append(AlertArrival(new, created=old is None, changed=True))
+        added = [_row(record) for id, record in known.items() if id not in before]
+        if added:
+            await self._connection.execute(insert_if_absent(self._connection, table), added)
+        revised = [record for id, record in known.items() if id in before and record is not before[id]]
+        if revised:
+            await self._revise(revised)
+        return arrivals
+
+    async def _revise(self, records: Sequence[AlertRecord]) -> None:
+        changing = ("severity", "status", "revision", "harm", "updated", "search", "content")
+        statement = (
+            update(table)
+            .where(
+                table.c.tenant == bindparam("key_tenant"),
+                table.c.id == bindparam("key_id"),
+                table.c.revision < bindparam("new_revision"),
+            )
+            .values({name: bindparam(f"new_{name}") for name in changing})
+        )
+        rows = [(record, _row(record)) for record in records]
+        await self._connection.execute(
+            statement,
+            [
+                {"key_tenant": record.tenant, "key_id": record.alert.id}
+                | {f"new_{name}": row[name] for name in changing}
+                for record, row in rows
+            ],
+        )
+
+    async def change(
+        self,
+        tenant: str,
+        id: str,
+        *,
+        expected_version: int,
+        state: AlertState,
+        incident: str | None,
+        handled_by: str,
+        updated: datetime,
+    ) -> AlertRecord:
+        """Write what a person decided; the version grows by one. `incident` is where the alert belongs afterwards.
+
+        Raises `NotFound`, and `VersionConflict` when somebody else decided since `expected_version`.
+        """
+        statement = (
+            update(table)
+            .where(table.c.tenant == tenant, table.c.id == id, table.c.version == expected_version)
+            .values(
+                state=state.value,
+                incident=incident,
+                handled_by=handled_by,
+                updated=updated,
+                version=expected_version + 1,
+            )
+        )
+        changed = await changed_rows(self._connection, statement)
+        record = await self.get(tenant, id)
+        if not changed:
+            raise VersionConflict(
+                f"{record.handled_by or 'somebody'} changed this alert first: it is {record.state.value} now",
+                state=record.state.value,
+                version=record.version,
+                handled_by=record.handled_by,
+            )
+        return record
+
+    async def counts(self, tenant: str) -> Mapping[AlertState, int]:
+        """How many alerts are in each state; every state is there."""
+        query = select(table.c.state, func.count()).where(table.c.tenant == tenant).group_by(table.c.state)
+        found = {AlertState(state): count for state, count in await self._connection.execute(query)}
+        return {state: found.get(state, 0) for state in AlertState}
+
+    async def open_counts_by_severity(self, tenant: str) -> Mapping[Severity, int]:
+        """How many alerts wait for somebody, by severity; every severity is there."""
+        query = (
+            select(table.c.severity, func.count())
+            .where(table.c.tenant == tenant, table.c.state.in_([state.value for state in OPEN_STATES]))
+            .group_by(table.c.severity)
+        )
+        found = {Severity(severity): count for severity, count in await self._connection.execute(query)}
+        return {severity: found.get(severity, 0) for severity in Severity}
+
+    async def open_detectors_by_source(self, tenant: str) -> Mapping[str, tuple[str, ...]]:
+        """Which detectors have an alert waiting on each source; sources without one are left out."""
+        query = (
+            select(table.c.source, table.c.detector)
+            .where(table.c.tenant == tenant, table.c.state.in_([state.value for state in OPEN_STATES]))
+            .distinct()
+        )
+        detectors: dict[str, tuple[str, ...]] = {}
+        for source, detector in await self._connection.execute(query):
+            detectors[source] = (*detectors.get(source, ()), detector)
+        return detectors
+
+
+def _conditions(wanted: AlertFilter) -> Sequence[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [true()]
+    for column, values in (
+        (table.c.state, wanted.states),
+        (table.c.severity, wanted.severities),
+        (table.c.status, wanted.statuses),
+        (table.c.tool, wanted.tools),
+        (table.c.source, wanted.sources),
+    ):
+        if values:
+            conditions.append(column.in_([str(value) for value in values]))
+    if wanted.incident is not None:
+        conditions.append(table.c.incident == wanted.incident)
+    if wanted.since is not None:
+        conditions.append(table.c.received >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(table.c.received < wanted.until)
+    if wanted.text:
+        conditions.append(table.c.search.contains(wanted.text.casefold(), autoescape=True))
+    return conditions
+
+
+def _record(row: Row[*tuple[Any, ...]]) -> AlertRecord:
+    return AlertRecord(
+        alert=Alert.model_validate_json(row.content),
+        tenant=row.tenant,
+        state=AlertState(row.state),
+        version=row.version,
+        received=row.received,
+        updated=row.updated,
+        incident=row.incident,
+        handled_by=row.handled_by,
+        harm=row.harm,
+    )
+
+
+def _row(record: AlertRecord) -> dict[str, object]:
+    alert = record.alert
+    place = alert.place.name if alert.place is not None and alert.place.name else ""
+    return {
+        "tenant": record.tenant,
+        "id": alert.id,
+        "tool": alert.tool,
+        "detector": alert.detector,
+        "source": alert.source,
+        "severity": alert.severity.value,
+        "status": alert.status.value,
+        "revision": alert.revision,
+        "state": record.state.value,
+        "version": record.version,
+        "harm": record.harm,
+        "received": record.received,
+        "updated": record.updated,
+        "incident": record.incident,
+        "handled_by": record.handled_by,
+        "search": "\n".join((alert.headline, alert.source, place, alert.description)).casefold(),
+        "content": alert.model_dump_json(),
+    }

@@ -1,0 +1,192 @@
+"""A database as the store uses it: one that writes at a time and any number that read, on SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import URL, Connection, CursorResult, Executable, Insert, Table, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from impetus.model import ConfigurationError, Unavailable
+
+BUSY_TIMEOUT_S = 10.0
+"""How long a writer waits for a writer in another process."""
+
+SQLITE_FULL = "database or disk is full"
+SQLITE_TROUBLE = ("disk i/o error", "unable to open database", "readonly database", "database is locked")
+"""What SQLite says when it is not the program's fault; it works again once the cause is gone."""
+
+POSTGRESQL_TROUBLE = ("08", "53", "57P", "58", "40")
+"""Classes of SQLSTATE that pass: connection, resources, operator intervention, system, serialisation."""
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn a database that cannot at the moment into `Unavailable`; a mistake of the program stays what it is."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise Unavailable("the database is too busy to answer", hint="Try again in a moment.") from error
+    except DBAPIError as error:
+        unavailable = _unavailable(error)
+        if unavailable is None:
+            raise
+        raise unavailable from error
+
+
+def _unavailable(error: DBAPIError) -> Unavailable | None:
+    text = str(error.orig)
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    if SQLITE_FULL in text or state == "53100":
+        return Unavailable(
+            "there is no room left on the disk of the database; nothing was changed",
+            hint="Free some space on it; the system goes on by itself.",
+        )
+    passes = (
+        any(trouble in text.lower() for trouble in SQLITE_TROUBLE)
+        or state.startswith(POSTGRESQL_TROUBLE)
+        or error.connection_invalidated
+        or (isinstance(error, InterfaceError) and not state)
+        # psycopg reports a server that cannot be reached without any state.
+        or (type(error.orig).__module__.startswith("psycopg") and type(error.orig).__name__ == "OperationalError")
+    )
+    if not passes:
+        return None
+    return Unavailable(
+        f"the database does not answer: {text.splitlines()[0] if text else type(error.orig).__name__}",
+        hint="Look at the database server or at the disk and its permissions; the system goes on by itself.",
+    )
+
+
+def parse_url(url: str) -> URL:
+    """The address of a database, with the driver that the store uses. Raises `ConfigurationError`."""
+    hint = "Use sqlite:///FOLDER/store.sqlite or postgresql://USER@HOST/DATABASE."
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError("the address of the store cannot be read", hint=hint) from error
+    match parsed.get_backend_name():
+        case "sqlite" if parsed.database and parsed.database != ":memory:":
+            return parsed.set(drivername="sqlite+aiosqlite")
+        case "postgresql":
+            return parsed.set(drivername="postgresql+psycopg")
+        case _:
+            raise ConfigurationError(f"the store cannot use {parsed.render_as_string(hide_password=True)!r}", hint=hint)
+
+
+class Database:
+    """One SQLite file or one PostgreSQL database.
+
+    `sync` is SQLite's `synchronous`: FULL survives a power cut, NORMAL a crash of the program but perhaps not the last
+    moments before a power cut.
+    """
+
+    def __init__(self, url: URL, *, sync: Literal["FULL", "NORMAL"] = "FULL", cache_mib: int = 16) -> None:
+        self.url = url
+        self.sqlite = url.get_backend_name() == "sqlite"
+        self._write_lock = asyncio.Lock()
+        self._writer: asyncio.Task[Any] | None = None
+        if self.sqlite:
+            path = Path(str(url.database))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pragmas = [
+                f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1_000)}",
+                "PRAGMA journal_mode=WAL",
+                f"PRAGMA synchronous={sync}",
+                "PRAGMA foreign_keys=ON",
+                f"PRAGMA cache_size={-cache_mib * 1024}",
+                "PRAGMA temp_store=MEMORY",
+                # Fewer, larger checkpoints: a page that is written often goes to the file once.
+                "PRAGMA wal_autocheckpoint=4000",
+                "PRAGMA journal_size_limit=67108864",
+            ]
+            self._write_engine = _sqlite_engine(url, pragmas, "BEGIN IMMEDIATE", pool_size=1)
+            self._read_engine = _sqlite_engine(url, [*pragmas, "PRAGMA query_only=ON"], "BEGIN", pool_size=4)
+        else:
+            self._write_engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+            self._read_engine = self._write_engine
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that may change things: committed at the end, rolled back if the body raises.
+
+        SQLite has one writer: others of this process wait in line here, those of other processes for at most
+        `BUSY_TIMEOUT_S`. Raises `Unavailable`.
+        """
+        with plain_errors():
+            if not self.sqlite:
+                async with self._write_engine.begin() as connection:
+                    yield connection
+                return
+            task = asyncio.current_task()
+            if task is not None and self._writer is task:
+                raise RuntimeError("this task has a transaction open already: pass it on instead of opening a second")
+            async with self._write_lock:
+                self._writer = task
+                try:
+                    async with self._write_engine.begin() as connection:
+                        yield connection
+                finally:
+                    self._writer = None
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees one state of the database and changes nothing. Raises `Unavailable`."""
+        with plain_errors():
+            async with self._read_engine.connect() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._read_engine.dispose()
+        if self._write_engine is not self._read_engine:
+            await self._write_engine.dispose()
+
+
+def _sqlite_engine(url: URL, pragmas: Sequence[str], begin: str, *, pool_size: int) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0)
+
+    def prepare(connection: Any, record: object) -> None:
+        # Transactions are begun below, in the way that is needed; the driver shall not begin any by itself.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine.sync_engine, "connect", prepare)
+    event.listen(engine.sync_engine, "begin", begin_transaction)
+    return engine
+
+
+def insert_if_absent(connection: AsyncConnection, table: Table) -> Insert:
+    """INSERT that leaves a row with the same key alone."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    return postgresql.insert(table).on_conflict_do_nothing()
+
+
+def insert_or_replace(connection: AsyncConnection, table: Table) -> Insert:
+    """INSERT that overwrites all other columns of a row with the same primary key."""
+    statement: sqlite.Insert | postgresql.Insert
+    statement = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    others = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=others)
+
+
+async def changed_rows(connection: AsyncConnection, statement: Executable) -> int:
+    """Run a statement that changes rows; how many it changed."""
+    result = await connection.execute(statement)
+    if not isinstance(result, CursorResult):
+        raise TypeError("the statement changes nothing")
+    return result.rowcount

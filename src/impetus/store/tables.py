@@ -1,0 +1,269 @@
+"""The tables. Two groups with migrations of their own: what people decide on (`metadata`), and the readings
+(`readings_metadata`), which with SQLite are a file of their own (docs/adr/0003).
+
+Moments are whole microseconds since 1970-01-01 UTC on every database: exact, ordered, and the same everywhere.
+Messages of the model are kept as their JSON beside the columns that queries need.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+from impetus.model import from_microseconds, to_microseconds
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only in a column that is declared as plain INTEGER."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """A UTC time as microseconds since 1970-01-01."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else to_microseconds(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else from_microseconds(value)
+
+
+def without_nul(text: str) -> str:
+    """PostgreSQL keeps no NUL character in text; it is replaced on every database, so that all behave alike."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+class FreeText(TypeDecorator[str]):
+    """Text that a person or the outside world wrote."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else without_nul(value)
+
+
+metadata = MetaData(naming_convention=NAMING)
+readings_metadata = MetaData(naming_convention=NAMING)
+
+organisation = Table(
+    "organisation",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", FreeText, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created", Moment, nullable=False),
+)
+
+user_account = Table(
+    "user_account",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("tenant", String(64), ForeignKey("organisation.id"), nullable=False, index=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("full_name", FreeText, nullable=False),
+    Column("role", String(64), nullable=False),
+    Column("language", String(64), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("password_hash", Text, nullable=False),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("tenant", String(64), ForeignKey("organisation.id"), nullable=False),
+    Column("user", String(128), ForeignKey("user_account.id"), nullable=False, index=True),
+    Column("csrf", String(64), nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("used", Moment, nullable=False),
+    Column("expires", Moment, nullable=False, index=True),
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("tenant", String(64), ForeignKey("organisation.id"), nullable=False, index=True),
+    Column("title", FreeText, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("user", String(128), ForeignKey("user_account.id"), nullable=True, index=True),
+    Column("created", Moment, nullable=False),
+    Column("created_by", FreeText, nullable=False),
+    Column("expires", Moment, nullable=True),
+    Column("revoked", Moment, nullable=True),
+    Column("used", Moment, nullable=True),
+)
+
+throttle = Table(
+    "throttle",
+    metadata,
+    Column("kind", String(64), primary_key=True),
+    Column("key", String(300), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_failure", Moment, nullable=False, index=True),
+    Column("blocked_until", Moment, nullable=False),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("tool", String(64), nullable=False),
+    Column("detector", String(64), nullable=False),
+    Column("source", String(128), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("harm", Double, nullable=False),
+    Column("received", Moment, nullable=False),
+    Column("updated", Moment, nullable=False),
+    Column("incident", String(128), nullable=True),
+    Column("handled_by", FreeText, nullable=True),
+    Column("search", FreeText, nullable=False),
+    Column("content", Text, nullable=False),
+    Index("ix_alert_tenant_harm_id", "tenant", "harm", "id"),
+    Index("ix_alert_tenant_received_id", "tenant", "received", "id"),
+    Index("ix_alert_tenant_state_harm_id", "tenant", "state", "harm", "id"),
+    Index("ix_alert_tenant_state_received_id", "tenant", "state", "received", "id"),
+    Index("ix_alert_tenant_incident", "tenant", "incident"),
+    Index("ix_alert_tenant_source", "tenant", "source"),
+)
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("handled_by", FreeText, nullable=True),
+    Column("opened", Moment, nullable=False),
+    Column("updated", Moment, nullable=False),
+    Column("search", FreeText, nullable=False),
+    Column("content", Text, nullable=False),
+    Index("ix_incident_tenant_opened_id", "tenant", "opened", "id"),
+)
+
+assessment = Table(
+    "assessment",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("subject_kind", String(16), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("decided", Moment, nullable=False),
+    Column("content", Text, nullable=False),
+    Index("ix_assessment_tenant_subject_decided", "tenant", "subject", "decided"),
+    Index("ix_assessment_tenant_decided_id", "tenant", "decided", "id"),
+)
+
+datastream = Table(
+    "datastream",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("content", Text, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("position", RowNumber, primary_key=True),
+    Column("id", String(128), nullable=False, unique=True),
+    Column("body", LargeBinary, nullable=False),
+    # A position is never given twice, so that a late deletion cannot meet a new row.
+    sqlite_autoincrement=True,
+)
+
+series = Table(
+    "series",
+    readings_metadata,
+    Column("number", RowNumber, primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("datastream", String(128), nullable=False),
+    UniqueConstraint("tenant", "datastream"),
+)
+"""Gives each datastream that was ever read a small number, which stands in every reading instead of two texts."""
+
+reading = Table(
+    "reading",
+    readings_metadata,
+    Column("series", Integer, primary_key=True, autoincrement=False),
+    Column("time_us", BigInteger, primary_key=True, autoincrement=False),
+    Column("value", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+latest_reading = Table(
+    "latest_reading",
+    readings_metadata,
+    Column("series", Integer, primary_key=True, autoincrement=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("value", Double, nullable=False),
+)
+
+expectation = Table(
+    "expectation",
+    readings_metadata,
+    Column("series", Integer, primary_key=True, autoincrement=False),
+    Column("time_us", BigInteger, primary_key=True, autoincrement=False),
+    Column("low", Double, nullable=False),
+    Column("middle", Double, nullable=False),
+    Column("high", Double, nullable=False),
+    Column("score", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
