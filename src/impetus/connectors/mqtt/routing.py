@@ -1,0 +1,84 @@
+"""Which topic is read how: SensorThings topics first, then the connection's mappings in their order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from impetus.connectors.mqtt.mapping import CompiledMapping
+from impetus.connectors.mqtt.payload import (
+    Parsed,
+    PayloadRefused,
+    parse_data_arrays,
+    parse_mapped,
+    parse_observation,
+    shown,
+)
+from impetus.connectors.mqtt.settings import ConnectionSettings
+
+_REMEMBERED_TOPICS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How payloads of one topic are read."""
+
+    datastream: str | None = None
+    """SensorThings: the datastream in the topic; None for data arrays, which name theirs inside."""
+    mapping: CompiledMapping | None = None
+    placeholders: Mapping[str, str] | None = None
+
+
+class Router:
+    """Reads payloads of one connection by their topic."""
+
+    def __init__(self, settings: ConnectionSettings, *, max_payload_bytes: int) -> None:
+        self._settings = settings
+        self._max_bytes = max_payload_bytes
+        self._mappings = [CompiledMapping(mapping) for mapping in settings.mappings]
+        prefix = re.escape(settings.sensorthings_prefix)
+        self._observation = re.compile(
+            rf"{prefix}/Datastreams\((?:'([^'/()]{{1,200}})'|([^'/()]{{1,200}}))\)/Observations"
+        )
+        self._batch_topic = f"{settings.sensorthings_prefix}/CreateObservations"
+        self._routes: dict[str, Route] = {}
+
+    def subscriptions(self) -> list[str]:
+        """Topic filters that bring everything that can be read, each once."""
+        filters: list[str] = []
+        if self._settings.sensorthings:
+            prefix = self._settings.sensorthings_prefix
+            # A wildcard takes a whole level, therefore Datastreams(ID) cannot be asked for more narrowly.
+            filters += [f"{prefix}/+/Observations", self._batch_topic]
+        filters += [mapping.mapping.subscription for mapping in self._mappings]
+        return list(dict.fromkeys(filters))
+
+    def parse(self, topic: str, payload: bytes, *, arrival_us: int) -> Parsed:
+        """Readings of one message. Raises PayloadRefused."""
+        route = self._routes.get(topic)
+        if route is None:
+            route = self._find(topic)
+            if len(self._routes) >= _REMEMBERED_TOPICS:
+                self._routes.clear()
+            self._routes[topic] = route
+        if route.mapping is not None:
+            return parse_mapped(
+                payload, route.mapping, route.placeholders or {}, arrival_us=arrival_us, max_bytes=self._max_bytes
+            )
+        if route.datastream is not None:
+            return parse_observation(payload, route.datastream, arrival_us=arrival_us, max_bytes=self._max_bytes)
+        return parse_data_arrays(payload, arrival_us=arrival_us, max_bytes=self._max_bytes)
+
+    def _find(self, topic: str) -> Route:
+        if self._settings.sensorthings:
+            if topic == self._batch_topic:
+                return Route()
+            match = self._observation.fullmatch(topic)
+            if match:
+                return Route(datastream=match.group(1) or match.group(2))
+        for mapping in self._mappings:
+            placeholders = mapping.match(topic)
+            if placeholders is not None:
+                return Route(mapping=mapping, placeholders=placeholders)
+        raise PayloadRefused(f"no mapping fits the topic {shown(topic, 120)}")
