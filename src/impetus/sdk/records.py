@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
-from typing import Protocol
+from datetime import UTC, datetime
 
 from impetus.model import Datastream, ObservationBatch
+from impetus.store import Store
+
+FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
-class Records(Protocol):
+class Records:
     """Read access to datastreams and readings. Methods raise `impetus.model.Unavailable` when the store is away."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def tenants(self) -> Sequence[str]:
         """Organisations that have registered datastreams."""
-        ...
+        async with self._store.view() as transaction:
+            organisations = await transaction.organisations.list_in_installation()
+            return [tenant.id for tenant in organisations if await transaction.datastreams.count(tenant.id)]
 
     async def datastreams(self, tenant: str) -> Sequence[Datastream]:
         """All registered datastreams of an organisation."""
-        ...
+        async with self._store.view() as transaction:
+            return tuple((await transaction.datastreams.all(tenant)).values())
 
     def history(
         self, tenant: str, datastreams: Sequence[str] | None, since: datetime, until: datetime | None
     ) -> AsyncIterator[ObservationBatch]:
-        """Kept readings with `since` <= time < `until`, of these datastreams or all, in time order per datastream."""
-        ...
+        """Kept readings with `since` <= time < `until`, of these datastreams or all, in time order."""
+        return self._store.readings.history(tenant, since, until or FOREVER, datastreams=datastreams)

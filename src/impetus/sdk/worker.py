@@ -31,6 +31,7 @@ from impetus.sdk.outgoing import Outgoing
 from impetus.sdk.records import Records
 from impetus.sdk.registry import InstalledTool, load_tool
 from impetus.sdk.tool import Tool, ToolSettings
+from impetus.store import Store
 
 OBSERVE_LIMIT_S = 30.0
 """`Tool.observe` and `Tool.tick` are cancelled after this time. One that does not let itself be cancelled within half
@@ -59,7 +60,7 @@ log = structlog.get_logger("worker")
 async def run_worker(
     tool: str | InstalledTool,
     bus: Bus,
-    records: Records,
+    store: Store,
     clock: Clock,
     home: Path,
     settings: Mapping[str, object],
@@ -70,7 +71,8 @@ async def run_worker(
     """Run one tool until SIGTERM or SIGINT, or until `stop` is set.
 
     `home` is the folder of all state; `settings` are the tool's own, not validated yet. `heartbeat` is called once a
-    second from the event loop, as long as the tool is not hung. Bus and records stay open.
+    second from the event loop, as long as the tool is not hung. Of the store only datastreams
+    and readings are read. Bus and store stay open.
 
     Raises:
         ConfigurationError: the tool is broken, its settings are wrong, or it runs on this `home` already.
@@ -86,7 +88,7 @@ async def run_worker(
             loop.add_signal_handler(number, stop.set)
     folder = home / "state" / manifest.id
     with _only_one(folder):
-        worker = Worker(tool_type, manifest, validated, bus=bus, records=records, clock=clock, folder=folder)
+        worker = Worker(tool_type, manifest, validated, bus=bus, records=Records(store), clock=clock, folder=folder)
         await worker.run(stop, heartbeat)
 
 
