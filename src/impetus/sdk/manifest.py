@@ -48,7 +48,7 @@ FORBIDDEN_PRACTICES: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
         "face recognition and biometric identification": re.compile(
             r"(face|facial|biometric|gait|iris)\w*( \w+)?( \w+)? (recogni|identif|match|categori)"
-            r"|(recogni|identif)\w*( \w+)?( \w+)? (face|facial|gait)"
+            r"|(recogni|identif)\w*( \w+){0,3} (faces?|facial|gait)\b"
             r"|re ?identif\w*"
         ),
         "social scoring": re.compile(r"(social|citizen|trustworthiness)\w*( \w+)? (scor|rating|rank|credit)"),

@@ -92,7 +92,7 @@ def _load(entry: EntryPoint) -> InstalledTool:
             raise ConfigurationError(f"{entry.value} is not a subclass of impetus.sdk.Tool")
     except ImpetusError as error:
         return InstalledTool(entry.name, folder, manifest, None, str(error))
-    except Exception as error:  # a plug-in may fail in any way; the others go on
+    except (Exception, SystemExit) as error:  # a plug-in may fail in any way; the others go on
         return InstalledTool(entry.name, folder, manifest, None, f"{entry.value}: {type(error).__name__}: {error}")
     return InstalledTool(entry.name, folder, manifest, tool_type)
 
