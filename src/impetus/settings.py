@@ -26,7 +26,8 @@ class HttpSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: Annotated[
-        str, Field(title="Address", description="Address to listen on; `0.0.0.0` lets other machines in.", max_length=253)
+        str,
+        Field(title="Address", description="Address to listen on; `0.0.0.0` lets other machines in.", max_length=253),
     ] = "127.0.0.1"
     port: Annotated[int, Field(title="Port", description="TCP port to listen on.", ge=1, le=65_535)] = 8600
     trusted_proxies: Annotated[
@@ -65,7 +66,10 @@ class Settings(BaseSettings):
     ] = "Europe/Rome"
     bus: Annotated[
         str | None,
-        Field(title="Bus", description="Address of the log between processes; none: `bus.sqlite` in the folder of all state."),
+        Field(
+            title="Bus",
+            description="Address of the log between processes; none: `bus.sqlite` in the folder of all state.",
+        ),
     ] = None
     store: Annotated[
         str | None,

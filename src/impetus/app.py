@@ -1,0 +1,210 @@
+"""The one place where the parts are put together from the settings: hub, connectors, workers, and all of them at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+import uvicorn
+
+from impetus.api import Services, create_api, running
+from impetus.bus import Bus, open_bus
+from impetus.connectors.mqtt import run_connector as run_mqtt_connector
+from impetus.governance import Governance
+from impetus.model import (
+    SYSTEM_TENANT,
+    Clock,
+    ConfigurationError,
+    Envelope,
+    Health,
+    HealthState,
+    NotFound,
+    SystemClock,
+)
+from impetus.sdk import Records, load_tools, run_worker
+from impetus.settings import Settings, read_settings
+from impetus.situation import Situation
+from impetus.store import EvidenceStore, Store, open_store
+from impetus.supervisor import Heartbeat, Part, Supervisor
+from impetus.ui import mount_ui
+
+CONNECTORS = ("mqtt",)
+
+log = structlog.get_logger("app")
+
+
+def settings_for(*, host: str | None = None, port: int | None = None) -> Settings:
+    """The settings, with what the command line says; child processes see the same."""
+    if host is not None:
+        os.environ["IMPETUS_HTTP__HOST"] = host
+    if port is not None:
+        os.environ["IMPETUS_HTTP__PORT"] = str(port)
+    return read_settings()
+
+
+def configure_logging() -> None:
+    """One JSON object a line on standard error, without personal data; libraries' warnings included."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+@asynccontextmanager
+async def opened_bus(settings: Settings, clock: Clock) -> AsyncIterator[Bus]:
+    """The bus, closed at the end."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    bus = await open_bus(settings.bus_url, clock)
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
+@asynccontextmanager
+async def opened_store(settings: Settings, clock: Clock) -> AsyncIterator[Store]:
+    """The store, brought up to date, closed at the end."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    store = await open_store(settings.store_url, clock)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def beating() -> AsyncIterator[Heartbeat]:
+    """Tell the supervisor, if there is one, that this process is well."""
+    heartbeat = Heartbeat.from_environment()
+    task = asyncio.create_task(heartbeat.keep_beating(), name="heartbeat")
+    try:
+        yield heartbeat
+    finally:
+        task.cancel()
+
+
+def create_services(settings: Settings, bus: Bus, store: Store, clock: Clock) -> Services:
+    """What the HTTP interface and the pages work with."""
+    return Services(
+        bus=bus,
+        store=store,
+        clock=clock,
+        settings=settings.api,
+        governance=Governance(store, clock, settings.access),
+        situation=Situation.create(bus, store, clock, settings.situation),
+        evidence=EvidenceStore(settings.home / "evidence"),
+        tools=load_tools(),
+    )
+
+
+async def run_hub(settings: Settings) -> None:
+    """Serve the HTTP interface and the pages, and run the situation, until SIGTERM or SIGINT."""
+    configure_logging()
+    clock = SystemClock()
+    async with opened_bus(settings, clock) as bus, opened_store(settings, clock) as store:
+        services = create_services(settings, bus, store, clock)
+        application = create_api(services)
+        mount_ui(application, services)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                application,
+                host=settings.http.host,
+                port=settings.http.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=bool(settings.http.trusted_proxies),
+                forwarded_allow_ips=settings.http.trusted_proxies or None,
+                timeout_graceful_shutdown=2,
+                timeout_keep_alive=75,
+            )
+        )
+        async with running(services), beating():
+            await server.serve()
+
+
+async def run_connector(settings: Settings, name: str) -> None:
+    """Run one connector until SIGTERM or SIGINT."""
+    if name not in CONNECTORS:
+        raise NotFound(f"there is no connector {name!r}", hint=f"known: {', '.join(CONNECTORS)}")
+    configure_logging()
+    clock = SystemClock()
+    async with opened_bus(settings, clock) as bus, opened_store(settings, clock) as store, beating():
+        await run_mqtt_connector(settings.mqtt, home=settings.home, bus=bus, store=store, clock=clock)
+
+
+async def run_tool(settings: Settings, tool: str) -> None:
+    """Run one tool until SIGTERM or SIGINT."""
+    configure_logging()
+    clock = SystemClock()
+    heartbeat = Heartbeat.from_environment()
+    async with opened_bus(settings, clock) as bus, opened_store(settings, clock) as store:
+        own = settings.tools.get(tool, {})
+        await run_worker(tool, bus, Records(store), clock, settings.home, own, heartbeat=heartbeat.beat)
+
+
+def parts_of(settings: Settings) -> Sequence[Part]:
+    """The processes of an installation on one machine."""
+    tools = load_tools()
+    for name in (*settings.disabled_tools, *settings.tools):
+        if name not in tools:
+            raise ConfigurationError(
+                f"the settings name a tool {name!r} that is not installed", hint=f"installed: {', '.join(tools)}"
+            )
+    return [
+        Part("hub", ("hub",)),
+        *(Part(f"connector-{name}", ("connector", name)) for name in settings.connectors),
+        *(Part(f"worker-{name}", ("worker", name)) for name in tools if name not in settings.disabled_tools),
+    ]
+
+
+async def serve(settings: Settings, *, more_parts: Sequence[Part] = (), ready: asyncio.Event | None = None) -> None:
+    """Run all parts as supervised processes until SIGTERM or SIGINT. `ready` is set when they have been started."""
+    configure_logging()
+    clock = SystemClock()
+    parts = [*parts_of(settings), *more_parts]
+    async with opened_store(settings, clock):
+        pass  # brought up to date once, before several processes open it
+    async with opened_bus(settings, clock) as bus:
+
+        async def report(name: str, text: str, restarts: int) -> None:
+            health = Health(part=name, state=HealthState.DEGRADED, text=text, time=clock.now(), restarts=restarts)
+            await bus.publish(
+                [
+                    Envelope.wrap(
+                        health,
+                        kind="health",
+                        tenant=SYSTEM_TENANT,
+                        origin=name,
+                        time=health.time,
+                        partition=name,
+                    )
+                ]
+            )
+
+        supervisor = Supervisor(parts, environment=dict(os.environ), logs=settings.home / "logs", report=report)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, supervisor.stop)
+        if ready is not None:
+            ready.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await supervisor.run()
