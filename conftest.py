@@ -11,6 +11,9 @@ pytest_plugins = ["tests.servers"]
 settings.register_profile("impetus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("impetus")
 
+# Alembic runs these itself; they cannot be imported for their examples.
+collect_ignore_glob = ["src/impetus/store/migrations/*"]
+
 MARKER_OF_FIXTURE = {
     "mosquitto_server": "mosquitto",
     "secure_mosquitto_server": "mosquitto",

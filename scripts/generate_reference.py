@@ -10,6 +10,7 @@ import functools
 import importlib
 import inspect
 import json
+import os
 import pkgutil
 import re
 import sys
@@ -26,7 +27,7 @@ from typer.models import ArgumentInfo, OptionInfo
 import impetus
 from impetus import cli
 from impetus.model import MESSAGES, Datastream, Envelope, ImpetusError, Venue
-from impetus.sdk import InstalledTool, load_tools
+from impetus.sdk import InstalledTool, Manifest, load_tools
 from impetus.settings import Settings
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -106,6 +107,8 @@ def limits(schema: Schema, of_what: str, unit: str) -> str:
     least, most = schema.get(f"min{of_what}", 0), schema.get(f"max{of_what}")
     if most is not None:
         return f", {least} to {most}{unit}" if least else f", at most {most}{unit}"
+    if least == 1:
+        return ", not empty"
     return f", at least {least}{unit}" if least else ""
 
 
@@ -193,7 +196,7 @@ def objects_in_rows(schema: Schema, definitions: Schema) -> Iterator[str]:
 
 
 def settings_tables(model: type[BaseModel], prefix: str, delimiter: str, depth: int) -> str:
-    schema = model.model_json_schema()
+    schema = with_made_defaults(model)
     definitions = schema.get("$defs", {})
     heads = ("setting", "what may stand there", "unit", "default", "meaning")
     parts = [table(heads, settings_rows(schema, definitions, prefix, delimiter))]
@@ -203,6 +206,16 @@ def settings_tables(model: type[BaseModel], prefix: str, delimiter: str, depth: 
         rows = settings_rows(definition, definitions, "", "")
         parts.append(f"{'#' * depth} {name}\n\n{text}\n\n{table(heads, rows)}")
     return "\n".join(parts)
+
+
+def with_made_defaults(model: type[BaseModel]) -> dict[str, Any]:
+    """The model's schema, with the defaults that a function makes, which a schema leaves out."""
+    schema = model.model_json_schema()
+    for name, field in model.model_fields.items():
+        if field.default_factory and not field.default_factory_takes_validated_data:
+            value = field.get_default(call_default_factory=True)
+            schema["properties"][name]["default"] = str(value) if isinstance(value, Path) else value
+    return schema
 
 
 def settings_page() -> str:
@@ -337,25 +350,29 @@ def schema_of(name: str, model: type[BaseModel]) -> dict[str, Any]:
     }
 
 
-def message_section(name: str, model: type[BaseModel]) -> str:
-    schema = model.model_json_schema()
+def fields_table(schema: Schema, definitions: Schema) -> str:
     required = set(schema.get("required", ()))
     rows = [
         (
             code(field),
-            type_in_words(part, schema.get("$defs", {})),
+            type_in_words(part, definitions),
             "yes" if field in required else "",
             " ".join(part.get("description", "").split()),
         )
         for field, part in schema["properties"].items()
     ]
+    return table(("field", "what may stand there", "required", "meaning"), rows)
+
+
+def message_section(name: str, model: type[BaseModel]) -> str:
+    schema = model.model_json_schema()
     return f"""## {name}
 
 {own_docstring(model)}
 
 JSON Schema: [{name}.json](schemas/{name}.json)
 
-{table(("field", "what may stand there", "required", "meaning"), rows)}"""
+{fields_table(schema, schema.get("$defs", {}))}"""
 
 
 def messages_page() -> str:
@@ -442,7 +459,8 @@ def tool_section(tool: InstalledTool) -> str:
     ]
     settings = ""
     if tool_type.settings_type.model_fields:
-        settings = f"### Settings of {manifest.id}\n\n{settings_tables(tool_type.settings_type, '', '', depth=4)}"
+        tables = settings_tables(tool_type.settings_type, "", "", depth=4)
+        settings = f"### Settings of {manifest.id}\n\nIn `impetus.toml`, under `[tools.{manifest.id}]`.\n\n{tables}"
     return f"""## {manifest.id}
 
 {manifest.title}, version {manifest.version}. {manifest.summary}
@@ -467,6 +485,23 @@ well it works and where it fails.
 {sections}"""
 
 
+def manifest_page() -> str:
+    schema = Manifest.model_json_schema()
+    definitions = schema["$defs"]
+    sections = "\n".join(
+        f"## {name}\n\n{documented(part.get('description'), name)}\n\n{fields_table(part, definitions)}"
+        for name, part in definitions.items()
+        if part.get("type") == "object"
+    )
+    return f"""# A tool's manifest
+
+{NOTE}
+{own_docstring(Manifest)} It is the file `manifest.toml` in the tool's folder.
+
+{fields_table(schema, definitions)}
+{sections}"""
+
+
 # -- all of it -------------------------------------------------------------------------------------------------------
 
 INDEX = f"""# Reference
@@ -477,11 +512,19 @@ INDEX = f"""# Reference
 - [Messages](messages.md): what passes between the rooms, with JSON Schemas.
 - [Errors](errors.md): what can go wrong, and what to do.
 - [Tools](tools.md): what each tool reads and raises, and what it may be used for.
+- [A tool's manifest](manifest.md): what a tool has to say of itself.
 """
 
 
 def reference() -> dict[str, str]:
     """All generated files, by their path below docs/reference."""
+    # The defaults are those of a machine where nothing is set.
+    nothing_set = {name: value for name, value in os.environ.items() if not name.startswith("IMPETUS_")}
+    with mock.patch.dict(os.environ, nothing_set, clear=True):
+        return generate()
+
+
+def generate() -> dict[str, str]:
     schemas = {
         f"schemas/{name}.json": json.dumps(schema_of(name, model), indent=2, ensure_ascii=False) + "\n"
         for name, model in {**MESSAGES, **OTHER_SCHEMAS}.items()
@@ -493,6 +536,7 @@ def reference() -> dict[str, str]:
         "messages.md": messages_page(),
         "errors.md": errors_page(),
         "tools.md": tools_page(),
+        "manifest.md": manifest_page(),
     }
     tidy = {name: re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n" for name, text in pages.items()}
     return {**tidy, **schemas}
