@@ -1,0 +1,194 @@
+"""The system about itself: is it up, how are its parts, which tools are there, what could not be used."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from impetus import __version__
+from impetus.api.access import Caller, Hub
+from impetus.api.body import json_body
+from impetus.api.listing import Items, PathId, PathSlug, plain
+from impetus.api.resource import Open, Resource
+from impetus.api.services import Services
+from impetus.governance.audit import append
+from impetus.model import Health, NotFound, Permission, Text, UtcTime
+from impetus.sdk import InstalledTool
+
+health = Resource("/health", "system")
+status = Resource("/status", "system")
+tools = Resource("/tools", "system")
+dead_letters = Resource("/dead-letters", "system")
+
+
+class Alive(BaseModel):
+    """The server answers."""
+
+    status: str
+    version: str
+
+
+class ConsumerView(BaseModel):
+    """How far a consumer of the bus is."""
+
+    durable: str
+    pending: int
+
+
+class StatusView(BaseModel):
+    """How the parts are, and how much there is."""
+
+    version: str
+    time: UtcTime
+    parts: list[Health]
+    consumers: list[ConsumerView]
+    counts: dict[str, int]
+    alerts: dict[str, int]
+    """Alerts by state."""
+    severities: dict[str, int]
+    """Alerts that wait for somebody, by severity."""
+    position: int
+    """Place in the live stream up to which events were handed out."""
+
+
+class ToolView(BaseModel):
+    """An installed tool: what it says of itself, and how its worker is."""
+
+    id: str
+    manifest: dict[str, Any] | None
+    error: str
+    health: Health | None
+
+
+class DeadLetterView(BaseModel):
+    """A message that nobody could use."""
+
+    id: str
+    origin: str
+    reason: str
+    time: UtcTime
+    subject: str
+    body: str
+    """As text; bytes that are not UTF-8 are shown as U+FFFD. Cut if long."""
+    size_bytes: int
+
+
+class DeadLetterQuery(BaseModel):
+    """Which page of the dead letters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
+    after: Annotated[str | None, Field(max_length=200)] = None
+
+
+class Discard(BaseModel):
+    """Why a dead letter is not needed any more."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[Text, Field(min_length=1)]
+
+
+@health.get("", Open.PUBLIC, Alive)
+async def read_health() -> Response:
+    """Whether the server answers. Says nothing of the inside; see `/status`."""
+    return plain({"status": "ok", "version": __version__})
+
+
+@status.get("", Permission.TOOLS_READ, StatusView)
+async def read_status(caller: Caller, hub: Hub) -> Response:
+    """How the parts are, how far the consumers of the bus are, and how much there is."""
+    consumers = await hub.bus.consumers()
+    async with hub.store.view() as transaction:
+        alerts = await transaction.alerts.counts(caller.tenant)
+        severities = await transaction.alerts.open_counts_by_severity(caller.tenant)
+        incidents = await transaction.incidents.counts(caller.tenant)
+        datastreams = await transaction.datastreams.count(caller.tenant)
+        outbox = await transaction.outbox.count_in_installation()
+    counts = {
+        "alerts": sum(alerts.values()),
+        "incidents": sum(incidents.values()),
+        "datastreams": datastreams,
+        "outbox": outbox,
+        "streams": hub.broadcaster.clients,
+    }
+    return plain(
+        {
+            "version": __version__,
+            "time": hub.clock.now(),
+            "parts": [part.model_dump(mode="json") for part in hub.situation.health.board()],
+            "consumers": [{"durable": one.durable, "pending": one.pending} for one in consumers],
+            "counts": counts,
+            "alerts": {state.value: count for state, count in alerts.items()},
+            "severities": {severity.value: count for severity, count in severities.items()},
+            "position": hub.broadcaster.position,
+        }
+    )
+
+
+@tools.get("", Permission.TOOLS_READ, Items[ToolView])
+async def list_tools(caller: Caller, hub: Hub) -> Response:
+    """All installed tools; a broken one is listed with its error."""
+    return plain({"items": [_tool(hub, tool) for tool in hub.tools.values()], "next": None})
+
+
+@tools.get("/{id}", Permission.TOOLS_READ, ToolView)
+async def read_tool(caller: Caller, hub: Hub, id: PathSlug) -> Response:
+    """One installed tool."""
+    tool = hub.tools.get(id)
+    if tool is None:
+        raise NotFound(f"There is no tool '{id}'.", hint=f"Installed: {', '.join(hub.tools) or 'none'}.")
+    return plain(_tool(hub, tool))
+
+
+@dead_letters.get("", Permission.DEAD_LETTERS_READ, Items[DeadLetterView])
+async def list_dead_letters(caller: Caller, hub: Hub, query: Annotated[DeadLetterQuery, Query()]) -> Response:
+    """Messages that nobody could use, newest first."""
+    found = await hub.bus.dead_letters(caller.tenant, limit=query.limit + 1, before=query.after)
+    items = [
+        {
+            "id": letter.id,
+            "origin": letter.origin,
+            "reason": letter.reason,
+            "time": letter.time,
+            "subject": letter.subject,
+            "body": letter.body.decode("utf-8", errors="replace"),
+            "size_bytes": letter.size_bytes,
+        }
+        for letter in found[: query.limit]
+    ]
+    return plain({"items": items, "next": items[-1]["id"] if len(found) > query.limit else None})
+
+
+@dead_letters.post("/{id}/discard", Permission.DEAD_LETTERS_DECIDE, body=Discard, status=200)
+async def discard_dead_letter(
+    caller: Caller, hub: Hub, id: PathId, discard: Annotated[Discard, Depends(json_body(Discard))]
+) -> Response:
+    """Remove a dead letter after a person looked at it."""
+    if not await hub.bus.discard_dead_letter(caller.tenant, id):
+        raise NotFound("There is no such dead letter.", hint="Somebody may have discarded it already.")
+    async with hub.store.transaction() as transaction:
+        await append(
+            transaction,
+            tenant=caller.tenant,
+            time=hub.clock.now(),
+            actor=caller.actor,
+            action="dead-letter.discard",
+            subject=f"dead-letter:{id}",
+            detail={"reason": discard.reason},
+        )
+    return plain({"id": id})
+
+
+def _tool(hub: Services, tool: InstalledTool) -> dict[str, Any]:
+    report = hub.situation.health.part(f"worker-{tool.id}")
+    return {
+        "id": tool.id,
+        "manifest": None if tool.manifest is None else tool.manifest.model_dump(mode="json"),
+        "error": tool.error,
+        "health": None if report is None else report.model_dump(mode="json"),
+    }

@@ -1,0 +1,72 @@
+"""What the outside sees of an alert: its own fields and, beside them, what people made of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from impetus.model import Alert, AlertState, Envelope, Identifier, Incident, Line, Slug, UtcTime, derived_id
+from impetus.store.records import AlertRecord
+
+ALERT_VIEW = "alert-view"
+"""Kind of the message that tells the screens how an alert stands now; its subject is `TENANT.alert-view.TOOL`."""
+
+ORIGIN = "situation"
+
+
+class AlertView(Alert):
+    """An alert with its state, as the HTTP API and the live stream show it."""
+
+    tenant: Slug
+    state: AlertState
+    version: Annotated[int, Field(ge=1)]
+    """Grows with every decision; a decision names the version that it was made on."""
+    received: UtcTime
+    updated: UtcTime
+    incident: Identifier | None = None
+    handled_by: Line | None = None
+    harm: Annotated[float, Field(ge=0, le=1)]
+    """Expected harm: the queue is ordered by it."""
+
+
+def alert_view(record: AlertRecord) -> AlertView:
+    """The record as the outside sees it. What is in the store was checked on its way in, so it is not checked again."""
+    return AlertView.model_construct(
+        **record.alert.__dict__,
+        tenant=record.tenant,
+        state=record.state,
+        version=record.version,
+        received=record.received,
+        updated=record.updated,
+        incident=record.incident,
+        handled_by=record.handled_by,
+        harm=record.harm,
+    )
+
+
+def alert_envelope(record: AlertRecord) -> Envelope:
+    """The message that tells the screens how an alert stands now; the same state gives the same message id."""
+    return Envelope(
+        id=derived_id(ALERT_VIEW, record.tenant, record.alert.id, str(record.version), str(record.alert.revision)),
+        source=f"/{ORIGIN}",
+        type=f"impetus.{ALERT_VIEW}.v1",
+        subject=f"{record.tenant}.{ALERT_VIEW}.{record.alert.tool}",
+        time=record.updated,
+        tenant=record.tenant,
+        partition=record.alert.id,
+        data=alert_view(record).model_dump_json().encode(),
+    )
+
+
+def incident_envelope(incident: Incident) -> Envelope:
+    """The message that tells everyone how an incident stands now."""
+    return Envelope.wrap(
+        incident,
+        kind="incident",
+        tenant=incident.tenant,
+        origin=ORIGIN,
+        time=incident.updated,
+        partition=incident.id,
+        id=derived_id("incident", incident.tenant, incident.id, str(incident.version)),
+    )
