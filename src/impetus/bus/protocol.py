@@ -67,11 +67,15 @@ class Subscription(Protocol):
         ...
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """These are dealt with: durable when this returns, never delivered again to this durable name."""
+        """These are dealt with: durable when this returns, never delivered again to this durable name.
+
+        Raises `impetus.model.Conflict` when some are no longer this member's because it lost their partitions:
+        those are delivered again, to another member; the others are acknowledged.
+        """
         ...
 
     async def reject(self, delivery: Delivery, reason: str) -> None:
-        """Set the message aside as a dead letter with its reason, and acknowledge it."""
+        """Set the message aside as a dead letter with its reason, and acknowledge it. Raises Conflict like that."""
         ...
 
     async def close(self) -> None:
@@ -94,9 +98,10 @@ class Bus(Protocol):
     async def subscribe(
         self, durable: str, subjects: Sequence[str], *, start: Start = Start.EARLIEST, lease_s: float = 5.0
     ) -> Subscription:
-        """Join the durable consumer of that name. In `subjects`, `*` stands for one token, a last `>` for all that follow.
+        """Join the durable consumer of that name.
 
-        A member that does not fetch or acknowledge for `lease_s` loses its partitions to the other members.
+        In `subjects`, `*` stands for one token, a last `>` for all that follow. A member
+        that does not fetch or acknowledge for `lease_s` loses its partitions to the other members.
         """
         ...
 
