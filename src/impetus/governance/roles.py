@@ -1,0 +1,55 @@
+"""Which role may do what. What is not listed is denied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from impetus.model import Permission, Role
+
+_WATCH: Final = frozenset(
+    {
+        Permission.OBSERVATIONS_READ,
+        Permission.ALERTS_READ,
+        Permission.INCIDENTS_READ,
+        Permission.TOOLS_READ,
+    }
+)
+_OPERATE: Final = _WATCH | {Permission.ALERTS_DECIDE, Permission.INCIDENTS_DECIDE, Permission.EVIDENCE_READ}
+_MEND: Final = frozenset({Permission.DEAD_LETTERS_READ, Permission.DEAD_LETTERS_DECIDE})
+
+ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
+    {
+        Role.OPERATOR: _OPERATE,
+        Role.SUPERVISOR: _OPERATE | _MEND,
+        Role.IT_SECURITY: _OPERATE | _MEND,
+        Role.ANALYST: _WATCH | {Permission.ALERTS_DECIDE, Permission.EVIDENCE_READ},
+        Role.PLANNER: _WATCH,
+        # Sees how data is used, not the data.
+        Role.DATA_PROTECTION_OFFICER: frozenset({Permission.TOOLS_READ, Permission.AUDIT_READ}),
+        # Keeps the system running; what it finds about people is not an administrator's business.
+        Role.ADMINISTRATOR: _MEND
+        | {
+            Permission.ADMINISTRATION,
+            Permission.AUDIT_READ,
+            Permission.OBSERVATIONS_READ,
+            Permission.TOOLS_READ,
+        },
+    }
+)
+
+MACHINE_PERMISSIONS: Final = frozenset(
+    {
+        Permission.OBSERVATIONS_READ,
+        Permission.OBSERVATIONS_WRITE,
+        Permission.ALERTS_READ,
+        Permission.ALERTS_WRITE,
+        Permission.INCIDENTS_READ,
+        Permission.EVIDENCE_READ,
+        Permission.TOOLS_READ,
+        Permission.DEAD_LETTERS_READ,
+        Permission.AUDIT_READ,
+    }
+)
+"""What a machine's token may be given. Deciding and administration are left out: those are a named person's."""

@@ -1,0 +1,125 @@
+"""Settings of who gets in: sessions, log-in throttling, passwords."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class SessionSettings(BaseModel):
+    """How long a log-in lasts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    idle_s: Annotated[
+        float,
+        Field(
+            ge=300,
+            le=7 * 86_400,
+            title="Idle time of a session",
+            description="Seconds without a request after which a person has to log in again.",
+        ),
+    ] = 8 * 3_600.0
+    longest_s: Annotated[
+        float,
+        Field(
+            ge=300,
+            le=30 * 86_400,
+            title="Longest session",
+            description="Seconds after logging in at which a session ends, whatever is done: a shift and some more.",
+        ),
+    ] = 12 * 3_600.0
+
+
+class ThrottleSettings(BaseModel):
+    """How failed log-ins slow further ones down, for a name and for a network address separately."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    free_attempts_name: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=100,
+            title="Free attempts for a name",
+            description="Failed log-ins with one name before the next one has to wait.",
+        ),
+    ] = 5
+    free_attempts_address: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=10_000,
+            title="Free attempts from an address",
+            description="Failed log-ins from one network address before the next one has to wait. Greater than for a "
+            "name, since a whole control room may share an address.",
+        ),
+    ] = 20
+    first_wait_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=3_600,
+            title="First wait",
+            description="Seconds to wait after the first attempt that was not free; doubled with each further one.",
+        ),
+    ] = 2.0
+    longest_wait_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=86_400,
+            title="Longest wait",
+            description="Seconds that a wait never exceeds, so that nobody can shut a person out for long.",
+        ),
+    ] = 900.0
+    forget_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=30 * 86_400,
+            title="Failed log-ins are forgotten",
+            description="Seconds after the last failed log-in at which the count begins anew.",
+        ),
+    ] = 86_400.0
+
+
+class PasswordSettings(BaseModel):
+    """What a password must be, and how costly it is to guess one from its hash (argon2id, RFC 9106)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shortest: Annotated[
+        int,
+        Field(ge=8, le=64, title="Shortest password", description="Characters that a password must have at least."),
+    ] = 12
+    memory_kib: Annotated[
+        int,
+        Field(
+            ge=8,
+            le=4 * 1024 * 1024,
+            title="Memory of the password hash",
+            description="KiB of memory that checking a password takes. The default is RFC 9106's second choice.",
+        ),
+    ] = 65_536
+    passes: Annotated[
+        int,
+        Field(ge=1, le=100, title="Passes of the password hash", description="Times that the memory is gone through."),
+    ] = 3
+
+
+class AccessSettings(BaseModel):
+    """All settings of logging in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    session: Annotated[SessionSettings, Field(title="Sessions", description="How long a log-in lasts.")] = (
+        SessionSettings()
+    )
+    throttle: Annotated[
+        ThrottleSettings, Field(title="Throttling", description="How failed log-ins slow further ones down.")
+    ] = ThrottleSettings()
+    password: Annotated[
+        PasswordSettings, Field(title="Passwords", description="What a password must be and how it is kept.")
+    ] = PasswordSettings()

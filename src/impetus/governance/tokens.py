@@ -1,0 +1,157 @@
+"""Tokens: long-lived keys with which machines, and persons' own programs, come."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Final
+
+from impetus.governance import audit
+from impetus.governance.principal import Principal, principal_of
+from impetus.governance.roles import MACHINE_PERMISSIONS
+from impetus.governance.sessions import SECRET_BYTES, TOUCH_S, active_user, secret_hash
+from impetus.model import InvalidInput, NotAllowed, NotAuthenticated, Permission, new_id
+from impetus.store import Store, TokenRecord
+
+PREFIX: Final = "imp_"
+"""Lets scanners for leaked secrets recognise a token."""
+
+
+class Tokens:
+    """Makes tokens and knows who is behind one."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def create_machine(
+        self,
+        by: Principal,
+        title: str,
+        scopes: Collection[Permission],
+        *,
+        tenant: str | None = None,
+        expires: datetime | None = None,
+    ) -> tuple[TokenRecord, str]:
+        """A token of a machine of the own organisation, and its secret, which is shown this once.
+
+        `tenant` is for the installation's command line. Raises `NotAllowed`, and `InvalidInput` for scopes that a
+        machine cannot have: a machine never decides.
+        """
+        by.require(Permission.ADMINISTRATION)
+        tenant = tenant or by.tenant
+        if tenant != by.tenant and not by.installation:
+            raise NotAllowed("a token is made within the own organisation only")
+        refused = sorted(scope.value for scope in set(scopes) - MACHINE_PERMISSIONS)
+        if refused:
+            raise InvalidInput(
+                f"a machine cannot have {', '.join(refused)}", hint="Decisions are a person's: use a personal token."
+            )
+        return await self._create(by, tenant, title, scopes, None, expires)
+
+    async def create_personal(
+        self,
+        by: Principal,
+        title: str,
+        scopes: Collection[Permission] | None = None,
+        *,
+        expires: datetime | None = None,
+    ) -> tuple[TokenRecord, str]:
+        """A token of the person who asks, with all that the role grants or with `scopes`, and its secret.
+
+        Raises `NotAllowed` for machines, and `InvalidInput` for scopes that the person does not have.
+        """
+        if by.user is None:
+            raise NotAllowed("a personal token is made by the person", hint="Log in first.")
+        wanted = by.permissions if scopes is None else frozenset(scopes)
+        refused = sorted(scope.value for scope in wanted - by.permissions)
+        if refused:
+            raise InvalidInput(f"you do not have {', '.join(refused)} yourself")
+        return await self._create(by, by.tenant, title, wanted, by.user.id, expires)
+
+    async def list(self, by: Principal) -> Sequence[TokenRecord]:
+        """The organisation's tokens for an administrator, one's own for anybody else; newest first."""
+        async with self._store.view() as view:
+            tokens = await view.tokens.list(by.tenant)
+        if by.may(Permission.ADMINISTRATION):
+            return tokens
+        return [token for token in tokens if by.user is not None and token.user == by.user.id]
+
+    async def revoke(self, by: Principal, id: str) -> TokenRecord:
+        """End a token: an administrator any of the organisation, a person one's own. Raises `NotAllowed` and
+        `NotFound`."""
+        if id not in {token.id for token in await self.list(by)}:
+            by.require(Permission.ADMINISTRATION)
+        now = self._store.clock.now()
+        async with self._store.transaction() as transaction:
+            token = await transaction.tokens.revoke(by.tenant, id, now)
+            await audit.append(
+                transaction, tenant=by.tenant, time=now, actor=by.actor, action="token.revoke", subject=f"token:{id}"
+            )
+        return token
+
+    async def authenticate(self, secret: str) -> Principal:
+        """Who is behind a token. Raises `NotAuthenticated`."""
+        refused = NotAuthenticated("there is no such token, or it has ended", hint="Ask for a new one.")
+        if not secret.startswith(PREFIX):
+            raise refused
+        now = self._store.clock.now()
+        async with self._store.view() as view:
+            token = await view.tokens.find_in_installation(secret_hash(secret))
+            if token is None or token.revoked is not None or (token.expires is not None and now >= token.expires):
+                raise refused
+            if token.user is not None:
+                user = await active_user(view, token.tenant, token.user)
+                if user is None:
+                    raise refused
+                principal = principal_of(user, scopes=token.scopes)
+            else:
+                organisation = await view.organisations.find(token.tenant)
+                if organisation is None or not organisation.active:
+                    raise refused
+                permissions = frozenset(token.scopes) & MACHINE_PERMISSIONS
+                principal = Principal(tenant=token.tenant, permissions=permissions, machine=token.title)
+        if token.used is None or abs((now - token.used).total_seconds()) >= TOUCH_S:
+            async with self._store.transaction() as transaction:
+                await transaction.tokens.touch(token.tenant, token.id, now)
+        return principal.model_copy(update={"token": token.id})
+
+    async def _create(
+        self,
+        by: Principal,
+        tenant: str,
+        title: str,
+        scopes: Collection[Permission],
+        user: str | None,
+        expires: datetime | None,
+    ) -> tuple[TokenRecord, str]:
+        now = self._store.clock.now()
+        if expires is not None and expires <= now:
+            raise InvalidInput("the token would have ended already", hint="Give a time that is to come.")
+        if not scopes:
+            raise InvalidInput("a token that may do nothing is of no use", hint="Name at least one scope.")
+        secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+        token = TokenRecord(
+            id=new_id(),
+            hash=secret_hash(secret),
+            tenant=tenant,
+            title=title,
+            scopes=tuple(sorted(set(scopes))),
+            user=user,
+            created=now,
+            created_by=by.name,
+            expires=expires,
+        )
+        async with self._store.transaction() as transaction:
+            await transaction.organisations.get(tenant)
+            await transaction.tokens.add(token)
+            await audit.append(
+                transaction,
+                tenant=tenant,
+                time=now,
+                actor=by.actor,
+                action="token.create",
+                subject=f"token:{token.id}",
+                detail={"title": title, "scopes": [scope.value for scope in token.scopes], "user": user},
+            )
+        return token, secret
