@@ -26,6 +26,7 @@ from typer.models import ArgumentInfo, OptionInfo
 
 import impetus
 from impetus import cli
+from impetus.api.app import RESOURCES
 from impetus.model import MESSAGES, Datastream, Envelope, ImpetusError, Venue
 from impetus.sdk import InstalledTool, Manifest, load_tools
 from impetus.settings import Settings
@@ -337,6 +338,28 @@ and with the exit status 2.
 """
 
 
+# -- HTTP API --------------------------------------------------------------------------------------------------------
+
+
+def http_page() -> str:
+    rows = [
+        (
+            code(f"{route.method} {route.path}"),
+            route.access.value,
+            documented(route.endpoint.__doc__, f"The address {route.method} {route.path}"),
+        )
+        for resource in RESOURCES
+        for route in resource.declarations
+    ]
+    return f"""# HTTP API
+
+{NOTE}
+Every address, and the permission that it asks of a person's role or a token's scopes. Bodies and answers are described
+in `/api/v1/openapi.json`; [the guide](../guide/api.md) says how to use them.
+
+{table(("address", "permission", "meaning"), rows)}"""
+
+
 # -- messages --------------------------------------------------------------------------------------------------------
 
 OTHER_SCHEMAS: Mapping[str, type[BaseModel]] = {"datastream": Datastream, "envelope": Envelope, "venue": Venue}
@@ -509,6 +532,7 @@ INDEX = f"""# Reference
 {NOTE}
 - [Settings](settings.md): what can be set, and how.
 - [Commands](commands.md): what `impetus` does on the command line.
+- [HTTP API](http.md): every address and the permission it asks for.
 - [Messages](messages.md): what passes between the rooms, with JSON Schemas.
 - [Errors](errors.md): what can go wrong, and what to do.
 - [Tools](tools.md): what each tool reads and raises, and what it may be used for.
@@ -533,6 +557,7 @@ def generate() -> dict[str, str]:
         "index.md": INDEX,
         "settings.md": settings_page(),
         "commands.md": commands_page(),
+        "http.md": http_page(),
         "messages.md": messages_page(),
         "errors.md": errors_page(),
         "tools.md": tools_page(),
