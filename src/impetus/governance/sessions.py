@@ -80,11 +80,13 @@ class Sessions:
         now = self._store.clock.now()
         sha256 = secret_hash(secret)
         async with self._store.view() as view:
-            session = await view.sessions.find_in_installation(sha256)
-            user = await active_user(view, session.tenant, session.user) if session is not None else None
-        idle = timedelta(seconds=self._settings.session.idle_s)
-        if session is None or user is None or now >= session.expires or now - session.used >= idle:
-            raise NotAuthenticated("there is no such session, or it has ended", hint="Log in again.")
+            found = await view.sessions.find_in_installation(sha256)
+        refused = NotAuthenticated("there is no such session, or it has ended", hint="Log in again.")
+        if found is None:
+            raise refused
+        session, user = found
+        if now >= session.expires or now - session.used >= timedelta(seconds=self._settings.session.idle_s):
+            raise refused
         if abs((now - session.used).total_seconds()) >= TOUCH_S:
             async with self._store.transaction() as transaction:
                 await transaction.sessions.touch(session.tenant, sha256, now)

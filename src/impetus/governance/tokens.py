@@ -10,7 +10,7 @@ from typing import Final
 from impetus.governance import audit
 from impetus.governance.principal import Principal, principal_of
 from impetus.governance.roles import MACHINE_PERMISSIONS
-from impetus.governance.sessions import SECRET_BYTES, TOUCH_S, active_user, secret_hash
+from impetus.governance.sessions import SECRET_BYTES, TOUCH_S, secret_hash
 from impetus.model import InvalidInput, NotAllowed, NotAuthenticated, Permission, new_id
 from impetus.store import Store, TokenRecord
 
@@ -97,20 +97,17 @@ class Tokens:
             raise refused
         now = self._store.clock.now()
         async with self._store.view() as view:
-            token = await view.tokens.find_in_installation(secret_hash(secret))
-            if token is None or token.revoked is not None or (token.expires is not None and now >= token.expires):
-                raise refused
-            if token.user is not None:
-                user = await active_user(view, token.tenant, token.user)
-                if user is None:
-                    raise refused
-                principal = principal_of(user, scopes=token.scopes)
-            else:
-                organisation = await view.organisations.find(token.tenant)
-                if organisation is None or not organisation.active:
-                    raise refused
-                permissions = frozenset(token.scopes) & MACHINE_PERMISSIONS
-                principal = Principal(tenant=token.tenant, permissions=permissions, machine=token.title)
+            found = await view.tokens.find_in_installation(secret_hash(secret))
+        if found is None:
+            raise refused
+        token, user = found
+        if token.revoked is not None or (token.expires is not None and now >= token.expires):
+            raise refused
+        if user is not None:
+            principal = principal_of(user, scopes=token.scopes)
+        else:
+            permissions = frozenset(token.scopes) & MACHINE_PERMISSIONS
+            principal = Principal(tenant=token.tenant, permissions=permissions, machine=token.title)
         if token.used is None or abs((now - token.used).total_seconds()) >= TOUCH_S:
             async with self._store.transaction() as transaction:
                 await transaction.tokens.touch(token.tenant, token.id, now)

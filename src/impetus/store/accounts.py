@@ -7,10 +7,11 @@ installation use them.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import RowMapping, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +23,19 @@ from impetus.store.tables import session as session_table
 from impetus.store.tables import throttle as throttle_table
 from impetus.store.tables import token as token_table
 from impetus.store.tables import user_account as user_table
+
+ACTIVE_USER = user_table.join(
+    organisation_table,
+    and_(
+        user_table.c.tenant == organisation_table.c.id,
+        user_table.c.active.is_(True),
+        organisation_table.c.active.is_(True),
+    ),
+)
+
+PREFIXED_USER_COLUMNS = tuple(
+    column.label(f"user_{column.name}") for column in user_table.columns if column.name != "password_hash"
+)
 
 
 class OrganisationRepository:
@@ -142,11 +156,14 @@ class SessionRepository:
         """Keep a new session."""
         await self._connection.execute(insert(session_table).values(session.model_dump()))
 
-    async def find_in_installation(self, sha256: str) -> SessionRecord | None:
-        """The session whose secret has this SHA-256."""
-        result = await self._connection.execute(select(session_table).where(session_table.c.hash == sha256))
-        row = result.mappings().one_or_none()
-        return None if row is None else SessionRecord(**row)
+    async def find_in_installation(self, sha256: str) -> tuple[SessionRecord, User] | None:
+        """The session whose secret has this SHA-256 and its person, if account and organisation are active."""
+        query = select(session_table, *PREFIXED_USER_COLUMNS).join(ACTIVE_USER, session_table.c.user == user_table.c.id)
+        query = query.where(session_table.c.hash == sha256)
+        row = (await self._connection.execute(query)).mappings().one_or_none()
+        if row is None:
+            return None
+        return SessionRecord(**{column.name: row[column.name] for column in session_table.columns}), _prefixed_user(row)
 
     async def touch(self, tenant: str, sha256: str, used: datetime) -> None:
         """Note that it was used; a session that is gone stays gone."""
@@ -199,14 +216,20 @@ class TokenRepository:
         query = query.order_by(token_table.c.created.desc(), token_table.c.id)
         return [_token(row) for row in (await self._connection.execute(query)).mappings()]
 
-    async def find_in_installation(self, sha256: str) -> TokenRecord | None:
-        """The token whose secret has this SHA-256."""
-        row = (
-            (await self._connection.execute(select(token_table).where(token_table.c.hash == sha256)))
-            .mappings()
-            .one_or_none()
+    async def find_in_installation(self, sha256: str) -> tuple[TokenRecord, User | None] | None:
+        """The token whose secret has this SHA-256, and its person if it is a personal one; only if the organisation
+        is active and, for a personal one, the account is."""
+        query = (
+            select(token_table, *PREFIXED_USER_COLUMNS)
+            .join(organisation_table, token_table.c.tenant == organisation_table.c.id)
+            .outerjoin(user_table, and_(token_table.c.user == user_table.c.id, user_table.c.active.is_(True)))
+            .where(token_table.c.hash == sha256, organisation_table.c.active.is_(True))
         )
-        return None if row is None else _token(row)
+        row = (await self._connection.execute(query)).mappings().one_or_none()
+        if row is None or (row["user"] is not None and row["user_id"] is None):
+            return None
+        token = _token({column.name: row[column.name] for column in token_table.columns})
+        return token, None if row["user"] is None else _prefixed_user(row)
 
     async def touch(self, tenant: str, id: str, used: datetime) -> None:
         """Note that it was used."""
@@ -266,12 +289,17 @@ class ThrottleRepository:
         return await changed_rows(self._connection, statement)
 
 
+def _prefixed_user(row: RowMapping) -> User:
+    values = {name.removeprefix("user_"): value for name, value in row.items() if name.startswith("user_")}
+    return User(**values | {"role": Role(row["user_role"])})
+
+
 def _credentials(row: RowMapping) -> UserCredentials:
     values = dict(row)
     password_hash = values.pop("password_hash")
     return UserCredentials(user=User(**values | {"role": Role(row["role"])}), password_hash=password_hash)
 
 
-def _token(row: RowMapping) -> TokenRecord:
+def _token(row: RowMapping | Mapping[str, Any]) -> TokenRecord:
     scopes = tuple(Permission(scope) for scope in json.loads(row["scopes"]))
     return TokenRecord(**dict(row) | {"scopes": scopes})
