@@ -1,0 +1,79 @@
+"""Puts the pages onto the application that serves the interface."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from impetus.model import ConfigurationError, ImpetusError
+from impetus.ui import forms, languages, pages
+from impetus.ui.client import ApiProblem
+from impetus.ui.rendering import STATIC, Renderer
+from impetus.ui.session import LogInFirst, Site, open_visit, to_log_in
+
+if TYPE_CHECKING:
+    from impetus.api import Services
+
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+class KeptFiles(StaticFiles):
+    """Files whose address changes with their content: a browser asks for each once."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = FOR_EVER
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+def mount_ui(app: FastAPI, services: Services) -> None:
+    """Add all pages and their files to the application that already serves `/api/v1`.
+
+    The pages ask that interface for everything, so `services` is only what the application was built from.
+    Raises `ConfigurationError` if the browser libraries were not copied in.
+    """
+    _check_libraries(STATIC / "vendor")
+    site = Site(app, Renderer())
+    del services
+    static_path = site.renderer.static_path
+
+    @app.get(static_path + "/messages/{language}.json", include_in_schema=False)
+    async def messages(language: str) -> Response:
+        known = language if language in languages.LANGUAGES else languages.DEFAULT_LANGUAGE
+        return JSONResponse(dict(languages.script_messages(known)), headers={"Cache-Control": FOR_EVER})
+
+    app.mount(static_path, KeptFiles(directory=STATIC), name="static")
+    app.include_router(pages.router(site))
+    app.include_router(forms.router(site))
+
+    @app.exception_handler(LogInFirst)
+    async def log_in_first(request: Request, error: Exception) -> Response:
+        return to_log_in(request)
+
+    @app.exception_handler(ApiProblem)
+    async def refused(request: Request, error: ApiProblem) -> Response:
+        if error.http_status == 401:
+            return to_log_in(request)
+        try:
+            visit = await open_visit(site, request)
+        except (LogInFirst, ImpetusError):
+            return to_log_in(request)
+        return pages.problem_page(visit, error)
+
+
+def _check_libraries(folder: Path) -> None:
+    try:
+        versions = json.loads((folder / "versions.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            "the browser libraries are missing", hint="run `make` or `python scripts/vendor_assets.py`"
+        ) from error
+    if not versions.get("packages"):
+        raise ConfigurationError("the browser libraries are incomplete", hint="run `python scripts/vendor_assets.py`")

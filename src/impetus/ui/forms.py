@@ -1,0 +1,168 @@
+"""What people send from the pages: log-in, language, and the forms that htmx sends and answers with a part of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from impetus.model import Identifier, Permission, Role
+from impetus.ui import languages, security
+from impetus.ui.client import ApiProblem, Client
+from impetus.ui.pages import not_allowed, visitor
+from impetus.ui.session import LANGUAGE_COOKIE, LogInFirst, Site, Visit
+
+Field = Annotated[str, Form()]
+YEAR_S = 365 * 86_400
+
+
+def router(site: Site) -> APIRouter:
+    """All addresses that take a form."""
+    forms = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    someone = Depends(visitor(site))
+    _log_in(forms, site)
+
+    @forms.post("/dead-letters/{id}/discard")
+    async def discard(id: Identifier, reason: Field = "", visit: Visit = someone) -> Response:
+        problem = await _try(visit, "POST", f"/dead-letters/{id}/discard", {"reason": reason})
+        letters = await visit.client.get("/dead-letters", limit=100)
+        return visit.page(
+            "partials/dead_letters.html", "dead-letters", letters=letters, problem=problem, status=_status(problem)
+        )
+
+    @forms.post("/audit/verify")
+    async def verify(visit: Visit = someone) -> Response:
+        reply = await visit.client.send("POST", "/audit/verify")
+        return visit.page("partials/verified.html", "audit", result=reply.json())
+
+    @forms.get("/administration")
+    async def administration(visit: Visit = someone) -> Response:
+        return await _administration(visit, "pages/administration.html")
+
+    @forms.post("/administration/users")
+    async def add_user(
+        visit: Visit = someone,
+        name: Field = "",
+        full_name: Field = "",
+        role: Field = "",
+        password: Field = "",
+        tenant: Field = "",
+    ) -> Response:
+        body = {"name": name, "full_name": full_name, "role": role, "password": password, "tenant": tenant}
+        return await _administer(visit, "users", body)
+
+    @forms.post("/administration/organisations")
+    async def add_organisation(visit: Visit = someone, id: Field = "", name: Field = "") -> Response:
+        return await _administer(visit, "organisations", {"id": id, "name": name})
+
+    @forms.post("/administration/tokens")
+    async def add_token(
+        visit: Visit = someone, name: Field = "", scopes: Annotated[list[str] | None, Form()] = None
+    ) -> Response:
+        return await _administer(visit, "tokens", {"name": name, "scopes": scopes or []})
+
+    return forms
+
+
+def _log_in(forms: APIRouter, site: Site) -> None:
+    @forms.get("/login")
+    async def login(request: Request, next: Annotated[str | None, Query()] = None) -> Response:
+        return _log_in_page(site, request, next)
+
+    @forms.post("/login")
+    async def log_in(request: Request, name: Field = "", password: Field = "", next: Field = "") -> Response:
+        if not security.is_own_form(request):
+            return _log_in_page(site, request, next, status=403)
+        try:
+            reply = await Client(site.app, request).send("POST", "/session", {"name": name, "password": password})
+        except ApiProblem as problem:
+            return _log_in_page(site, request, next, status=problem.http_status, problem=problem, name=name)
+        return _with_cookies(RedirectResponse(security.own_path(next), 303), reply.headers.getlist("set-cookie"))
+
+    @forms.post("/logout")
+    async def log_out(request: Request, csrf: Field = "") -> Response:
+        client = Client(site.app, request, csrf=csrf)
+        try:
+            reply = await client.send("DELETE", "/session")
+        except ApiProblem as problem:
+            if problem.http_status != 401:
+                raise
+            return RedirectResponse("/login", 303)
+        return _with_cookies(RedirectResponse("/login", 303), reply.headers.getlist("set-cookie"))
+
+    @forms.post("/language")
+    async def language(request: Request, language: Field = "", back: Field = "/") -> Response:
+        response = RedirectResponse(security.own_path(back), 303)
+        if language in languages.LANGUAGES and security.is_own_form(request):
+            response.set_cookie(LANGUAGE_COOKIE, language, max_age=YEAR_S, samesite="strict", httponly=True)
+        return response
+
+
+def _log_in_page(
+    site: Site,
+    request: Request,
+    next: str | None,
+    *,
+    status: int = 200,
+    problem: ApiProblem | None = None,
+    name: str = "",
+) -> Response:
+    return site.renderer.page(
+        "pages/login.html",
+        site.language(request),
+        status=status,
+        next=security.own_path(next),
+        problem=problem,
+        name=name,
+        here=request.url.path,
+    )
+
+
+def _with_cookies(response: Response, cookies: list[str]) -> Response:
+    for cookie in cookies:
+        response.headers.append("set-cookie", cookie)
+    return response
+
+
+async def _try(visit: Visit, method: str, path: str, body: Mapping[str, Any]) -> ApiProblem | None:
+    try:
+        await visit.client.send(method, path, body)
+    except ApiProblem as problem:
+        if problem.http_status == 401:
+            raise LogInFirst from problem
+        return problem
+    return None
+
+
+def _status(problem: ApiProblem | None) -> int:
+    return 200 if problem is None else problem.http_status
+
+
+async def _administration(visit: Visit, template: str, **context: Any) -> Response:
+    if not visit.may(Permission.ADMINISTRATION):
+        return not_allowed(visit)
+    lists = {name: (await visit.client.get(f"/{name}"))["items"] for name in ("users", "organisations", "tokens")}
+    shown = {"problem": None, "created": None, "created_kind": "", **context}
+    return visit.page(
+        template,
+        "administration",
+        status=_status(shown["problem"]),
+        roles=[role.value for role in Role],
+        scopes=[permission.value for permission in Permission],
+        **lists,
+        **shown,
+    )
+
+
+async def _administer(visit: Visit, kind: str, body: Mapping[str, Any]) -> Response:
+    """Send one form of the administration and show its lists again, with what came of it."""
+    problem, created = None, None
+    try:
+        created = (await visit.client.send("POST", f"/{kind}", body)).json()
+    except ApiProblem as error:
+        problem = error
+    return await _administration(
+        visit, "partials/administration.html", problem=problem, created=created, created_kind=kind
+    )

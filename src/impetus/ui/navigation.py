@@ -1,0 +1,73 @@
+"""Where one can go: the entries of the left side, each for those who may see what lies behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from impetus.model import Permission
+
+
+def _(text: str) -> str:
+    """Marks a text for translation; the template translates it."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One place to go."""
+
+    page: str
+    """Name of the page, as the page itself knows it."""
+    path: str
+    title: str
+    icon: str
+    permission: Permission
+    key: str = ""
+    """Pressed after `g`, goes there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Places under one heading."""
+
+    title: str
+    entries: Sequence[Entry]
+
+
+SECTIONS: Sequence[Section] = (
+    Section(
+        _("Operations"),
+        (
+            Entry("live", "/", _("Live"), "live", Permission.ALERTS_READ, "l"),
+            Entry("incidents", "/incidents", _("Incidents"), "incident", Permission.INCIDENTS_READ, "i"),
+            Entry("sensors", "/sensors", _("Sensors"), "sensor", Permission.OBSERVATIONS_READ, "s"),
+        ),
+    ),
+    Section(
+        _("System"),
+        (
+            Entry("tools", "/tools", _("Status"), "status", Permission.TOOLS_READ, "t"),
+            Entry(
+                "dead-letters", "/dead-letters", _("Dead letters"), "letter", Permission.DEAD_LETTERS_READ, "d"
+            ),
+            Entry("audit", "/audit", _("Audit log"), "audit", Permission.AUDIT_READ, "a"),
+            Entry("administration", "/administration", _("Administration"), "administration",
+                  Permission.ADMINISTRATION, "m"),
+        ),
+    ),
+)
+
+
+def sections_for(permissions: Collection[str]) -> Sequence[Section]:
+    """The sections with what these permissions open; empty ones are left out."""
+    found = (
+        Section(section.title, tuple(entry for entry in section.entries if entry.permission in permissions))
+        for section in SECTIONS
+    )
+    return [section for section in found if section.entries]
+
+
+def first_page(permissions: Collection[str]) -> str:
+    """Where a person begins: the first place that is open to them."""
+    return next((entry.path for section in sections_for(permissions) for entry in section.entries), "/profile")

@@ -1,0 +1,129 @@
+// A Leaflet layer for very many points: one canvas, one pass, no object a point in the page.
+
+const { L } = window;
+const REACH = 11; // pixels around a mark that still hit it
+
+export const PointsLayer = L.Layer.extend({
+  /** `mark(point)` gives a stamp of marks.js, or null for a point that is not shown now. */
+  initialize(mark, options = {}) {
+    this._mark = mark;
+    this._points = new Map();
+    this._order = null;
+    this._above = options.above ?? null; // drawn over everything: the chosen point
+    L.setOptions(this, options);
+  },
+
+  onAdd(map) {
+    this._map = map;
+    this._canvas = L.DomUtil.create("canvas", "leaflet-layer leaflet-zoom-animated", this.getPane());
+    this._pen = this._canvas.getContext("2d");
+    this._reset();
+  },
+
+  onRemove() {
+    L.DomUtil.remove(this._canvas);
+    cancelAnimationFrame(this._frame);
+    this._frame = 0;
+  },
+
+  getEvents() {
+    return { moveend: this._reset, zoomend: this._reset, resize: this._reset, viewreset: this._reset, zoomanim: this._animate };
+  },
+
+  /** Put or change a point: `{id, at: [latitude, longitude], ...}`. */
+  put(point) {
+    const known = this._points.get(point.id);
+    const there = known && known.at[0] === point.at[0] && known.at[1] === point.at[1];
+    point.world = there ? known.world : L.CRS.EPSG3857.latLngToPoint(L.latLng(point.at), 0);
+    this._points.set(point.id, point);
+    this._order = null;
+    this.redraw();
+  },
+
+  remove_(id) {
+    if (this._points.delete(id)) { this._order = null; this.redraw(); }
+  },
+
+  clear() {
+    this._points.clear();
+    this._order = null;
+    this.redraw();
+  },
+
+  get(id) {
+    return this._points.get(id);
+  },
+
+  values() {
+    return this._points.values();
+  },
+
+  /** Draw again, at most once a frame. */
+  redraw() {
+    if (!this._map || this._frame) return;
+    this._frame = requestAnimationFrame(() => { this._frame = 0; this._draw(); });
+  },
+
+  /** The point under a place in the container, or null. */
+  at(containerPoint) {
+    let nearest = null;
+    let best = REACH * REACH;
+    const { scale, x, y } = this._view();
+    for (const point of this._points.values()) {
+      const dx = point.world.x * scale - x - containerPoint.x;
+      const dy = point.world.y * scale - y - containerPoint.y;
+      const distance = dx * dx + dy * dy;
+      if (distance <= best && this._mark(point)) { best = distance; nearest = point; }
+    }
+    return nearest;
+  },
+
+  _view() {
+    const scale = 2 ** this._map.getZoom();
+    const corner = this._map.getPixelBounds().min;
+    return { scale, x: corner.x, y: corner.y };
+  },
+
+  _reset() {
+    const size = this._map.getSize();
+    const ratio = Math.max(1, window.devicePixelRatio || 1);
+    if (this._canvas.width !== Math.round(size.x * ratio) || this._canvas.height !== Math.round(size.y * ratio)) {
+      this._canvas.width = Math.round(size.x * ratio);
+      this._canvas.height = Math.round(size.y * ratio);
+      this._canvas.style.width = `${size.x}px`;
+      this._canvas.style.height = `${size.y}px`;
+    }
+    L.DomUtil.setTransform(this._canvas, this._map.containerPointToLayerPoint([0, 0]), 1);
+    this._topLeft = this._map.containerPointToLatLng([0, 0]);
+    this._draw();
+  },
+
+  _animate(event) {
+    const scale = this._map.getZoomScale(event.zoom);
+    const offset = this._map._latLngToNewLayerPoint(this._topLeft, event.zoom, event.center);
+    L.DomUtil.setTransform(this._canvas, offset, scale);
+  },
+
+  _draw() {
+    const pen = this._pen;
+    const ratio = Math.max(1, window.devicePixelRatio || 1);
+    const size = this._map.getSize();
+    const { scale, x, y } = this._view();
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, size.x, size.y);
+    this._order ??= this.options.order ? [...this._points.values()].sort(this.options.order) : [...this._points.values()];
+    for (const point of this._order) {
+      const left = point.world.x * scale - x;
+      const top = point.world.y * scale - y;
+      if (left < -30 || top < -30 || left > size.x + 30 || top > size.y + 30) continue;
+      const mark = this._mark(point);
+      if (mark) pen.drawImage(mark.canvas, left - mark.size / 2, top - mark.size / 2, mark.size, mark.size);
+    }
+    const chosen = this._above?.();
+    const point = chosen && this._points.get(chosen.id);
+    if (point) {
+      const { mark } = chosen;
+      pen.drawImage(mark.canvas, point.world.x * scale - x - mark.size / 2, point.world.y * scale - y - mark.size / 2, mark.size, mark.size);
+    }
+  },
+});
