@@ -1,0 +1,36 @@
+"""The one fixed parameter set of the method: the same for every stream, file and city."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Chosen by principle (what a day, a week and an hour are), not searched for on labelled data."""
+
+    level_time_s: float = 86_400.0
+    """Time constant by which the slow level follows a lasting change: a day."""
+    profile_visits: float = 10.0
+    """Days (weeks, for the weekly profile) that a slot of the profile remembers."""
+    smooth_time_s: float = 3_600.0
+    """Time over which residuals are averaged to find what is small but lasts: an hour."""
+    smooth_readings: float = 8.0
+    """Readings that this average spans at least, for slow streams."""
+    memory_readings: float = 10_000.0
+    """Readings that scales, tails and expert weights remember."""
+    clip: float = 3.0
+    """Spreads beyond which a residual teaches the baseline no more (Huber)."""
+    warm_readings: int = 30
+    """Readings before which nothing is called unusual."""
+    tail_quantile: float = 0.98
+    """Where the tail begins that is fitted by a generalised Pareto distribution."""
+    extrapolation: float = 2.0
+    """Powers of ten beyond the number of readings seen up to which rarity is extrapolated."""
+    habituation_s: float = 86_400.0
+    """Time constant by which a reported event stops damping the score of what follows it."""
+    alert_rarity: float = 3.5
+    """Rarity from which a reading of a single file is reported: once in some three thousand readings."""
+
+
+PARAMETERS = Parameters()

@@ -1,0 +1,150 @@
+"""How unusual each reading is: surprise, residual, lasting residual and roughness, each by its own learnt tail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impetus.tools.anomaly.arrays import ArrayState, Column, Floats, Integers, Rows
+from impetus.tools.anomaly.baseline import TO_DEVIATION, Expectation, SeasonalBaseline
+from impetus.tools.anomaly.parameters import PARAMETERS, Parameters
+from impetus.tools.anomaly.tail import StreamingTail
+
+FEATURES = ("jump up", "jump down", "high", "low", "high for long", "low for long", "restless", "calm")
+HIGH, LOW = FEATURES.index("high"), FEATURES.index("low")
+OUTLIER = 8.0
+"""Spreads at which one reading's part in an average is cut."""
+SMALLEST_SPREAD = 0.05
+LARGEST_STATISTIC = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Unusualness:
+    """What is said of readings, one entry a reading.
+
+    `rarity` is -log10 of how often a reading is this unusual (3: once in a thousand readings) and `feature` the number
+    in `FEATURES` of what is; `novelty` is the rarity, or 0 where something as rare was reported shortly before. `low`
+    and `high` bound what is usual: one reading in fifty lies above, one in fifty below.
+    """
+
+    expectation: Expectation
+    low: Floats
+    high: Floats
+    rarity: Floats
+    novelty: Floats
+    feature: Integers
+
+
+class UnusualDetector(ArrayState):
+    """Scores readings against the seasonal baseline of their stream; strictly causal.
+
+    Four statistics, each in both directions: the jump from what baseline and last reading foretell, the distance from
+    the baseline, that distance averaged over an hour, and how restless the jumps have become. Each has a tail of its
+    own (`StreamingTail`), so that they are comparable; the rarest counts (Tippett, The Methods of Statistics, 1931).
+    The damping of what follows an event is habituation: only what is rarer than the fading memory of it is news.
+
+    >>> import numpy as np
+    >>> detector = UnusualDetector()
+    >>> detector.grow(1)
+    >>> random = np.random.default_rng(1)
+    >>> values = np.r_[random.normal(20.0, 1.0, 2000), 35.0]
+    >>> for number, value in enumerate(values):
+    ...     seen = detector.update(
+    ...         slice(0, 1), np.array([300.0 * number]), np.array([300.0]), np.ones(1), np.array([value])
+    ...     )
+    >>> bool(seen.rarity[0] > 4), FEATURES[seen.feature[0]], bool(16 < seen.low[0] < 19 < 21 < seen.high[0] < 24)
+    (True, 'jump up', True)
+    """
+
+    average: Floats
+    average_spread: Floats
+    fast: Floats
+    slow: Floats
+    roughness_spread: Floats
+    count: Floats
+    reported: Floats
+
+    def __init__(self, parameters: Parameters = PARAMETERS) -> None:
+        super().__init__(
+            {
+                "average": Column(),
+                "average_spread": Column((), 0.3),
+                "fast": Column((), 0.8),
+                "slow": Column((), 0.8),
+                "roughness_spread": Column((), 0.3),
+                "count": Column(),
+                "reported": Column(),
+            }
+        )
+        self.parameters = parameters
+        self.baseline = SeasonalBaseline(parameters)
+        self.tail = StreamingTail(len(FEATURES), parameters)
+
+    def grow(self, streams: int) -> None:
+        super().grow(streams)
+        self.baseline.grow(streams)
+        self.tail.grow(streams)
+
+    def dump(self, prefix: str) -> dict[str, NDArray[Any]]:
+        return super().dump(prefix) | self.baseline.dump(f"{prefix}.baseline") | self.tail.dump(f"{prefix}.tail")
+
+    def load(self, prefix: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        super().load(prefix, arrays)
+        self.baseline.load(f"{prefix}.baseline", arrays)
+        self.tail.load(f"{prefix}.tail", arrays)
+
+    def update(self, rows: Rows, local_s: Floats, gap_s: Floats, steps: Floats, value: Floats) -> Unusualness:
+        """Score readings by what came before them; then learn from them.
+
+        `local_s` is the local time in seconds since 1970, `gap_s` the time since the stream's reading before (0 for the
+        first), `steps` the same in usual intervals. All arrays have the shape (rows,).
+        """
+        known = self.parameters
+        expectation = self.baseline.update(rows, local_s, gap_s, steps, value)
+        count = self.count[rows] + 1.0
+        statistics = self._statistics(rows, expectation, gap_s, count)
+        threshold = self.tail.threshold[rows]
+        low = expectation.middle - expectation.spread * threshold[:, LOW]
+        high = expectation.middle + expectation.spread * threshold[:, HIGH]
+        rarities = self.tail.update(rows, np.clip(statistics, 0.0, LARGEST_STATISTIC))
+        feature = rarities.argmax(axis=-1)
+        rarity = np.where(count > known.warm_readings, rarities.max(axis=-1), 0.0)
+        reported = self.reported[rows] * np.exp(-gap_s / known.habituation_s)
+        novelty = np.where(rarity > reported, rarity, 0.0)
+        self.reported[rows] = np.maximum(rarity, reported)
+        self.count[rows] = count
+        return Unusualness(expectation, low, high, rarity, novelty, feature)
+
+    def _statistics(self, rows: Rows, expectation: Expectation, gap_s: Floats, count: Floats) -> Floats:
+        """The statistics in the order of `FEATURES`, about one in size when all is usual; shape (rows, features)."""
+        known = self.parameters
+        residual, surprise = expectation.residual, expectation.surprise
+        rate = 1.0 / np.minimum(count, known.memory_readings)
+        pace = np.minimum(-np.expm1(-gap_s / known.smooth_time_s), 1.0 / known.smooth_readings)
+        pace = np.maximum(pace, 1.0 / count)
+
+        average = self.average[rows]
+        average = average + pace * (np.clip(residual, -OUTLIER, OUTLIER) - average)
+        spread = np.maximum(self.average_spread[rows], SMALLEST_SPREAD)
+        lasting = average / spread
+        self.average[rows] = average
+        self.average_spread[rows] += rate * (_bounded_size(average, spread) - self.average_spread[rows])
+
+        size = np.minimum(np.abs(surprise), OUTLIER)
+        fast, slow = self.fast[rows], self.slow[rows]
+        fast, slow = fast + pace * (size - fast), slow + rate * (size - slow)
+        self.fast[rows], self.slow[rows] = fast, slow
+        roughness = np.log((fast + SMALLEST_SPREAD) / (slow + SMALLEST_SPREAD))
+        spread = np.maximum(self.roughness_spread[rows], SMALLEST_SPREAD)
+        restless = roughness / spread
+        self.roughness_spread[rows] += rate * (_bounded_size(roughness, spread) - self.roughness_spread[rows])
+        return np.stack([surprise, -surprise, residual, -residual, lasting, -lasting, restless, -restless], axis=-1)
+
+
+def _bounded_size(statistic: Floats, spread: Floats) -> Floats:
+    """What one value of a statistic says about its standard deviation, bounded so that an event says little."""
+    return np.minimum(np.abs(statistic) * TO_DEVIATION, 3.0 * spread)

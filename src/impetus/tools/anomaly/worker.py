@@ -1,0 +1,474 @@
+"""The live side: readings in, alerts and expected bands out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from impetus.model import Alert, Datastream, ExpectationBatch, ObservationBatch, from_microseconds
+from impetus.sdk import Context, Tool
+from impetus.tools.anomaly.alerts import AlertWriter, Frequencies
+from impetus.tools.anomaly.arrays import Booleans, Floats, Integers
+from impetus.tools.anomaly.band import LatestBand
+from impetus.tools.anomaly.episodes import Episode, EpisodeRules, Reading, RecentlyUnusual, advance
+from impetus.tools.anomaly.monitor import Outcome, Scored, StreamMonitor
+from impetus.tools.anomaly.rounds import rounds
+from impetus.tools.anomaly.settings import AnomalySettings
+from impetus.tools.anomaly.silence import SilenceWatch
+
+HISTORY_DAYS = 28.0
+OVERLAP = timedelta(hours=1)
+"""History is read again from so long before the checkpoint's newest reading."""
+HISTORY_CHUNK = 200_000
+"""Readings of history that are collected before they are taken in rounds; more streams a round are faster."""
+ROUNDS_AT_ONCE = 20
+"""Rounds between two turns for the rest of the process."""
+LEAST_RARITY, MOST_RARITY = 4.0, 8.0
+"""Bounds of the rarity that one reading needs to alert by itself, whatever the number of streams."""
+WEAK_SHARE = 0.8
+"""Rarity that several readings need, as a share of what one needs."""
+DEFAULT_INTERVAL_S = 60.0
+"""For streams that say nothing of their interval and have not shown it yet."""
+LEARNT_GAPS = 20.0
+CLOCK_SHOWN_S = 60.0
+"""How long the status board speaks of readings from the future after the last one."""
+NETWORK_ROW = -1
+Key = tuple[int, str]
+
+
+class AnomalyTool(Tool[AnomalySettings]):
+    """Watches all datastreams of one organisation."""
+
+    settings_type: ClassVar[type[AnomalySettings]] = AnomalySettings
+
+    def __init__(self, context: Context, settings: AnomalySettings) -> None:
+        super().__init__(context, settings)
+        self._zone = ZoneInfo(settings.time_zone)
+        self._writer = AlertWriter(context.tenant, self._zone)
+        self._monitor = StreamMonitor(stuck_rarity=settings.stuck_rarity, stuck_readings=settings.stuck_readings)
+        self._recent = RecentlyUnusual()
+        self._silence = SilenceWatch(together=settings.silence_together)
+        self._band = LatestBand()
+        self._rows: dict[str, int] = {}
+        self._names: list[str] = []
+        self._registered: dict[int, Datastream] = {}
+        self._open: dict[Key, Episode] = {}
+        self._ended: dict[Key, Episode] = {}
+        """The last episode of each stream and detector, for the cool-down."""
+        self._level_open: Booleans = np.zeros(0, dtype=np.bool_)
+        self._fault_open: Booleans = np.zeros(0, dtype=np.bool_)
+        self._outgoing: list[Alert] = []
+        self._rules = self._make_rules()
+        self._frequencies = Frequencies(1.0, settings.events_a_day, self._rules.strong)
+        self._saved_s = context.clock.monotonic_s()
+        self._future_readings = 0
+        self._future_seen_s = -math.inf
+        self._degraded: str | None = None
+
+    async def start(self) -> None:
+        self._restore(await self.context.load_checkpoint())
+        await self._refresh_datastreams()
+        await self._read_history()
+        now_s = self.context.clock.monotonic_s()
+        self._silence.expect(np.flatnonzero(~np.isnan(self._monitor.newest_s)), now_s)
+        await self._send()
+
+    async def observe(self, batch: ObservationBatch) -> None:
+        await self._send()
+        if not len(batch):
+            return
+        row = self._rows_of(batch.datastreams)[np.array(batch.index, dtype=np.int64)]
+        time_s = np.array(batch.time_us, dtype=np.float64) / 1e6
+        value = np.array(batch.value, dtype=np.float64)
+        now_s = self.context.clock.now().timestamp()
+        touched = np.unique(row)
+        self._silence.arrived(touched, self.context.clock.monotonic_s())
+        early = time_s > now_s + self.settings.future_s
+        if early.any():
+            self._future_readings += int(np.count_nonzero(early))
+            self._future_seen_s = self.context.clock.monotonic_s()
+            row, time_s, value = row[~early], time_s[~early], value[~early]
+        offset_s = self._offset_s(time_s)
+        for turn, part in enumerate(rounds(row, time_s), start=1):
+            scored = self._take(row[part], time_s[part], offset_s[part], value[part], now_s)
+            self._band.update(row[part], time_s[part], scored)
+            if turn % ROUNDS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        await self._send()
+        await self._send_expectations(touched)
+
+    async def tick(self) -> None:
+        await self._send()
+        await self._refresh_datastreams()
+        self._look_for_silence()
+        await self._send()
+        await self._tell_state()
+        now_s = self.context.clock.monotonic_s()
+        if now_s - self._saved_s >= self.settings.checkpoint_interval_s:
+            await self._save()
+            self._saved_s = now_s
+
+    async def stop(self) -> None:
+        await self._send()
+        await self._save()
+
+    # Readings
+
+    def _take(self, row: Integers, time_s: Floats, offset_s: Floats, value: Floats, now_s: float) -> Scored:
+        """Score one round, and open, update and end episodes."""
+        scored = self._monitor.update(row, time_s, offset_s, value)
+        fresh = np.abs(now_s - time_s) <= max(self.settings.alert_age_s, self.settings.future_s)
+        self._judge_faults(row, time_s, value, scored, fresh)
+        judged = np.flatnonzero((scored.outcome == Outcome.SCORED) & ~scored.stuck)
+        if not len(judged):
+            return scored
+        rarity = scored.rarity[judged]
+        streams = row[judged]
+        unusual = rarity >= self._rules.weak
+        counts = self._recent.update(streams, time_s[judged], unusual, window=self._rules.window)
+        eventful = self._level_open[streams] | (rarity >= self._rules.strong) | (counts >= self._rules.needed)
+        for place in np.flatnonzero(eventful):
+            position = int(judged[place])
+            reading = Reading(
+                time_s=float(time_s[position]),
+                value=float(value[position]),
+                rarity=float(scored.rarity[position]),
+                low=float(scored.low[position]),
+                middle=float(scored.middle[position]),
+                high=float(scored.high[position]),
+                feature=int(scored.feature[position]),
+            )
+            self._advance_level(int(streams[place]), reading, int(counts[place]), bool(fresh[position]))
+        return scored
+
+    def _advance_level(self, row: int, reading: Reading, count: int, fresh: bool) -> None:
+        key = (row, "level")
+        episode, change = advance(
+            self._open.get(key),
+            reading,
+            self._rules,
+            detector="level",
+            count=count,
+            first_s=float(self._recent.first_s[row]),
+            before=self._ended.get(key),
+        )
+        if episode is None:
+            return
+        # What began in old readings and goes on is told with its first fresh reading.
+        due = change != "none" or (episode.revision < 0 and reading.rarity >= self._rules.weak)
+        self._keep(key, episode, tell=fresh and due)
+
+    def _judge_faults(self, row: Integers, time_s: Floats, value: Floats, scored: Scored, fresh: Booleans) -> None:
+        """Stuck and impossible: open where they are and no episode is, end where they are no more."""
+        impossible = scored.outcome == Outcome.IMPOSSIBLE
+        eventful = impossible | scored.stuck | self._fault_open[row]
+        for position in np.flatnonzero(eventful):
+            number, time, tell = int(row[position]), float(time_s[position]), bool(fresh[position])
+            usable = scored.outcome[position] in (Outcome.SCORED, Outcome.LEARNING)
+            reading = Episode(
+                detector="impossible",
+                onset_s=time,
+                last_s=time,
+                rarity=0.0,
+                value=float(value[position]),
+                low=math.nan,
+                middle=math.nan,
+                high=math.nan,
+                feature=0,
+                readings=1,
+            )
+            if impossible[position] or usable:
+                self._advance_fault(number, reading, bool(impossible[position]), tell)
+            if usable:
+                run = replace(
+                    reading,
+                    detector="stuck",
+                    onset_s=float(scored.stuck_since_s[position]),
+                    rarity=float(scored.stuck_rarity[position]),
+                    readings=int(scored.stuck_readings[position]),
+                )
+                self._advance_fault(number, run, bool(scored.stuck[position]), tell)
+
+    def _advance_fault(self, row: int, now: Episode, faulty: bool, tell: bool) -> None:
+        """Open, prolong or end an episode of a fault; `now` is an episode of just this reading."""
+        key = (row, now.detector)
+        episode = self._open.get(key)
+        if episode is None:
+            before = self._ended.get(key)
+            cooling = before is not None and 0 <= now.last_s - (before.ended_s or 0.0) < self.settings.cool_down_s
+            if faulty and not cooling:
+                self._keep(key, now, tell=tell)
+        elif faulty:
+            readings = max(episode.readings + 1, now.readings)
+            episode = replace(episode, last_s=now.last_s, readings=readings, rarity=max(episode.rarity, now.rarity))
+            self._keep(key, episode, tell=tell and episode.revision < 0)
+        else:
+            self._keep(key, replace(episode, ended_s=now.last_s), tell=tell)
+
+    # Episodes and alerts
+
+    def _keep(self, key: Key, episode: Episode, *, tell: bool) -> None:
+        """Remember an episode as it is now, and tell of it; not of the end of one that nobody was told of."""
+        over = episode.ended_s is not None
+        if tell and not (over and episode.revision < 0):
+            now = self.context.clock.now()
+            sent_s = episode.last_s
+            episode = replace(episode, revision=episode.revision + 1, sent_rarity=episode.rarity, sent_s=sent_s)
+            self._outgoing.append(self._write(key, episode, now))
+        if over:
+            self._open.pop(key, None)
+            self._ended[key] = episode
+        else:
+            self._open[key] = episode
+        row, detector = key
+        if detector == "level":
+            self._level_open[row] = not over
+        elif detector in ("stuck", "impossible"):
+            self._fault_open[row] = (row, "stuck") in self._open or (row, "impossible") in self._open
+
+    def _write(self, key: Key, episode: Episode, now: datetime) -> Alert:
+        row, detector = key
+        if row == NETWORK_ROW:
+            silent = [self._datastream(int(other)) for other in np.flatnonzero(self._silence.with_network)]
+            watched = int(np.count_nonzero(~np.isnan(self._silence.arrived_s)))
+            return self._writer.network(silent, episode, now, watched)
+        datastream = self._datastream(row)
+        if detector == "stuck":
+            return self._writer.stuck(datastream, episode, now)
+        if detector == "impossible":
+            return self._writer.impossible(datastream, episode, now)
+        if detector == "silence":
+            return self._writer.silence(datastream, episode, now, float(self._interval_s()[row]))
+        return self._writer.level(datastream, episode, self._frequencies, now, float(self._monitor.unusual.count[row]))
+
+    def _look_for_silence(self) -> None:
+        now = self.context.clock.now()
+        now_s = now.timestamp()
+        report = self._silence.look(self.context.clock.monotonic_s(), self._silence_limit_s())
+        for row in map(int, report.back):
+            episode = self._open.get((row, "silence"))
+            if episode is not None:
+                self._keep((row, "silence"), replace(episode, ended_s=max(now_s, episode.onset_s)), tell=True)
+        network = (NETWORK_ROW, "silence")
+        if report.network_back and network in self._open:
+            episode = self._open[network]
+            self._keep(network, replace(episode, ended_s=max(now_s, episode.onset_s)), tell=True)
+        for row in map(int, report.silent):
+            self._keep((row, "silence"), self._silent_episode(float(self._monitor.newest_s[row]), now_s, 1), tell=True)
+            self._end_level(row)
+        if report.network_silent is not None:
+            last_s = float(np.nanmax(self._monitor.newest_s[report.network_silent], initial=-math.inf))
+            self._keep(network, self._silent_episode(last_s, now_s, len(report.network_silent)), tell=True)
+            for row in map(int, report.network_silent):
+                self._end_level(row)
+
+    def _silent_episode(self, last_reading_s: float, now_s: float, count: int) -> Episode:
+        onset_s = last_reading_s if math.isfinite(last_reading_s) else now_s
+        nan = math.nan
+        return Episode("silence", onset_s, onset_s, 0.0, nan, nan, nan, nan, 0, count)
+
+    def _end_level(self, row: int) -> None:
+        """Nothing more is known of what was unusual at a sensor that went silent."""
+        episode = self._open.get((row, "level"))
+        if episode is not None:
+            self._keep((row, "level"), replace(episode, ended_s=episode.last_s), tell=True)
+            self._recent.bits[row] = 0
+
+    async def _send(self) -> None:
+        """Emit what waits; what was emitted before an error is not emitted again."""
+        while self._outgoing:
+            await self.context.emit(self._outgoing[0])
+            del self._outgoing[0]
+
+    async def _send_expectations(self, rows: Integers) -> None:
+        due = self._band.due(rows, self.context.clock.monotonic_s(), self.settings.expectation_interval_s)
+        if not len(due):
+            return
+        low, middle, high = self._band.low[due], self._band.middle[due], self._band.high[due]
+        lowest, highest = self._monitor.lowest[due], self._monitor.highest[due]
+        await self.context.emit_expectations(
+            ExpectationBatch(
+                datastreams=tuple(self._names[row] for row in due),
+                index=tuple(range(len(due))),
+                time_us=tuple(int(time) for time in np.round(self._band.time_s[due] * 1e6)),
+                low=tuple(np.clip(low, lowest, highest).tolist()),
+                middle=tuple(np.clip(middle, lowest, highest).tolist()),
+                high=tuple(np.clip(high, lowest, highest).tolist()),
+                score=tuple(self._band.score[due].tolist()),
+            )
+        )
+
+    # Streams and what is known of them
+
+    def _rows_of(self, names: Iterable[str]) -> Integers:
+        """Row numbers of streams; unknown ones are added."""
+        rows = []
+        for name in names:
+            row = self._rows.get(name)
+            if row is None:
+                row = self._rows[name] = len(self._names)
+                self._names.append(name)
+            rows.append(row)
+        self._grow()
+        return np.array(rows, dtype=np.int64)
+
+    def _grow(self) -> None:
+        count = len(self._names)
+        if count == self._monitor.streams:
+            return
+        for part in (self._monitor, self._recent, self._silence, self._band):
+            part.grow(count)
+        missing = np.zeros(count - len(self._level_open), dtype=np.bool_)
+        self._level_open = np.concatenate([self._level_open, missing])
+        self._fault_open = np.concatenate([self._fault_open, missing])
+
+    async def _refresh_datastreams(self) -> None:
+        registered = await self.context.datastreams()
+        for row, datastream in zip(self._rows_of(entry.id for entry in registered), registered, strict=True):
+            self._registered[int(row)] = datastream
+            self._monitor.set_limits(int(row), datastream.lowest, datastream.highest)
+        interval_s = self._interval_s()
+        readings_a_day = float(np.sum(86_400.0 / interval_s)) if len(interval_s) else 1.0
+        self._rules = self._make_rules(readings_a_day)
+        self._frequencies = Frequencies(readings_a_day, self.settings.events_a_day, self._rules.strong)
+
+    def _make_rules(self, readings_a_day: float = 1.0) -> EpisodeRules:
+        strong = math.log10(max(readings_a_day / self.settings.false_alerts_a_day, 1.0))
+        strong = min(max(strong, LEAST_RARITY), MOST_RARITY)
+        return EpisodeRules(
+            strong=strong,
+            weak=WEAK_SHARE * strong,
+            needed=min(self.settings.needed_readings, self.settings.window_readings),
+            window=self.settings.window_readings,
+            cool_down_s=self.settings.cool_down_s,
+        )
+
+    def _datastream(self, row: int) -> Datastream:
+        name = self._names[row]
+        unregistered = Datastream(id=name, name=name, thing=name, observed_property="reading", unit="")
+        return self._registered.get(row, unregistered)
+
+    def _interval_s(self) -> Floats:
+        """Usual time between readings of each stream: as registered, else as learnt; shape (streams,)."""
+        learnt = self._monitor.interval
+        interval_s = np.where(learnt.count >= LEARNT_GAPS, np.maximum(learnt.usual_s, 1e-3), DEFAULT_INTERVAL_S)
+        for row, datastream in self._registered.items():
+            if datastream.interval_s is not None:
+                interval_s[row] = datastream.interval_s
+        return interval_s
+
+    def _silence_limit_s(self) -> Floats:
+        learnt = self._monitor.interval
+        usual = np.maximum(self.settings.silence_intervals * self._interval_s(), self.settings.silence_least_s)
+        return np.where(learnt.count >= LEARNT_GAPS, np.maximum(usual, 2.0 * learnt.long_s), usual)
+
+    def _offset_s(self, time_s: Floats) -> Floats:
+        """What local time is ahead of UTC at each moment; asked once a quarter of an hour, as it changes on those."""
+        quarters, inverse = np.unique(np.floor(time_s / 900.0), return_inverse=True)
+        offsets = np.zeros(len(quarters))
+        for position, quarter in enumerate(quarters):
+            local = from_microseconds(int(quarter) * 900_000_000).astimezone(self._zone).utcoffset()
+            offsets[position] = 0.0 if local is None else local.total_seconds()
+        return offsets[inverse]
+
+    # History, checkpoint, state
+
+    async def _read_history(self) -> None:
+        """Learn from kept readings: all of them for streams that are new, since the checkpoint for the others."""
+        now = self.context.clock.now()
+        since = now - timedelta(days=HISTORY_DAYS)
+        newest = self._monitor.newest_s
+        if len(newest) and not np.isnan(newest).any():
+            since = max(since, from_microseconds(int(np.min(newest) * 1e6)) - OVERLAP)
+        waiting: list[tuple[Integers, Floats, Floats]] = []
+        count = 0
+        async for batch in self.context.history(since):
+            row = self._rows_of(batch.datastreams)[np.array(batch.index, dtype=np.int64)]
+            time_s = np.array(batch.time_us, dtype=np.float64) / 1e6
+            newest = self._monitor.newest_s[row]
+            new = (np.isnan(newest) | (time_s > newest)) & (time_s <= now.timestamp() + self.settings.future_s)
+            waiting.append((row[new], time_s[new], np.array(batch.value, dtype=np.float64)[new]))
+            count += int(np.count_nonzero(new))
+            if count >= HISTORY_CHUNK:
+                await self._learn(waiting, now.timestamp())
+                waiting, count = [], 0
+        await self._learn(waiting, now.timestamp())
+
+    async def _learn(self, waiting: list[tuple[Integers, Floats, Floats]], now_s: float) -> None:
+        if not waiting:
+            return
+        row, time_s, value = (np.concatenate(column) for column in zip(*waiting, strict=True))
+        offset_s = self._offset_s(time_s)
+        for turn, part in enumerate(rounds(row, time_s), start=1):
+            self._take(row[part], time_s[part], offset_s[part], value[part], now_s)
+            if turn % ROUNDS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    async def _save(self) -> None:
+        """Save all state; the writing of many megabytes leaves the event loop free."""
+        known = {
+            "names": self._names,
+            "open": [[*key, episode.to_json()] for key, episode in self._open.items()],
+            "ended": [[*key, episode.to_json()] for key, episode in self._ended.items()],
+        }
+        extra = {
+            "known": np.frombuffer(json.dumps(known).encode(), dtype=np.uint8),
+            **self._recent.dump("recent"),
+            **self._silence.dump("silence"),
+        }
+        await self.context.save_checkpoint(await asyncio.to_thread(self._monitor.to_bytes, extra))
+
+    def _restore(self, data: bytes | None) -> None:
+        """Take over a checkpoint; one that cannot be read is left aside, and history is learnt from instead."""
+        if data is None:
+            return
+        settings = self.settings
+        monitor = StreamMonitor(stuck_rarity=settings.stuck_rarity, stuck_readings=settings.stuck_readings)
+        recent = RecentlyUnusual()
+        silence = SilenceWatch(together=settings.silence_together)
+        try:
+            arrays = monitor.from_bytes(data)
+            recent.load("recent", arrays)
+            silence.load("silence", arrays)
+            known = json.loads(arrays["known"].tobytes())
+            names = [str(name) for name in known["names"]]
+            if not len(names) == monitor.streams == recent.streams == silence.streams:
+                raise ValueError("names and arrays differ in number")
+            opened = {(int(row), str(detector)): Episode(**episode) for row, detector, episode in known["open"]}
+            ended = {(int(row), str(detector)): Episode(**episode) for row, detector, episode in known["ended"]}
+        except (ValueError, KeyError, TypeError) as error:
+            self.context.log.warning("checkpoint left aside, learning from history", error=str(error))
+            return
+        self._monitor, self._recent, self._silence = monitor, recent, silence
+        self._names, self._rows = names, {name: row for row, name in enumerate(names)}
+        self._open, self._ended = opened, ended
+        self._band.grow(len(names))
+        self._level_open = np.zeros(len(names), dtype=np.bool_)
+        self._fault_open = np.zeros(len(names), dtype=np.bool_)
+        for row, detector in opened:
+            if detector == "level":
+                self._level_open[row] = True
+            elif detector in ("stuck", "impossible"):
+                self._fault_open[row] = True
+        # Another process counts its monotonic time from another moment: everybody gets the whole time anew.
+        silence.restart(self.context.clock.monotonic_s())
+
+    async def _tell_state(self) -> None:
+        recently = self.context.clock.monotonic_s() - self._future_seen_s < CLOCK_SHOWN_S
+        text = None
+        if recently:
+            text = (
+                f"{self._future_readings} readings carry times in the future and were set aside: "
+                "check the clocks of the sensors and of this machine"
+            )
+        if text != self._degraded:
+            await self.context.degraded(text)
+            self._degraded = text
