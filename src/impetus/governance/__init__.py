@@ -2,6 +2,7 @@
 
 from impetus.governance.accounts import Accounts
 from impetus.governance.audit import AuditFinding, AuditVerification
+from impetus.governance.governance import Governance
 from impetus.governance.passwords import Passwords
 from impetus.governance.principal import Principal, installation_principal, principal_of
 from impetus.governance.roles import MACHINE_PERMISSIONS, ROLE_PERMISSIONS
@@ -17,6 +18,7 @@ __all__ = [
     "Accounts",
     "AuditFinding",
     "AuditVerification",
+    "Governance",
     "LogIn",
     "LogInThrottled",
     "PasswordSettings",

@@ -12,6 +12,7 @@ from impetus.governance.passwords import Passwords
 from impetus.governance.principal import Principal
 from impetus.model import (
     SYSTEM_TENANT,
+    Clock,
     Conflict,
     InvalidInput,
     NotAllowed,
@@ -30,8 +31,9 @@ ModelType = TypeVar("ModelType", bound=BaseModel)
 class Accounts:
     """An administrator works within the own organisation; `installation_principal()` within all."""
 
-    def __init__(self, store: Store, passwords: Passwords) -> None:
+    def __init__(self, store: Store, clock: Clock, passwords: Passwords) -> None:
         self._store = store
+        self._clock = clock
         self._passwords = passwords
 
     async def create_organisation(self, by: Principal, id: str, name: str) -> Tenant:
@@ -39,7 +41,7 @@ class Accounts:
         by.require(Permission.ADMINISTRATION)
         if id == SYSTEM_TENANT:
             raise InvalidInput(f"{SYSTEM_TENANT!r} is the system itself", hint="Choose another id.")
-        organisation = _valid(Tenant, id=id, name=name, created=self._store.clock.now())
+        organisation = _valid(Tenant, id=id, name=name, created=self._clock.now())
         async with self._store.transaction() as transaction:
             await transaction.organisations.add(organisation)
             await self._note(transaction, by, id, "organisation.create", f"organisation:{id}", {"name": name})
@@ -88,7 +90,7 @@ class Accounts:
             full_name=full_name,
             role=role,
             language=language,
-            created=self._store.clock.now(),
+            created=self._clock.now(),
         )
         self._passwords.check_rules(password, name=user.name, full_name=user.full_name)
         password_hash = await self._passwords.hash(password)
@@ -162,7 +164,7 @@ class Accounts:
 
     async def _shut_out(self, transaction: Transaction, user: User) -> None:
         await transaction.sessions.revoke_user(user.tenant, user.id)
-        await transaction.tokens.revoke_user(user.tenant, user.id, self._store.clock.now())
+        await transaction.tokens.revoke_user(user.tenant, user.id, self._clock.now())
 
     def _require(self, by: Principal, tenant: str) -> None:
         by.require(Permission.ADMINISTRATION)
@@ -192,7 +194,7 @@ class Accounts:
         await audit.append(
             transaction,
             tenant=tenant,
-            time=self._store.clock.now(),
+            time=self._clock.now(),
             actor=by.actor,
             action=action,
             subject=subject,

@@ -18,7 +18,7 @@ from impetus.governance.passwords import Passwords
 from impetus.governance.principal import Principal, principal_of
 from impetus.governance.settings import AccessSettings
 from impetus.governance.throttle import ThrottleKind
-from impetus.model import SYSTEM_TENANT, NotAuthenticated, User
+from impetus.model import SYSTEM_TENANT, Clock, NotAuthenticated, User
 from impetus.store import SessionRecord, Store, Transaction, UserCredentials
 
 SECRET_BYTES: Final = 32
@@ -42,8 +42,9 @@ class LogIn:
 class Sessions:
     """Sessions of people."""
 
-    def __init__(self, store: Store, passwords: Passwords, settings: AccessSettings) -> None:
+    def __init__(self, store: Store, clock: Clock, passwords: Passwords, settings: AccessSettings) -> None:
         self._store = store
+        self._clock = clock
         self._passwords = passwords
         self._settings = settings
         self._turns: WeakValueDictionary[tuple[ThrottleKind, str], asyncio.Lock] = WeakValueDictionary()
@@ -58,7 +59,7 @@ class Sessions:
         if NAME.fullmatch(name):
             keys[ThrottleKind.NAME] = name
         async with self._turn(keys):
-            now = self._store.clock.now()
+            now = self._clock.now()
             async with self._store.view() as view:
                 for kind, key in keys.items():
                     throttle.check(await view.throttles.find_in_installation(kind, key), now, self._settings.throttle)
@@ -77,7 +78,7 @@ class Sessions:
 
     async def authenticate(self, secret: str) -> Principal:
         """Who is behind the secret of a session's cookie. Raises `NotAuthenticated`."""
-        now = self._store.clock.now()
+        now = self._clock.now()
         sha256 = secret_hash(secret)
         async with self._store.view() as view:
             found = await view.sessions.find_in_installation(sha256)
@@ -101,7 +102,7 @@ class Sessions:
                 await audit.append(
                     transaction,
                     tenant=principal.tenant,
-                    time=self._store.clock.now(),
+                    time=self._clock.now(),
                     actor=principal.actor,
                     action="session.end",
                     subject=principal.actor,
@@ -110,7 +111,7 @@ class Sessions:
     async def forget_expired(self) -> int:
         """Remove sessions that have ended and failed log-ins that no longer count; how many. To be called now and
         then."""
-        now = self._store.clock.now()
+        now = self._clock.now()
         async with self._store.transaction() as transaction:
             sessions = await transaction.sessions.forget_expired_in_installation(
                 now, now - timedelta(seconds=self._settings.session.idle_s)

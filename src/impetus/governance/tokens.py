@@ -11,7 +11,7 @@ from impetus.governance import audit
 from impetus.governance.principal import Principal, principal_of
 from impetus.governance.roles import MACHINE_PERMISSIONS
 from impetus.governance.sessions import SECRET_BYTES, TOUCH_S, secret_hash
-from impetus.model import InvalidInput, NotAllowed, NotAuthenticated, Permission, new_id
+from impetus.model import Clock, InvalidInput, NotAllowed, NotAuthenticated, Permission, new_id
 from impetus.store import Store, TokenRecord
 
 PREFIX: Final = "imp_"
@@ -21,8 +21,9 @@ PREFIX: Final = "imp_"
 class Tokens:
     """Makes tokens and knows who is behind one."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
 
     async def create_machine(
         self,
@@ -82,7 +83,7 @@ class Tokens:
         `NotFound`."""
         if id not in {token.id for token in await self.list(by)}:
             by.require(Permission.ADMINISTRATION)
-        now = self._store.clock.now()
+        now = self._clock.now()
         async with self._store.transaction() as transaction:
             token = await transaction.tokens.revoke(by.tenant, id, now)
             await audit.append(
@@ -95,7 +96,7 @@ class Tokens:
         refused = NotAuthenticated("there is no such token, or it has ended", hint="Ask for a new one.")
         if not secret.startswith(PREFIX):
             raise refused
-        now = self._store.clock.now()
+        now = self._clock.now()
         async with self._store.view() as view:
             found = await view.tokens.find_in_installation(secret_hash(secret))
         if found is None:
@@ -122,7 +123,7 @@ class Tokens:
         user: str | None,
         expires: datetime | None,
     ) -> tuple[TokenRecord, str]:
-        now = self._store.clock.now()
+        now = self._clock.now()
         if expires is not None and expires <= now:
             raise InvalidInput("the token would have ended already", hint="Give a time that is to come.")
         if not scopes:

@@ -1,0 +1,60 @@
+"""All services of governance, put together."""
+
+from __future__ import annotations
+
+from impetus.governance.accounts import Accounts
+from impetus.governance.audit import AuditVerification, verify
+from impetus.governance.passwords import Passwords
+from impetus.governance.principal import Principal
+from impetus.governance.sessions import Sessions
+from impetus.governance.settings import AccessSettings
+from impetus.governance.tokens import PREFIX, Tokens
+from impetus.model import Clock, NotAuthenticated, Permission
+from impetus.store import AuditRecord, Page, Store
+
+
+class Governance:
+    """Who may do what, and who did."""
+
+    def __init__(self, store: Store, clock: Clock, settings: AccessSettings) -> None:
+        self._store = store
+        passwords = Passwords(settings.password)
+        self.accounts = Accounts(store, clock, passwords)
+        self.sessions = Sessions(store, clock, passwords, settings)
+        self.tokens = Tokens(store, clock)
+
+    async def authenticate(self, *, session: str | None = None, bearer: str | None = None) -> Principal:
+        """Who is behind a session's cookie or a bearer token; the token counts where both came.
+
+        Raises `NotAuthenticated`.
+        """
+        if bearer is not None:
+            return await self.tokens.authenticate(bearer)
+        if session is not None:
+            return await self.sessions.authenticate(session)
+        raise NotAuthenticated(
+            "the request carries neither a session nor a token",
+            hint=f"Log in, or send `Authorization: Bearer {PREFIX}...`.",
+        )
+
+    async def audit_records(
+        self,
+        by: Principal,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        subject: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[AuditRecord]:
+        """A page of the own organisation's audit log, newest first. Raises `NotAllowed` and `InvalidInput`."""
+        by.require(Permission.AUDIT_READ)
+        async with self._store.view() as view:
+            return await view.audit.list(
+                by.tenant, actor=actor, action=action, subject=subject, limit=limit, after=after
+            )
+
+    async def verify_audit(self, by: Principal) -> AuditVerification:
+        """Check the own organisation's audit log; the installation's command line checks all. Raises `NotAllowed`."""
+        by.require(Permission.AUDIT_READ)
+        return await verify(self._store, None if by.installation else by.tenant)
