@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+HELPERS = {"reporting"}
 
 
 def machine() -> str:
@@ -26,7 +27,7 @@ def machine() -> str:
 
 
 def main(names: list[str]) -> int:
-    available = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+    available = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in HELPERS and path.stem[0] != "_")
     if unknown := sorted(set(names) - set(available)):
         print(f"There is no benchmark {', '.join(unknown)}; there are {', '.join(available)}.", file=sys.stderr)
         return 2

@@ -13,12 +13,13 @@ import json
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from impetus.bus import dead_letters, membership, retention
-from impetus.bus.log_file import connect, prepare, translate
+from impetus.bus.log_file import connect, errors_translated, prepare
 from impetus.bus.membership import Member, Progress
 from impetus.bus.process_lock import ProcessLock
 from impetus.bus.protocol import ConsumerState, DeadLetter, Delivery, Start
@@ -133,18 +134,12 @@ class EmbeddedBus:
     async def tail(self, subjects: Sequence[str], *, after: int | None = None) -> AsyncIterator[Delivery]:
         selection = Selection(parse_patterns(subjects))
         wakeup = self.wakeup
-        position = head(self.reader) if after is None else after
+        position = self._head() if after is None else after
         while True:
             seen = wakeup.count
-            self._check_open()
-            newest = head(self.reader)
-            while position < newest:
-                page = selection.read(self.reader, after=position, through=newest, limit=_PAGE)
-                position = page.through
-                for _, delivery in page.messages:
-                    yield delivery
-                await asyncio.sleep(0)
-                self._check_open()
+            async for delivery in self._pages(selection, position, newest := self._head()):
+                yield delivery
+            position = max(position, newest)
             await wakeup.wait(seen, _TAIL_WAIT_S)
 
     async def replay(
@@ -152,36 +147,42 @@ class EmbeddedBus:
     ) -> AsyncIterator[Delivery]:
         selection = Selection(parse_patterns(subjects))
         times_us = (to_microseconds(since), to_microseconds(until) if until else 2**62)
-        self._check_open()
-        newest = head(self.reader)
+        newest = self._head()
         # In a thread and on a connection of its own: it looks at every message of that span in the index.
-        position, last = await asyncio.to_thread(self._span, [pattern.kind for pattern in selection.patterns], times_us)
-        last = min(last, newest)
-        while position < last:
+        first, last = await asyncio.to_thread(self._span, [pattern.kind for pattern in selection.patterns], times_us)
+        async for delivery in self._pages(selection, first - 1, min(last, newest), times_us):
+            yield delivery
+
+    async def _pages(
+        self, selection: Selection, after: int, through: int, times_us: tuple[int, int] | None = None
+    ) -> AsyncIterator[Delivery]:
+        while after < through:
             self._check_open()
-            page = selection.read(self.reader, after=position, through=last, limit=_PAGE, times_us=times_us)
-            position = page.through
+            with errors_translated(self.path):
+                page = selection.read(self.reader, after=after, through=through, limit=_PAGE, times_us=times_us)
+            after = page.through
             for _, delivery in page.messages:
                 yield delivery
             await asyncio.sleep(0)
 
     def _span(self, kinds: Sequence[str | None], times_us: tuple[int, int]) -> tuple[int, int]:
-        """A stretch of the log, first position excluded, that holds all messages of these kinds and times."""
-        connection = connect(self.path, self._settings)
-        try:
-            any_kind = "" if None in kinds else f"kind IN ({', '.join('?' * len(kinds))}) AND "
+        """First and last position of the messages of these kinds and times; 1 and 0 if there are none."""
+        any_kind = "" if None in kinds else f"kind IN ({', '.join('?' * len(kinds))}) AND "
+        with errors_translated(self.path), closing(connect(self.path, self._settings)) as connection:
             row = connection.execute(
-                f"SELECT coalesce(min(sequence), 1) - 1, coalesce(max(sequence), 0) FROM message"
+                "SELECT coalesce(min(sequence), 1), coalesce(max(sequence), 0) FROM message"
                 f" WHERE {any_kind}time_us >= ? AND time_us < ?",
                 [*(kinds if any_kind else ()), *times_us],
             ).fetchone()
-            return int(row[0]), int(row[1])
-        finally:
-            connection.close()
+        return int(row[0]), int(row[1])
 
     async def position(self) -> int:
+        return self._head()
+
+    def _head(self) -> int:
         self._check_open()
-        return head(self.reader)
+        with errors_translated(self.path):
+            return head(self.reader)
 
     # ---- keeping the log in order ----------------------------------------------------------------------------------
 
@@ -203,7 +204,8 @@ class EmbeddedBus:
 
     async def dead_letters(self, tenant: str, *, limit: int = 100, before: str | None = None) -> Sequence[DeadLetter]:
         self._check_open()
-        return dead_letters.newest(self.reader, tenant, limit, before)
+        with errors_translated(self.path):
+            return dead_letters.newest(self.reader, tenant, limit, before)
 
     async def discard_dead_letter(self, tenant: str, id: str) -> bool:
         return await self.writer.run(partial(dead_letters.discard, tenant=tenant, id=id), flush=True)
@@ -213,17 +215,12 @@ class EmbeddedBus:
         return await asyncio.to_thread(self._count_pending)
 
     def _count_pending(self) -> Sequence[ConsumerState]:
-        connection = connect(self.path, self._settings)
-        try:
+        with errors_translated(self.path), closing(connect(self.path, self._settings)) as connection:
             rows = connection.execute("SELECT durable, patterns FROM consumer ORDER BY durable").fetchall()
             return [
                 ConsumerState(durable, Selection(parse_patterns(json.loads(subjects))).pending(connection, durable)[0])
                 for durable, subjects in rows
             ]
-        except sqlite3.Error as error:
-            raise translate(error, self.path) from error
-        finally:
-            connection.close()
 
     async def remove_consumer(self, durable: str) -> None:
         await self.writer.run(partial(membership.remove, durable=durable), announce=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from impetus.bus.process_lock import ProcessLock
@@ -101,6 +103,15 @@ def translate(error: sqlite3.Error, path: Path) -> ImpetusError:
     return Unavailable(f"the message log {path} cannot be used at the moment ({error})", hint="try again")
 
 
+@contextmanager
+def errors_translated(path: Path) -> Iterator[None]:
+    """Raise what an SQLite error means in its place."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translate(error, path) from error
+
+
 def connect(path: Path, settings: EmbeddedSettings) -> sqlite3.Connection:
     """One more connection to a log that `prepare` has made. Transactions are begun by hand."""
     connection = sqlite3.connect(
@@ -137,9 +148,8 @@ def prepare(path: Path, lock: ProcessLock, settings: EmbeddedSettings) -> int:
         except (OSError, sqlite3.Error) as error:
             raise _unusable(path, error) from error
         try:
-            return _prepare(connection, path, settings)
-        except sqlite3.Error as error:
-            raise translate(error, path) from error
+            with errors_translated(path):
+                return _prepare(connection, path, settings)
         finally:
             connection.close()
 

@@ -7,9 +7,11 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from impetus.bus import dead_letters, membership
+from impetus.bus.log_file import errors_translated
 from impetus.bus.membership import Member, Progress, Renewal, SlotState
 from impetus.bus.protocol import Delivery
 from impetus.bus.reading import Selection, head, slot_of
@@ -23,6 +25,7 @@ class Log(Protocol):
     """What a subscription needs of the bus that it belongs to."""
 
     clock: Clock
+    path: Path
     slots: int
     reader: sqlite3.Connection
 
@@ -103,12 +106,14 @@ class EmbeddedSubscription:
     def _look(self) -> tuple[int, int]:
         """Newest sequence of the log, and the generation of the durable consumer."""
         self._check_open()
-        row = self._log.reader.execute(
-            "SELECT generation FROM consumer WHERE durable = ?", (self._me.durable,)
-        ).fetchone()
+        with errors_translated(self._log.path):
+            newest = head(self._log.reader)
+            row = self._log.reader.execute(
+                "SELECT generation FROM consumer WHERE durable = ?", (self._me.durable,)
+            ).fetchone()
         if row is None:
             raise self._removed()
-        return head(self._log.reader), int(row[0])
+        return newest, int(row[0])
 
     def _read(self, limit: int, newest: int) -> tuple[Sequence[Delivery], bool]:
         """Messages that are there, and whether a further look may find some at once."""
@@ -116,7 +121,8 @@ class EmbeddedSubscription:
         if group is None:
             return [], False
         mask, after, through = group
-        page = self._selection.read(self._log.reader, after=after, through=through, limit=limit, slots=mask)
+        with errors_translated(self._log.path):
+            page = self._selection.read(self._log.reader, after=after, through=through, limit=limit, slots=mask)
         self._slots.advance(mask, page.through)
         taken = [self._slots[slot].take(delivery) for slot, delivery in page.messages]
         return [delivery for delivery in taken if delivery is not None], True
