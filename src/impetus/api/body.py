@@ -17,7 +17,8 @@ ModelType = TypeVar("ModelType", bound=BaseModel)
 async def read_json(request: Request) -> bytes:
     """The body of a request that says it is JSON.
 
-    A page of another site cannot send that media type without asking first, so this also guards against forged requests.
+    A page of another site cannot send that media type without asking first, so this also guards against forged
+    requests.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
@@ -26,7 +27,7 @@ async def read_json(request: Request) -> bytes:
 
 
 def json_body(model: type[ModelType]) -> Callable[[Request], Awaitable[ModelType]]:
-    """A dependency that reads the body as `model`; what does not fit is answered with 422 and the fields that are wrong."""
+    """A dependency that reads the body as `model`; what does not fit is answered with 422 and what is wrong."""
     adapter = TypeAdapter(model)
 
     async def read(request: Request) -> ModelType:

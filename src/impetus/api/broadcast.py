@@ -257,10 +257,10 @@ def _event_of(kind: str, data: bytes) -> tuple[str, Topic]:
 async def frames(
     client: Client, position: Callable[[], int], ping_interval_s: float, step_s: float
 ) -> AsyncIterator[bytes]:
-    """What goes to the client: events as they come, and a comment now and then while there are none.
+    """What goes to the client: events as they come, and a ping now and then while there are none.
 
     Yields at least every `step_s` (an empty piece if nothing came), so that the caller can check the client's access.
-    The comment carries the present `position` as id: a client that only rarely gets an event can still resume.
+    The ping carries the present `position` as id: a client that only rarely gets an event can still resume.
     """
     yield b"retry: 2000\n\n"
     silent_s = 0.0
@@ -277,6 +277,7 @@ async def frames(
             silent_s += step_s
             if silent_s >= ping_interval_s:
                 silent_s = 0.0
-                yield b": ping\nid: %d\n\n" % reached
+                # An event beside the comment, because a page cannot see comments and wants to know that the line lives.
+                yield b": ping\nid: %d\nevent: ping\ndata: {}\n\n" % reached
             else:
                 yield b""

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from impetus.model import ImpetusError, InvalidInput, NotAuthenticated, TooManyAttempts, Unavailable, new_id
+from impetus.store import VersionConflict
 
 MEDIA_TYPE = "application/problem+json"
 SHOWN_ERRORS = 20
@@ -94,7 +95,7 @@ def respond(
 def from_error(error: ImpetusError, instance: str) -> Response:
     """The problem that an error of ours describes.
 
-    An error may carry `details`, a mapping of further members: a conflict shows the current state that way.
+    A conflict about a version says where the thing stands now, in the member `current`.
     """
     headers: dict[str, str] = {}
     if isinstance(error, NotAuthenticated):
@@ -102,7 +103,9 @@ def from_error(error: ImpetusError, instance: str) -> Response:
     if isinstance(error, TooManyAttempts | Unavailable):
         wait_s = getattr(error, "retry_after_s", None)
         headers["Retry-After"] = str(max(1, round(wait_s)) if wait_s is not None else 5)
-    details = getattr(error, "details", None)
+    extra: dict[str, Any] = {}
+    if isinstance(error, VersionConflict):
+        extra["current"] = {"state": error.state, "version": error.version, "handled_by": error.handled_by}
     return respond(
         error.code,
         error.title,
@@ -111,7 +114,7 @@ def from_error(error: ImpetusError, instance: str) -> Response:
         hint=error.hint,
         instance=instance,
         headers=headers,
-        **(details if isinstance(details, Mapping) else {}),
+        **extra,
     )
 
 
@@ -154,17 +157,20 @@ def add_error_handlers(app: FastAPI) -> None:
     """Let every error of the application leave as a problem."""
 
     async def on_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, ImpetusError)
+        if not isinstance(error, ImpetusError):
+            raise error
         if error.status >= 500 and not isinstance(error, Unavailable):
             return internal(request.url.path, error)
         return from_error(error, request.url.path)
 
     async def on_request_validation(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
+        if not isinstance(error, RequestValidationError):
+            raise error
         return from_validation(error.errors(), request.url.path)
 
     async def on_http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
+        if not isinstance(error, HTTPException):
+            raise error
         code, title, hint = _CODES.get(error.status_code, ("error", _phrase(error.status_code), ""))
         return respond(
             code,

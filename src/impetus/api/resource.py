@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, TypeVar
 
 from fastapi import Depends, FastAPI
@@ -14,24 +13,14 @@ from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from impetus.api.access import guard
+from impetus.api.access import Access, Guard, Open
 from impetus.api.problem import MEDIA_TYPE, JsonResponse, Problem
-from impetus.model import ConfigurationError, Permission
+from impetus.model import ConfigurationError
 
 PREFIX = "/api/v1"
 ACCESS_KEY = "x-permission"
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Response]])
-
-
-class Open(StrEnum):
-    """Who may call a route that asks for no permission in particular."""
-
-    PUBLIC = "public"
-    AUTHENTICATED = "authenticated"
-
-
-Access = Permission | Open
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +102,7 @@ def add_resources(app: FastAPI, resources: Iterable[Resource]) -> None:
                 one.path,
                 one.endpoint,
                 methods=[one.method],
-                dependencies=[Depends(guard(one.access.value))],
+                dependencies=[Depends(Guard(one.access))],
                 openapi_extra=extra,
                 status_code=one.status,
                 response_class=JsonResponse,
@@ -132,12 +121,12 @@ def check_declared(routes: Iterable[BaseRoute]) -> None:
         if not path.startswith("/api"):
             continue
         declared = (route.openapi_extra or {}).get(ACCESS_KEY) if isinstance(route, APIRoute) else None
-        if declared is None:
+        if declared is None or not isinstance(route, APIRoute):
             raise ConfigurationError(
                 f"The route {path} does not declare who may call it.", hint="Declare it through impetus.api.Resource."
             )
-        assert isinstance(route, APIRoute)
-        if not any(getattr(one.call, "access", None) == declared for one in route.dependant.dependencies):
+        guards = [one.call.access.value for one in route.dependant.dependencies if isinstance(one.call, Guard)]
+        if guards != [declared]:
             raise ConfigurationError(
                 f"The route {path} declares '{declared}' but has no guard for it.",
                 hint="Declare it through impetus.api.Resource.",
@@ -165,12 +154,13 @@ _PROBLEM: Mapping[str, str] = {"$ref": f"#/components/schemas/{Problem.__name__}
 def _describe(app: FastAPI, bodies: list[type[BaseModel]]) -> None:
     """Complete FastAPI's description with the bodies, the problem and the ways to authenticate."""
     generate = app.openapi
+    described: list[type[BaseModel]] = [*dict.fromkeys(bodies), Problem]
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             description = generate()
             _, models = models_json_schema(
-                [(one, "validation") for one in (*dict.fromkeys(bodies), Problem)],
+                [(one, "validation") for one in described],
                 ref_template="#/components/schemas/{model}",
             )
             components = description.setdefault("components", {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -11,13 +11,15 @@ from impetus.api.broadcast import Broadcaster
 from impetus.api.settings import ApiSettings
 from impetus.bus import Bus
 from impetus.governance import Governance
-from impetus.model import Clock
+from impetus.model import Clock, Permission
 from impetus.sdk import InstalledTool
 from impetus.situation import Situation
 from impetus.situation.consumer import Progress
 from impetus.situation.runtime import keep_running
 from impetus.situation.runtime import running as situation_running
 from impetus.store import EvidenceStore, Store
+
+FORGET_SESSIONS_S = 600.0
 
 
 @dataclass(slots=True)
@@ -32,7 +34,11 @@ class Services:
     situation: Situation
     evidence: EvidenceStore
     tools: Mapping[str, InstalledTool]
+    time_zone: str = "UTC"
+    """Time zone in which the pages show times."""
     broadcaster: Broadcaster = field(init=False)
+    welcomed: dict[str, tuple[float, frozenset[Permission]]] = field(default_factory=dict)
+    """What callers with open streams were last found to be allowed, by session or token, and when."""
 
     def __post_init__(self) -> None:
         self.broadcaster = Broadcaster(self.bus, self.settings.stream, self.situation.readings.latest.take_changes)
@@ -44,11 +50,16 @@ async def running(services: Services) -> AsyncIterator[Services]:
     broadcaster = services.broadcaster
     await broadcaster.start()
     async with situation_running(services.situation) as situation:
+        works: Mapping[str, Callable[[], Awaitable[None]]] = {
+            "stream": broadcaster.run,
+            "stream-readings": broadcaster.run_readings,
+            "sessions": lambda: _forget_sessions(services),
+        }
         tasks = []
-        for name, work in (("stream", broadcaster.run), ("stream-readings", broadcaster.run_readings)):
+        for name, work in works.items():
             progress = Progress(name)
             situation.progress.append(progress)
-            tasks.append(asyncio.create_task(keep_running(lambda _, work=work: work(), progress), name=f"api-{name}"))
+            tasks.append(asyncio.create_task(keep_running(_plain(work), progress), name=f"api-{name}"))
         try:
             yield services
         finally:
@@ -56,3 +67,18 @@ async def running(services: Services) -> AsyncIterator[Services]:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _plain(work: Callable[[], Awaitable[None]]) -> Callable[[Progress], Awaitable[None]]:
+    """A task that does not report its progress."""
+
+    async def run(_: Progress) -> None:
+        await work()
+
+    return run
+
+
+async def _forget_sessions(services: Services) -> None:
+    while True:
+        await services.governance.sessions.forget_expired()
+        await asyncio.sleep(FORGET_SESSIONS_S)

@@ -15,8 +15,18 @@ class MapSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    longitude: Annotated[Longitude, Field(title="Longitude of the centre", json_schema_extra={"unit": "deg"})] = 7.9956
-    latitude: Annotated[Latitude, Field(title="Latitude of the centre", json_schema_extra={"unit": "deg"})] = 58.1467
+    longitude: Annotated[
+        Longitude,
+        Field(
+            title="Longitude of the centre", description="Where the map looks first.", json_schema_extra={"unit": "deg"}
+        ),
+    ] = 7.9956
+    latitude: Annotated[
+        Latitude,
+        Field(
+            title="Latitude of the centre", description="Where the map looks first.", json_schema_extra={"unit": "deg"}
+        ),
+    ] = 58.1467
     zoom: Annotated[
         int,
         Field(
@@ -150,5 +160,9 @@ class ApiSettings(BaseModel):
             le=8 * 1024 * 1024,
         ),
     ] = 8 * 1024 * 1024
-    map: Annotated[MapSettings, Field(title="Map")] = MapSettings()
-    stream: Annotated[StreamSettings, Field(title="Live stream")] = StreamSettings()
+    map: Annotated[MapSettings, Field(title="Map", description="What the map shows beneath the city's own data.")] = (
+        MapSettings()
+    )
+    stream: Annotated[StreamSettings, Field(title="Live stream", description="How live events reach the screens.")] = (
+        StreamSettings()
+    )

@@ -23,15 +23,17 @@ class Governance:
         self.sessions = Sessions(store, clock, passwords, settings)
         self.tokens = Tokens(store, clock)
 
-    async def authenticate(self, *, session: str | None = None, bearer: str | None = None) -> Principal:
+    async def authenticate(
+        self, *, session: str | None = None, bearer: str | None = None, touch: bool = True
+    ) -> Principal:
         """Who is behind a session's cookie or a bearer token; the token counts where both came.
 
-        Raises `NotAuthenticated`.
+        Without `touch` this does not count as use. Raises `NotAuthenticated`.
         """
         if bearer is not None:
-            return await self.tokens.authenticate(bearer)
+            return await self.tokens.authenticate(bearer, touch=touch)
         if session is not None:
-            return await self.sessions.authenticate(session)
+            return await self.sessions.authenticate(session, touch=touch)
         raise NotAuthenticated(
             "the request carries neither a session nor a token",
             hint=f"Log in, or send `Authorization: Bearer {PREFIX}...`.",

@@ -76,8 +76,11 @@ class Sessions:
                     return await self._begin(transaction, user, address, now, new_hash)
         raise NotAuthenticated("name or password is wrong", hint="Check both and try again.")
 
-    async def authenticate(self, secret: str) -> Principal:
-        """Who is behind the secret of a session's cookie. Raises `NotAuthenticated`."""
+    async def authenticate(self, secret: str, *, touch: bool = True) -> Principal:
+        """Who is behind the secret of a session's cookie. Raises `NotAuthenticated`.
+
+        Without `touch` this does not count as use, so that a screen that nobody sits at lets the session end.
+        """
         now = self._clock.now()
         sha256 = secret_hash(secret)
         async with self._store.view() as view:
@@ -88,7 +91,7 @@ class Sessions:
         session, user = found
         if now >= session.expires or now - session.used >= timedelta(seconds=self._settings.session.idle_s):
             raise refused
-        if abs((now - session.used).total_seconds()) >= TOUCH_S:
+        if touch and abs((now - session.used).total_seconds()) >= TOUCH_S:
             async with self._store.transaction() as transaction:
                 await transaction.sessions.touch(session.tenant, sha256, now)
         return principal_of(user).model_copy(update={"session": sha256, "csrf": session.csrf})

@@ -91,8 +91,8 @@ class Tokens:
             )
         return token
 
-    async def authenticate(self, secret: str) -> Principal:
-        """Who is behind a token. Raises `NotAuthenticated`."""
+    async def authenticate(self, secret: str, *, touch: bool = True) -> Principal:
+        """Who is behind a token. Raises `NotAuthenticated`. Without `touch` this does not count as use."""
         refused = NotAuthenticated("there is no such token, or it has ended", hint="Ask for a new one.")
         if not secret.startswith(PREFIX):
             raise refused
@@ -109,7 +109,7 @@ class Tokens:
         else:
             permissions = frozenset(token.scopes) & MACHINE_PERMISSIONS
             principal = Principal(tenant=token.tenant, permissions=permissions, machine=token.title)
-        if token.used is None or abs((now - token.used).total_seconds()) >= TOUCH_S:
+        if touch and (token.used is None or abs((now - token.used).total_seconds()) >= TOUCH_S):
             async with self._store.transaction() as transaction:
                 await transaction.tokens.touch(token.tenant, token.id, now)
         return principal.model_copy(update={"token": token.id})

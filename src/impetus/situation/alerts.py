@@ -36,7 +36,8 @@ class AlertService:
     async def ingest(self, tenant: str, alerts: Sequence[Alert]) -> Sequence[AlertArrival]:
         """Keep alerts that arrived, in one transaction; on disk when this returns.
 
-        Any number of repetitions is harmless. A greater revision of a known alert brings its content up to date; what people decided stays.
+        Any number of repetitions is harmless. A greater revision of a known alert brings its content up to date; what
+        people decided stays.
         """
         async with self._store.transaction() as transaction:
             arrivals = await transaction.alerts.upsert(tenant, alerts, received=self._clock.now(), harm=expected_harm)

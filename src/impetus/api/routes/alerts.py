@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from impetus.api.access import Caller, Hub
 from impetus.api.body import json_body
-from impetus.api.listing import Items, Paging, PathId, items_response, one, plain
+from impetus.api.listing import Items, Paging, PathId, items_response, plain
 from impetus.api.resource import Resource
 from impetus.model import (
     Alert,

@@ -1,4 +1,4 @@
-"""Datastreams with their newest reading and state; their readings and what was expected; readings that machines send."""
+"""Datastreams with their newest reading and state, their readings and what was expected; readings that are sent."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from impetus import __version__
-from impetus.api.access import Caller, Hub
+from impetus.api.access import Caller, Hub, Open
 from impetus.api.body import json_body
 from impetus.api.listing import Items, PathId, PathSlug, plain
-from impetus.api.resource import Open, Resource
+from impetus.api.resource import Resource
 from impetus.api.services import Services
 from impetus.governance.audit import append
 from impetus.model import Health, NotFound, Permission, Text, UtcTime

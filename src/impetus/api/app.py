@@ -1,0 +1,83 @@
+"""The HTTP interface as one application."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from impetus import __version__
+from impetus.api.access import Open
+from impetus.api.problem import JsonResponse, add_error_handlers
+from impetus.api.resource import PREFIX, Resource, add_resources, check_declared
+from impetus.api.routes import (
+    alerts,
+    audit,
+    datastreams,
+    evidence,
+    incidents,
+    organisations,
+    session,
+    stream,
+    system,
+    tokens,
+    users,
+)
+from impetus.api.routes import map as city_map
+from impetus.api.services import Services
+from impetus.api.transport import Transport
+
+RESOURCES = (
+    system.health,
+    session.resource,
+    alerts.resource,
+    alerts.decisions,
+    incidents.resource,
+    datastreams.resource,
+    datastreams.observations,
+    system.tools,
+    system.status,
+    system.dead_letters,
+    audit.resource,
+    users.resource,
+    tokens.resource,
+    organisations.resource,
+    evidence.resource,
+    city_map.resource,
+    stream.resource,
+)
+
+
+def create_api(services: Services, **options: Any) -> FastAPI:
+    """The application with all routes of the API; pages may be added to it.
+
+    The background tasks are not its business: enclose it in `impetus.api.running(services)`. `options` go to FastAPI.
+    Raises `ConfigurationError` if a route does not declare who may call it.
+    """
+    app = FastAPI(
+        title="impetus",
+        version=__version__,
+        summary="Keeps a city's public spaces safe without giving up its citizens' rights.",
+        # The pages of FastAPI load their scripts from elsewhere; the description itself is a route of ours below.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        **options,
+    )
+    app.state.services = services
+    description = Resource("/openapi.json", "system")
+
+    @description.get("", Open.PUBLIC)
+    async def read_openapi() -> JsonResponse:
+        """This description (OpenAPI)."""
+        return JsonResponse(app.openapi())
+
+    add_resources(app, (*RESOURCES, description))
+    add_error_handlers(app)
+    app.add_middleware(
+        Transport,
+        limit_bytes=services.settings.body_limit_bytes,
+        limits={f"{PREFIX}/observations": services.settings.observations_limit_bytes},
+    )
+    check_declared(app.routes)
+    return app

@@ -1,0 +1,92 @@
+"""Logging in and out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from starlette.requests import Request
+from starlette.responses import Response
+
+from impetus.api.access import SESSION_COOKIE, Caller, Hub, Open
+from impetus.api.body import json_body
+from impetus.api.listing import plain
+from impetus.api.resource import Resource
+from impetus.model import Permission, User
+
+resource = Resource("/session", "session")
+
+
+class LogInRequest(BaseModel):
+    """Name and password."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(max_length=200)]
+    password: Annotated[SecretStr, Field(max_length=1_000)]
+
+
+class SessionView(BaseModel):
+    """Who is logged in. A machine with a token has no `user` but a `machine`."""
+
+    user: User | None
+    machine: str | None
+    tenant: str
+    csrf: str | None
+    """Goes into the header X-CSRF-Token with every change."""
+    permissions: list[Permission]
+
+
+@resource.post("", Open.PUBLIC, SessionView, body=LogInRequest, status=200)
+async def log_in(
+    hub: Hub, request: Request, wanted: Annotated[LogInRequest, Depends(json_body(LogInRequest))]
+) -> Response:
+    """Log in; the session comes as a cookie. Failed attempts make further ones wait."""
+    address = request.client.host if request.client is not None else "unknown"
+    begun = await hub.governance.sessions.log_in(wanted.name, wanted.password.get_secret_value(), address=address)
+    principal = await hub.governance.sessions.authenticate(begun.secret)
+    response = plain(
+        {
+            "user": begun.user.model_dump(mode="json"),
+            "machine": None,
+            "tenant": begun.user.tenant,
+            "csrf": begun.csrf,
+            "permissions": sorted(principal.permissions),
+        }
+    )
+    response.set_cookie(
+        SESSION_COOKIE,
+        begun.secret,
+        max_age=max(1, int((begun.expires - hub.clock.now()).total_seconds())),
+        path="/",
+        secure=hub.settings.secure_cookies,
+        httponly=True,
+        samesite="strict",
+    )
+    return response
+
+
+@resource.get("", Open.AUTHENTICATED, SessionView)
+async def read_session(caller: Caller) -> Response:
+    """Who is logged in, and what they may do."""
+    return plain(
+        {
+            "user": None if caller.user is None else caller.user.model_dump(mode="json"),
+            "machine": caller.machine,
+            "tenant": caller.tenant,
+            "csrf": caller.csrf,
+            "permissions": sorted(caller.permissions),
+        }
+    )
+
+
+@resource.delete("", Open.AUTHENTICATED)
+async def log_out(caller: Caller, hub: Hub) -> Response:
+    """Log out. A token stays good: revoke it instead."""
+    await hub.governance.sessions.log_out(caller)
+    response = Response(status_code=204)
+    response.delete_cookie(
+        SESSION_COOKIE, path="/", secure=hub.settings.secure_cookies, httponly=True, samesite="strict"
+    )
+    return response
