@@ -1,4 +1,4 @@
-"""The one place where the parts are put together from the settings: hub, connectors, workers, and all of them at once."""
+"""The one place where the parts are put together from the settings: hub, connectors, workers, all of them at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from impetus.model import (
     NotFound,
     SystemClock,
 )
-from impetus.sdk import Records, load_tools, run_worker
+from impetus.sdk import load_tools
+from impetus.sdk.worker import run_worker
 from impetus.settings import Settings, read_settings
 from impetus.situation import Situation
 from impetus.store import EvidenceStore, Store, open_store
@@ -72,7 +73,7 @@ def configure_logging() -> None:
 async def opened_bus(settings: Settings, clock: Clock) -> AsyncIterator[Bus]:
     """The bus, closed at the end."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    bus = await open_bus(settings.bus_url, clock)
+    bus = open_bus(settings.bus_url, clock)
     try:
         yield bus
     finally:
@@ -158,7 +159,7 @@ async def run_tool(settings: Settings, tool: str) -> None:
     heartbeat = Heartbeat.from_environment()
     async with opened_bus(settings, clock) as bus, opened_store(settings, clock) as store:
         own = settings.tools.get(tool, {})
-        await run_worker(tool, bus, Records(store), clock, settings.home, own, heartbeat=heartbeat.beat)
+        await run_worker(tool, bus, store, clock, settings.home, own, heartbeat=heartbeat.beat)
 
 
 def parts_of(settings: Settings) -> Sequence[Part]:

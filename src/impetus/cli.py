@@ -199,7 +199,7 @@ def new_tool(
     destination: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(),
 ) -> None:
     """Write the folder of a new tool: it works, and its test passes."""
-    from impetus.sdk import create_tool
+    from impetus.sdk.new_tool import create_tool
 
     typer.echo(create_tool(name, destination))
 
