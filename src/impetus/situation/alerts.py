@@ -21,7 +21,7 @@ from impetus.situation.views import ORIGIN, alert_envelope
 from impetus.store import Store
 from impetus.store.records import AlertArrival, AlertFilter, AlertOrder, AlertRecord, Page
 
-DURABLE = "situation.alerts"
+DURABLE = "situation-alerts"
 SUBJECTS = ("*.alert.>",)
 
 

@@ -16,7 +16,7 @@ from impetus.situation.messages import validation_reason
 from impetus.situation.settings import SituationSettings
 from impetus.store import Store
 
-DURABLE = "situation.readings"
+DURABLE = "situation-readings"
 SUBJECTS = ("*.observation.>", "*.expectation.>")
 REGISTRY_AGE_S = 5.0
 """How old the registered datastreams that readings are checked against may be."""
