@@ -6,7 +6,6 @@ added without being described. `tests/test_documentation.py` compares what this 
 
 from __future__ import annotations
 
-import functools
 import importlib
 import inspect
 import json
@@ -16,6 +15,8 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint, distribution
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 from unittest import mock
@@ -28,11 +29,11 @@ import impetus
 from impetus import cli
 from impetus.api.app import RESOURCES
 from impetus.model import MESSAGES, Datastream, Envelope, ImpetusError, Venue
-from impetus.sdk import InstalledTool, Manifest, load_tools
+from impetus.sdk import InstalledTool, Manifest, load_tool
+from impetus.sdk.registry import GROUP as TOOLS_GROUP
 from impetus.settings import Settings
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
-PACKAGE = Path(impetus.__file__).resolve().parent
 NOTE = "<!-- Written by `make reference` from the code; change the code instead. -->\n"
 
 Schema = Mapping[str, Any]
@@ -61,6 +62,11 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
     heads = list(heads)
     return line(heads) + line("---" for _ in heads) + "".join(line(row) for row in rows)
+
+
+def own_entry_points(group: str) -> list[EntryPoint]:
+    """Ours only: what else is installed on a machine must not change the documentation."""
+    return sorted(distribution("impetus").entry_points.select(group=group), key=lambda entry: entry.name)
 
 
 # -- types, as JSON Schema has them, in words ------------------------------------------------------------------------
@@ -245,15 +251,6 @@ class Parameter:
     is_argument: bool
 
 
-@functools.cache
-def complete_command_line() -> typer.Typer:
-    """The command line with the commands of all installed tools."""
-    # Which tools' commands are mounted depends on what was typed; nothing was.
-    with mock.patch.object(sys, "argv", ["impetus"]):
-        cli.add_tool_commands()
-    return cli.app
-
-
 def commands(app: typer.Typer, path: str) -> Iterator[tuple[str, Callable[..., Any]]]:
     """All commands that do something, by what one types."""
     found: dict[str, typer.Typer | Callable[..., Any]] = {}
@@ -326,8 +323,10 @@ def parameter_row(parameter: Parameter) -> tuple[str, ...]:
 
 
 def commands_page() -> str:
-    found = commands(complete_command_line(), "impetus")
-    sections = "\n\n".join(command_section(path, callback) for path, callback in found)
+    found = list(commands(cli.app, "impetus"))
+    for entry in own_entry_points(cli.COMMANDS_GROUP):
+        found += commands(entry.load(), f"impetus {entry.name}")
+    sections = "\n\n".join(command_section(path, callback) for path, callback in sorted(found, key=itemgetter(0)))
     return f"""# Commands
 
 {NOTE}
@@ -496,9 +495,7 @@ def tool_section(tool: InstalledTool) -> str:
 
 
 def tools_page() -> str:
-    # Ours only: what else is installed on a machine must not change the documentation.
-    ours = [tool for tool in load_tools().values() if tool.folder and tool.folder.is_relative_to(PACKAGE)]
-    sections = "\n".join(tool_section(tool) for tool in ours)
+    sections = "\n".join(tool_section(load_tool(entry.name)) for entry in own_entry_points(TOOLS_GROUP))
     return f"""# Tools
 
 {NOTE}
