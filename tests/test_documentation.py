@@ -63,8 +63,3 @@ def test_every_decision_is_in_the_index() -> None:
     folder = ROOT / "docs" / "adr"
     index = (folder / "index.md").read_text()
     assert not [path.name for path in folder.glob("[0-9]*.md") if f"]({path.name})" not in index]
-
-
-def test_every_tool_has_its_card() -> None:
-    manifests = (ROOT / "src" / "impetus" / "tools").glob("*/manifest.toml")
-    assert not [str(path.parent) for path in manifests if not (path.parent / "README.md").is_file()]
