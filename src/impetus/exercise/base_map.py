@@ -1,8 +1,8 @@
 """The demo city's base map: streets, blocks and buildings grown from the sketch in `geography`, always the same.
 
-Blocks come from recursive subdivision along oriented bounding boxes (Vanegas et al., "Procedural generation of parcels in
-urban modeling", Computer Graphics Forum 31(2), 2012): every face between main roads, water and rails is cut across its
-longer side until it has the usual size of its district; the cuts are the streets.
+Blocks come from recursive subdivision along oriented bounding boxes (Vanegas et al., "Procedural generation of parcels
+in urban modeling", Computer Graphics Forum 31(2), 2012): every face between main roads, water and rails is cut across
+its longer side until it has the usual size of its district; the cuts are the streets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from shapely import LineString, MultiLineString, MultiPolygon, Point, Polygon, box
+from shapely import LineString, MultiLineString, MultiPolygon, Point, Polygon, box, oriented_envelope
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import linemerge, polygonize, split, unary_union
 
@@ -25,6 +25,8 @@ from impetus.exercise.geography import District, Metres, to_degrees
 SEED = 1797
 EDGE_M = 2_050.0
 """Streets and blocks are drawn up to about here; main roads, river and sea go on beyond it."""
+SMALLEST_GROUND_M2 = 700.0
+SMALLEST_BLOCK_M2 = 420.0
 FILE = Path(__file__).parent / "data" / "aurelia.geojson"
 
 
@@ -79,12 +81,12 @@ class _Draughtsman:
 
     def features(self) -> Iterator[dict[str, Any]]:
         """All features, in the order of painting."""
-        for part in _polygons(self._water):
-            yield _feature(part.simplify(1.2), "water")
+        for part in _polygons(self._water.simplify(1.2)):
+            yield _feature(part, "water")
         for name, park in self._parks:
-            for part in _polygons(park):
+            for part in _polygons(park.simplify(1.5)):
                 if part.area > 900:
-                    yield _feature(part.simplify(1.5), "park", name)
+                    yield _feature(part, "park", name)
         streets, blocks, buildings = self._build_up()
         yield from (_feature(block, "block") for block in blocks)
         yield from (_feature(street, "road-minor") for street in streets)
@@ -114,18 +116,18 @@ class _Draughtsman:
         rails = unary_union([rail.buffer(9) for rail in self._rails])
         for area in geography.PARKS:
             outline = smooth(area.outline, 3, is_closed=True) if area.is_smooth else list(area.outline)
-            ground = Polygon(outline).buffer(0).difference(self._water.buffer(8)).difference(streets).difference(rails)
-            parks.append((area.name, ground))
+            ground = Polygon(outline).buffer(0).difference(self._water.buffer(8))
+            parks.append((area.name, ground.difference(streets).difference(rails)))
         # The glacis of the old wall: a green belt outside the inner ring, as many old towns have one.
-        belt = self._roads["Wall Ring"].buffer(62, cap_style="flat")
-        inner = Polygon([*self._roads["Wall Ring"].coords, *reversed(self._roads["Harbour Promenade"].coords)]).buffer(
-            2
+        belt: BaseGeometry = self._roads["Wall Ring"].buffer(62, cap_style="flat")
+        inside = Polygon([*self._roads["Wall Ring"].coords, *reversed(self._roads["Harbour Promenade"].coords)])
+        belt = (
+            belt.difference(inside.buffer(2)).difference(streets).difference(rails).difference(self._water.buffer(10))
         )
-        belt = belt.difference(inner).difference(streets).difference(rails).difference(self._water.buffer(10))
         parks.append(("Glacis", belt.difference(unary_union([ground for _, ground in parks]))))
         return parks
 
-    def _build_up(self) -> tuple[list[BaseGeometry], list[Polygon], list[MultiPolygon]]:
+    def _build_up(self) -> tuple[list[MultiLineString], list[Polygon], list[MultiPolygon]]:
         """Minor streets and buildings (one feature a face, for a small file), and blocks."""
         frame = box(-EDGE_M * 1.02, -EDGE_M * 0.86, EDGE_M * 1.02, EDGE_M * 0.86)
         closed = unary_union(
@@ -138,43 +140,42 @@ class _Draughtsman:
             ]
         )
         cuts = [frame.boundary, *self._roads.values(), *self._rails, self._water.boundary]
-        streets: list[BaseGeometry] = []
+        streets: list[MultiLineString] = []
         blocks: list[Polygon] = []
         buildings: list[MultiPolygon] = []
         faces = sorted(polygonize(unary_union(cuts)), key=lambda face: (round(face.centroid.x), round(face.centroid.y)))
         for face in faces:
-            ground = face.difference(closed)
-            cuts_in_face: list[tuple[LineString, float]] = []
-            leaves: list[tuple[Polygon, District]] = []
-            for part in _polygons(ground):
-                if part.area < 700:
-                    continue
-                district = self._district(part)
-                for leaf in self._subdivide(part, district.block_m2, district.street_m, cuts_in_face):
-                    leaves.append((leaf, district))
-            if not leaves:
-                continue
-            room = unary_union(
-                [line.buffer(width / 2, cap_style="flat") for line, width in cuts_in_face] or [Point(9e9, 0)]
-            )
-            houses: list[Polygon] = []
-            first = len(blocks)
-            for leaf, district in leaves:
-                for block in _polygons(
-                    leaf.difference(room).buffer(-1.5, join_style="mitre").buffer(1.5, join_style="mitre")
-                ):
-                    if block.area < 420 or self._is_left_open(block):
-                        continue
-                    block = block.simplify(1.0)
-                    blocks.append(block)
-                    houses += self._houses(block, district)
+            lines, found, houses = self._build_up_face(face.difference(closed))
+            blocks += found
+            if lines:
+                streets.append(MultiLineString(lines))
             if houses:
                 buildings.append(MultiPolygon(houses))
-            kept = unary_union(blocks[first:]).buffer(14)
-            drawn = _lines(unary_union([line for line, _ in cuts_in_face]).intersection(kept)) if cuts_in_face else []
-            if drawn:
-                streets.append(MultiLineString([line.simplify(1.0) for line in drawn if line.length > 12]))
-        return [street for street in streets if not street.is_empty], blocks, buildings
+        return streets, blocks, buildings
+
+    def _build_up_face(self, ground: BaseGeometry) -> tuple[list[LineString], list[Polygon], list[Polygon]]:
+        """Streets, blocks and buildings of the ground between main roads."""
+        cuts: list[tuple[LineString, float]] = []
+        leaves: list[tuple[Polygon, District]] = []
+        for part in _polygons(ground):
+            if part.area >= SMALLEST_GROUND_M2:
+                district = self._district(part)
+                pieces = self._subdivide(part, district.block_m2, district.street_m, cuts)
+                leaves += [(piece, district) for piece in pieces]
+        room = unary_union([line.buffer(width / 2, cap_style="flat") for line, width in cuts])
+        blocks: list[Polygon] = []
+        houses: list[Polygon] = []
+        for leaf, district in leaves:
+            # In and out again: slivers and needle-like corners vanish.
+            rounded = leaf.difference(room).buffer(-1.5, join_style="mitre").buffer(1.5, join_style="mitre")
+            for block in _polygons(rounded.simplify(1.0)):
+                if block.area >= SMALLEST_BLOCK_M2 and not self._is_left_open(block):
+                    blocks.append(block)
+                    houses += self._houses(block, district)
+        # Only streets that lead along blocks are drawn.
+        near = unary_union(blocks).buffer(14)
+        drawn = _lines(unary_union([line for line, _ in cuts]).intersection(near))
+        return [part for line in drawn if line.length > 12 for part in _lines(line.simplify(1.0))], blocks, houses
 
     def _district(self, ground: Polygon) -> District:
         centre = ground.centroid
@@ -208,7 +209,7 @@ class _Draughtsman:
 
         `is_turned` cuts across the shorter side.
         """
-        corners = list(ground.minimum_rotated_rectangle.exterior.coords)[:4]
+        corners = list(_box_around(ground).exterior.coords)[:4]
         (ax, ay), (bx, by), (cx, cy) = corners[0], corners[1], corners[2]
         if (math.hypot(cx - bx, cy - by) > math.hypot(bx - ax, by - ay)) != is_turned:
             (ax, ay), (bx, by), (cx, cy) = (bx, by), (cx, cy), corners[3]
@@ -228,19 +229,21 @@ class _Draughtsman:
             yard = block.buffer(-depth, join_style="mitre")
             rows = block.buffer(-1.6, join_style="mitre").difference(yard)
             for lot in lots:
-                for house in _polygons(lot.buffer(-0.45, join_style="mitre").intersection(rows)):
-                    if house.area > 55 and self._chance.random() > 0.07:
-                        found.append(house)
+                houses = _polygons(lot.buffer(-0.45, join_style="mitre").intersection(rows))
+                found += [house for house in houses if house.area > 55 and self._chance.random() > 0.07]
         else:
             margin = 5.0 if district.style == "hall" else 9.0
             for lot in lots:
-                room = lot.buffer(-margin, join_style="mitre")
-                for house in _polygons(room):
-                    if house.area > 60 and self._chance.random() > 0.12:
-                        shape = house.minimum_rotated_rectangle.intersection(house)
-                        found += [part for part in _polygons(shape) if part.area > 60]
-        simple = [house.simplify(1.3) for house in found]
+                houses = _polygons(lot.buffer(-margin, join_style="mitre"))
+                found += [house for house in houses if house.area > 60 and self._chance.random() > 0.12]
+        simple = [part for house in found for part in _polygons(house.simplify(1.3))]
         return [house for house in simple if house.area > 40]
+
+
+def _box_around(ground: Polygon) -> Polygon:
+    """The smallest rectangle around it, at any angle."""
+    rectangle = oriented_envelope(ground)
+    return rectangle if isinstance(rectangle, Polygon) else box(*ground.bounds)
 
 
 def _polygons(geometry: BaseGeometry) -> list[Polygon]:

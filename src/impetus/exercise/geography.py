@@ -1,7 +1,7 @@
 """The invented city of Aurelia as a draughtsman would sketch it: coast, river, main roads, squares, parks, rails.
 
-All positions are metres east and north of the city's origin, which lies in the open Adriatic, so that nobody takes a place
-of the demo for a real one. `to_degrees` puts them on the map.
+All positions are metres east and north of the city's origin, which lies in the open Adriatic, so that nobody takes a
+place of the demo for a real one. `to_degrees` puts them on the map.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -72,8 +73,8 @@ class _Work:
 class Connector:
     """Takes messages from sources and publishes their readings, in order per datastream.
 
-    A message is acknowledged once its readings are on the bus or set aside as a dead letter. While the bus takes nothing,
-    messages wait in memory up to the set limits; beyond them the sources are paused, so that the senders wait.
+    A message is acknowledged once its readings are on the bus or set aside as a dead letter. While the bus takes
+    nothing, messages wait in memory up to the set limits; beyond them sources are paused, so that the senders wait.
     """
 
     def __init__(self, settings: MqttSettings, bus: Bus, registry: Registry, clock: Clock) -> None:
@@ -175,16 +176,22 @@ class Connector:
             work = await self._read()
             envelopes = self._grouping.take(self._clock.now)
             if envelopes:
-                await self._insist("the bus takes no readings", lambda held=envelopes: self._publish(held))
+                await self._insist("the bus takes no readings", partial(self._publish, envelopes))
             await self._keep_refusals(work.refusals)
             for arrival in work.arrivals:
                 if arrival.acknowledge is not None:
                     arrival.acknowledge()
-            if self._are_paused and len(self._waiting) * 2 <= self._settings.spool_messages:
-                if self._waiting_bytes * 2 <= self._settings.spool_bytes and not self._stopping:
-                    self._are_paused = False
-                    for source in self._sources:
-                        source.resume()
+            self._resume_if_half_empty()
+
+    def _resume_if_half_empty(self) -> None:
+        has_room = (
+            len(self._waiting) * 2 <= self._settings.spool_messages
+            and self._waiting_bytes * 2 <= self._settings.spool_bytes
+        )
+        if self._are_paused and has_room and not self._stopping:
+            self._are_paused = False
+            for source in self._sources:
+                source.resume()
 
     async def _wait_for_company(self) -> None:
         """Until the grouping time of the oldest message is over, or enough messages are there."""
@@ -260,7 +267,7 @@ class Connector:
         if refusals:
             self._last_refusal = f"{refusals[-1].reason} (topic {refusals[-1].topic[:100]!a})"
         for letter in letters + self._limiter.summaries(now_s):
-            await self._insist("dead letters cannot be kept", lambda kept=letter: self._set_aside(kept))
+            await self._insist("dead letters cannot be kept", partial(self._set_aside, letter))
 
     async def _set_aside(self, letter: Refusal) -> None:
         await self._bus.set_aside(letter.tenant, PART, letter.topic, letter.body, letter.reason)

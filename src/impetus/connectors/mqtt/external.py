@@ -48,7 +48,7 @@ class _Client(aiomqtt.Client):
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            topic = repr(message._topic)
+            topic = "(no UTF-8)"
         acknowledge = functools.partial(self._acknowledge, message.mid, message.qos) if message.qos else None
         payload = bytes(message.payload)
         self._sink.accept(Arrival(self._connection, topic, payload, len(payload), acknowledge))
@@ -83,7 +83,7 @@ class BrokerSource:
         return self._trouble
 
     async def start(self) -> None:
-        """Begin to connect in the background. Raises ConfigurationError where files are missing or nothing is asked for."""
+        """Begin to connect. Raises ConfigurationError where files are missing or nothing would be read."""
         if not self._topics:
             raise ConfigurationError(
                 f"nothing would be read from {self._settings.url}", hint="turn sensorthings on, or add a mapping"
@@ -114,7 +114,7 @@ class BrokerSource:
                 async with self._new_client(password, context) as client:
                     for topic in self._topics:
                         granted = await client.subscribe(topic, qos=self._settings.qos)
-                        if any(int(getattr(code, "value", code)) >= 0x80 for code in granted):
+                        if any((code if isinstance(code, int) else code.value) >= 0x80 for code in granted):
                             raise aiomqtt.MqttError(f"the broker does not let us subscribe to {topic}")
                     self._trouble = None
                     self.connected.set()
@@ -135,7 +135,7 @@ class BrokerSource:
         settings = self._settings
         arguments: dict[str, Any] = {}
         if settings.protocol is ProtocolVersion.V5:
-            properties = Properties(PacketTypes.CONNECT)
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.ReceiveMaximum = RECEIVE_MAXIMUM
             properties.SessionExpiryInterval = settings.session_expiry_s if settings.qos else 0
             arguments |= {

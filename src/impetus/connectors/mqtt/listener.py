@@ -83,7 +83,7 @@ class Listener:
             )
         except OSError as error:
             raise ConfigurationError(
-                f"the MQTT listener cannot listen on {self._settings.host}:{self._settings.port}: {error.strerror or error}",
+                f"the MQTT listener cannot listen on {self._settings.host}:{self._settings.port}: {error}",
                 hint="choose another port, or stop what uses this one",
             ) from error
         self._sweeper = asyncio.create_task(self._sweep(), name="mqtt-listener-sweep")

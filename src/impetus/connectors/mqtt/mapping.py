@@ -65,7 +65,8 @@ class JsonMapping(BaseModel):
         str,
         Field(
             title="Topic",
-            description="Topic with placeholders for whole levels, such as `city/{datastream}/reading`; `+` and a last `#` fit anything.",
+            description="Topic with placeholders for whole levels, such as `city/{datastream}/reading`; "
+            "`+` and a last `#` fit anything.",
             min_length=1,
             max_length=500,
         ),
@@ -74,7 +75,7 @@ class JsonMapping(BaseModel):
         str,
         Field(
             title="Datastream",
-            description="The datastream's identifier, made of the topic's placeholders: `{datastream}`, `{site}-{sensor}`.",
+            description="The datastream's identifier, made of the topic's placeholders: `{site}-{sensor}`.",
             min_length=1,
             max_length=300,
         ),

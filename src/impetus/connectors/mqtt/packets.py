@@ -126,10 +126,10 @@ class Decoder:
                 self._check(first, length)
                 end = start + length
                 if end > len(buffer):
-                    if first & 0xF0 == 0x30 and length > self._max_payload + _HEADER_ALLOWANCE_BYTES:
-                        if len(buffer) - start >= _HEADER_ALLOWANCE_BYTES + KEPT_HEAD_BYTES:
-                            self._begin_oversized(first, buffer, start, end)
-                            position = len(buffer)
+                    is_too_large = first >> 4 == 3 and length > self._max_payload + _HEADER_ALLOWANCE_BYTES
+                    if is_too_large and len(buffer) - start >= _HEADER_ALLOWANCE_BYTES + KEPT_HEAD_BYTES:
+                        self._begin_oversized(first, buffer, start, end)
+                        position = len(buffer)
                     break
                 packets.append(self._decode(first, buffer, start, end))
                 position = end

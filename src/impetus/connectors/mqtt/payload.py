@@ -105,7 +105,7 @@ def parse_observation(payload: bytes, datastream: str, *, arrival_us: int, max_b
 def parse_data_arrays(payload: bytes, *, arrival_us: int, max_bytes: int) -> Parsed:
     """SensorThings' data array extension: many readings of many datastreams in one payload.
 
-    `[{"Datastream": {"@iot.id": "ID"}, "components": ["phenomenonTime", "result"], "dataArray": [[time, value], ...]}]`.
+    `[{"Datastream": {"@iot.id": ID}, "components": ["phenomenonTime", "result"], "dataArray": [[time, value], ...]}]`.
     A row that cannot be read is set aside by itself; the other rows count. Raises PayloadRefused.
     """
     document = load(payload, max_bytes=max_bytes)

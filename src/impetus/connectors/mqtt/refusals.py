@@ -57,6 +57,8 @@ class RefusalLimiter:
             if everything or now_s - window.began_s >= WINDOW_S:
                 del self._windows[key]
                 if window.last is not None:
-                    reason = f"{window.counted:,} more payloads of this topic were refused; the last one: {window.last.reason}"
+                    reason = (
+                        f"{window.counted:,} more payloads of this topic were refused; the last: {window.last.reason}"
+                    )
                     found.append(Refusal(key[0], key[1], window.last.body, reason))
         return found

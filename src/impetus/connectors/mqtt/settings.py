@@ -1,4 +1,4 @@
-"""What can be set about the MQTT connector. Every field has a title, a description, a default and, if it has one, a unit."""
+"""What can be set about the MQTT connector: each field has a title, a description and, where it has one, a unit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ConnectionSettings(BaseModel):
         bool,
         Field(
             title="SensorThings topics",
-            description="Read OGC SensorThings topics: `v1.1/Datastreams(ID)/Observations` and `v1.1/CreateObservations`.",
+            description="Read SensorThings topics: `v1.1/Datastreams(ID)/Observations`, `v1.1/CreateObservations`.",
         ),
     ] = True
     sensorthings_prefix: Annotated[
@@ -78,7 +78,7 @@ class EmbeddedListener(ConnectionSettings):
         SecretStr | None,
         Field(
             title="Password",
-            description="Password that sensors log in with; none: a random one is kept in `IMPETUS_HOME/secrets/mqtt.json`.",
+            description="Password that sensors log in with; none: a random one in `IMPETUS_HOME/secrets/mqtt.json`.",
         ),
     ] = None
     anonymous: Annotated[
@@ -139,7 +139,7 @@ class ExternalBroker(ConnectionSettings):
         Path | None,
         Field(
             title="Certificate authority",
-            description="PEM file with the authorities that may have signed the broker's certificate; none: the system's.",
+            description="PEM file with the authority that signed the broker's certificate; none: the system's.",
         ),
     ] = None
     client_id: Annotated[
@@ -169,7 +169,7 @@ class ExternalBroker(ConnectionSettings):
         ProtocolVersion,
         Field(
             title="MQTT version",
-            description="`5` lets many readings be on their way at once; `3.1.1` for an old broker, which may be slower.",
+            description="`5` lets many readings be on their way at once; `3.1.1` is for old brokers and slower.",
         ),
     ] = ProtocolVersion.V5
     session_expiry_s: Annotated[
@@ -300,7 +300,7 @@ class MqttSettings(BaseModel):
         int,
         Field(
             title="Waiting messages",
-            description="Messages kept in memory while the bus does not take them; beyond it, senders are made to wait.",
+            description="Messages kept in memory while the bus takes none; beyond it, senders are made to wait.",
             ge=100,
             le=10_000_000,
         ),
@@ -309,7 +309,7 @@ class MqttSettings(BaseModel):
         int,
         Field(
             title="Waiting bytes",
-            description="Payload bytes kept in memory while the bus does not take them; beyond it, senders are made to wait.",
+            description="Payload bytes kept in memory while the bus takes none; beyond it, senders are made to wait.",
             ge=1024 * 1024,
             le=16 * 1024**3,
             json_schema_extra=_unit("B"),
