@@ -60,9 +60,6 @@ class AlertService:
         for delivery in deliveries:
             envelope = delivery.envelope
             try:
-                if envelope.subject.partition(".")[0] != envelope.tenant:
-                    refuse(delivery, f"its subject {envelope.subject} is not of its tenant {envelope.tenant}")
-                    continue
                 alert = envelope.open(Alert)
                 self.check(alert)
             except ValidationError as error:

@@ -81,9 +81,6 @@ class ReadingService:
         for delivery in deliveries:
             envelope = delivery.envelope
             tenant = envelope.tenant
-            if envelope.subject.partition(".")[0] != tenant:
-                refuse(delivery, f"its subject {envelope.subject} is not of its tenant {tenant}")
-                continue
             try:
                 if envelope.kind == "expectation":
                     expectations.setdefault(tenant, []).append(envelope.open(ExpectationBatch))
