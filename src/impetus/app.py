@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -102,6 +101,15 @@ async def beating() -> AsyncIterator[Heartbeat]:
         task.cancel()
 
 
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
 def create_services(settings: Settings, bus: Bus, store: Store, clock: Clock) -> Services:
     """What the HTTP interface and the pages work with."""
     return Services(
@@ -177,8 +185,8 @@ def parts_of(settings: Settings) -> Sequence[Part]:
     ]
 
 
-async def serve(settings: Settings, *, more_parts: Sequence[Part] = (), ready: asyncio.Event | None = None) -> None:
-    """Run all parts as supervised processes until SIGTERM or SIGINT. `ready` is set when they have been started."""
+async def serve(settings: Settings, *, more_parts: Sequence[Part] = ()) -> None:
+    """Run all parts, and `more_parts`, as supervised processes until SIGTERM or SIGINT."""
     configure_logging()
     clock = SystemClock()
     parts = [*parts_of(settings), *more_parts]
@@ -205,7 +213,4 @@ async def serve(settings: Settings, *, more_parts: Sequence[Part] = (), ready: a
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, supervisor.stop)
-        if ready is not None:
-            ready.set()
-        with contextlib.suppress(asyncio.CancelledError):
-            await supervisor.run()
+        await supervisor.run()

@@ -74,11 +74,14 @@ def demo(
     as_json: Annotated[
         bool, typer.Option("--json", help="When ready, print one line of JSON with address, token and log-ins.")
     ] = False,
+    readings_per_second: Annotated[
+        int | None, typer.Option(help="Load test: so many readings a second in all.", min=1, max=100_000)
+    ] = None,
 ) -> None:
     """Start a live city of invented sensors, with everything real behind it. Ends with Ctrl-C."""
     from impetus import demo as demonstration
 
-    run(demonstration.run_demo(port=port, as_json=as_json))
+    run(demonstration.run_demo(port=port, as_json=as_json, readings_per_second=readings_per_second))
 
 
 @app.command()
