@@ -44,10 +44,10 @@ LIBRARIES = (
         "@fontsource-variable/jetbrains-mono",
         ("files/jetbrains-mono-latin-wght-normal.woff2", "files/jetbrains-mono-latin-ext-wght-normal.woff2"),
     ),
-    Library("ag-grid-community", ("dist/ag-grid-community.min.js",), bundled=("ag-stack",)),
-    Library("echarts", ("dist/echarts.esm.min.mjs", "dist/echarts.min.js", "NOTICE"), bundled=("zrender", "tslib")),
-    Library("htmx.org", ("dist/htmx.min.js", "dist/ext/hx-csp.min.js", "dist/ext/hx-sse.min.js")),
-    Library("leaflet", ("dist/leaflet-src.esm.js", "dist/leaflet.js", "dist/leaflet.css", "dist/images")),
+    Library("ag-grid-community", ("dist/ag-grid-community.min.noStyle.js",), bundled=("ag-stack",)),
+    Library("echarts", ("dist/echarts.min.js", "NOTICE"), bundled=("zrender", "tslib")),
+    Library("htmx.org", ("dist/htmx.min.js",)),
+    Library("leaflet", ("dist/leaflet.js", "dist/leaflet.css", "dist/images")),
 )
 
 
