@@ -232,6 +232,7 @@ def settings_page() -> str:
 
 {NOTE}
 {own_docstring(Settings)}
+In the file, `IMPETUS_HTTP__PORT` is `port` under `[http]`.
 
 {settings_tables(Settings, prefix, delimiter, depth=2)}"""
 
