@@ -16,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from impetus.model import (
     Alert,
     Clock,
+    ConfigurationError,
     Datastream,
     Envelope,
     ExpectationBatch,
@@ -66,6 +67,8 @@ class WorkerContext:
         self._log: FilteringBoundLogger = structlog.get_logger("tool").bind(tool=manifest.id, tenant=tenant)
         self._selection = InputSelection(manifest, ())
         self._refreshed_s: float | None = None
+        self.refused = ""
+        """Why an alert of the tool was refused; stays until the worker resets it, even if the tool goes on."""
 
     @property
     def tenant(self) -> str:
@@ -94,7 +97,11 @@ class WorkerContext:
             yield batch
 
     async def emit(self, alert: Alert) -> None:
-        check_alert(self._manifest, alert)
+        try:
+            check_alert(self._manifest, alert)
+        except ConfigurationError as error:
+            self.refused = str(error)
+            raise
         # One message for each revision, however often a tool derives it from readings that were delivered again.
         id = derived_id("alert", self._manifest.id, self._tenant, alert.id, str(alert.revision))
         await self._outgoing.add([self._wrap(alert, "alert", id, partition=alert.source)])

@@ -35,10 +35,12 @@ class Tool(Generic[SettingsType]):
     readings has an identifier that the same readings give again (`impetus.model.derived_id`), so that it is kept once.
 
     **When something fails.** An exception from `observe`, or an `observe` that takes more than
-    `impetus.sdk.worker.OBSERVE_LIMIT_S`, is tried once more; then the message is set aside as a dead letter with the
-    reason, and the tool is shown as degraded. `impetus.model.Unavailable` says that something the tool needs is away
-    for now: the message waits. Long computations belong in `asyncio.to_thread`: a tool that blocks the event loop is
-    taken for hung and restarted.
+    `impetus.sdk.worker.OBSERVE_LIMIT_S`, is tried once more with the same batch; so a tool takes a reading for seen
+    only after it emitted what the reading gave. If that fails too, the message is set aside as a dead letter with the
+    reason, and the tool is shown as degraded. A message that the process died or hung over several times, or whose
+    alert the manifest does not allow, is set aside as well. `impetus.model.Unavailable` says that something the tool
+    needs is away for now: the message waits. Long computations belong in `asyncio.to_thread`: a tool that blocks the
+    event loop is taken for hung and restarted.
     """
 
     settings_type: ClassVar[type[ToolSettings]] = ToolSettings

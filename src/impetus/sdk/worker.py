@@ -18,6 +18,7 @@ from impetus.model import (
     SYSTEM_TENANT,
     Clock,
     ConfigurationError,
+    Conflict,
     Envelope,
     Health,
     HealthState,
@@ -30,6 +31,7 @@ from impetus.sdk.manifest import Manifest
 from impetus.sdk.outgoing import Outgoing
 from impetus.sdk.records import Records
 from impetus.sdk.registry import InstalledTool, load_tool
+from impetus.sdk.suspect import DEATHS_LIMIT, Suspect
 from impetus.sdk.tool import Tool, ToolSettings
 from impetus.store import Store
 
@@ -41,7 +43,7 @@ STOP_LIMIT_S = 3.0
 HEALTH_INTERVAL_S = 2.0
 HEARTBEAT_INTERVAL_S = 1.0
 FAILURE_SHOWN_S = 60.0
-"""A message that was set aside shows on the status board for this time."""
+"""A failure that is over, such as a message set aside, shows on the status board for this time."""
 ROUND_LIMIT = 100
 """Messages fetched at once."""
 ACKNOWLEDGE_AFTER_S = 1.0
@@ -135,6 +137,7 @@ class Worker:
         self._stopping = False
         self._spoilt: set[str] = set()
         """Organisations whose tool was interrupted: what it knows must not be kept."""
+        self._suspect = Suspect(folder.with_suffix(".suspect"))
         self._call_began_s: float | None = None
         self._next_tick_s = 0.0
         self._next_tenants_s = 0.0
@@ -162,11 +165,12 @@ class Worker:
                     await self._outgoing.flush()
         finally:
             await _cancel(work, stopping, *helpers)
+            self._suspect.close()
         await self._publish_health(HealthState.STOPPED)
 
     async def _work(self) -> None:
         await self._with_patience("store", self._find_tenants)
-        subscription = await self._bus.subscribe(f"tool.{self._manifest.id}", ["*.observation.>"], start=Start.EARLIEST)
+        subscription = await self._bus.subscribe(f"tool-{self._manifest.id}", ["*.observation.>"], start=Start.EARLIEST)
         self._state = HealthState.RUNNING
         try:
             pause_s = FIRST_PAUSE_S
@@ -193,7 +197,7 @@ class Worker:
         for delivery in deliveries:
             if self._stopping:
                 break
-            reason = await self._handle(delivery.envelope)
+            reason = await self._handle_carefully(delivery.envelope)
             if reason is None:
                 done.append(delivery)
             else:
@@ -214,14 +218,36 @@ class Worker:
     async def _acknowledge(self, subscription: Subscription, done: Sequence[Delivery]) -> None:
         await self._outgoing.flush()
         if done:
-            await subscription.acknowledge(done)
+            try:
+                await self._with_patience("bus", lambda: subscription.acknowledge(done))
+            except Conflict as error:
+                # The lease ran out meanwhile, and another worker of this tool gets them again: at least once.
+                log.warning("not acknowledged", tool=self._manifest.id, error=str(error))
 
     async def _set_aside(self, subscription: Subscription, delivery: Delivery, reason: str) -> None:
-        await subscription.reject(delivery, reason)
+        try:
+            await self._with_patience("bus", lambda: subscription.reject(delivery, reason))
+        except Conflict as error:
+            log.warning("not set aside", tool=self._manifest.id, error=str(error))
+            return
         self._dead_letters += 1
-        self._failure = f"a message was set aside: {reason}"
-        self._failed_s = self._clock.monotonic_s()
+        self._show_failure(f"a message was set aside: {reason}")
         log.error("message set aside", tool=self._manifest.id, subject=delivery.envelope.subject, reason=reason)
+
+    async def _handle_carefully(self, envelope: Envelope) -> str | None:
+        """As `_handle`; a message that the process died over again and again is not tried any more."""
+        deaths = self._suspect.deaths(envelope.id)
+        if deaths >= DEATHS_LIMIT:
+            self._suspect.forget()
+            return f"the tool died or hung {deaths} times while it handled this message"
+        self._suspect.take(envelope.id)
+        try:
+            reason = await self._handle(envelope)
+        finally:
+            self._suspect.release()
+        if deaths:
+            self._suspect.forget()
+        return reason
 
     async def _handle(self, envelope: Envelope) -> str | None:
         """Give one message to its organisation's tool; None when it is dealt with, or why nobody could."""
@@ -241,13 +267,20 @@ class Worker:
 
     async def _observe(self, tenant: str, hosted: HostedTool, batch: ObservationBatch) -> str | None:
         reason = ""
+        hosted.context.refused = ""
         for attempt in (1, 2):
             try:
                 await self._with_patience(tenant, lambda: self._limited(tenant, hosted.tool.observe(batch)))
             except Exception as error:  # whatever a tool does, the worker goes on
                 reason = describe(error)
+                self._show_failure(f"{tenant}: an observation failed: {reason}")
                 log.warning("observe failed", tool=self._manifest.id, tenant=tenant, attempt=attempt, exc_info=error)
             else:
+                reason = ""
+            if hosted.context.refused:
+                # Trying again would not raise the alert, and the tool may take the readings for seen.
+                return hosted.context.refused
+            if not reason:
                 return None
         return reason
 
@@ -258,6 +291,7 @@ class Worker:
             try:
                 result = await call()
             except Unavailable as error:
+                self._suspect.release()  # who ends the process while it waits does not end it over this message
                 self._note(f"waiting {what}", f"{what}: {error}")
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -327,8 +361,10 @@ class Worker:
                 try:
                     await self._limited(tenant, hosted.tool.tick())
                 except Exception as error:  # whatever a tool does, the worker goes on
-                    self._note(f"tick {tenant}", f"{tenant}: tick failed: {describe(error)}")
-                    log.warning("tick failed", tool=self._manifest.id, tenant=tenant, exc_info=error)
+                    text = f"{tenant}: tick failed: {describe(error)}"
+                    if self._problems.get(f"tick {tenant}") != text:  # once, not at every tick
+                        log.warning("tick failed", tool=self._manifest.id, tenant=tenant, exc_info=error)
+                    self._note(f"tick {tenant}", text)
                 else:
                     self._note(f"tick {tenant}", None)
         await self._outgoing.flush()
@@ -348,6 +384,11 @@ class Worker:
             self._problems[key] = text
         else:
             self._problems.pop(key, None)
+
+    def _show_failure(self, text: str) -> None:
+        """Show something that is over already on the status board for a while."""
+        self._failure = text
+        self._failed_s = self._clock.monotonic_s()
 
     async def _beat(self, heartbeat: Callable[[], None]) -> None:
         while True:
@@ -391,9 +432,10 @@ def _first_problem(error: ValidationError) -> str:
 
 
 async def _cancel(*tasks: asyncio.Task[None] | asyncio.Task[bool]) -> None:
-    for task in tasks:
+    running = [task for task in tasks if not task.done()]
+    for task in running:
         task.cancel()
-    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+    for outcome in await asyncio.gather(*running, return_exceptions=True):
         if isinstance(outcome, Exception):
             log.error("task failed while the worker stopped", exc_info=outcome)
 

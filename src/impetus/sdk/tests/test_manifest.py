@@ -55,7 +55,7 @@ def test_a_manifest_says_what_a_tool_may_do(folder: Path) -> None:
     assert manifest.roles == (Role.OPERATOR,)
     assert manifest.data_classes == (DataClass.OPERATIONAL,)
     assert manifest.ai_act_class is AiActClass.MINIMAL
-    assert manifest.observed_properties() == {"sound-level"}
+    assert manifest.observed_properties() == frozenset({"sound-level"})
     loud = manifest.detector("loud")
     assert loud is not None
     assert (loud.category, loud.max_severity) == (Category.SAFETY, Severity.MODERATE)
