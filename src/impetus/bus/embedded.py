@@ -131,10 +131,11 @@ class EmbeddedBus:
         self._subscriptions.add(subscription)
         return subscription
 
-    async def tail(self, subjects: Sequence[str], *, after: int | None = None) -> AsyncIterator[Delivery]:
-        selection = Selection(parse_patterns(subjects))
+    def tail(self, subjects: Sequence[str], *, after: int | None = None) -> AsyncIterator[Delivery]:
+        return self._tail(Selection(parse_patterns(subjects)), self._head() if after is None else after)
+
+    async def _tail(self, selection: Selection, position: int) -> AsyncIterator[Delivery]:
         wakeup = self.wakeup
-        position = self._head() if after is None else after
         while True:
             seen = wakeup.count
             async for delivery in self._pages(selection, position, newest := self._head()):
@@ -142,11 +143,13 @@ class EmbeddedBus:
             position = max(position, newest)
             await wakeup.wait(seen, _TAIL_WAIT_S)
 
-    async def replay(
+    def replay(
         self, subjects: Sequence[str], *, since: datetime, until: datetime | None = None
     ) -> AsyncIterator[Delivery]:
-        selection = Selection(parse_patterns(subjects))
         times_us = (to_microseconds(since), to_microseconds(until) if until else 2**62)
+        return self._replay(Selection(parse_patterns(subjects)), times_us)
+
+    async def _replay(self, selection: Selection, times_us: tuple[int, int]) -> AsyncIterator[Delivery]:
         newest = self._head()
         # In a thread and on a connection of its own: it looks at every message of that span in the index.
         first, last = await asyncio.to_thread(self._span, [pattern.kind for pattern in selection.patterns], times_us)

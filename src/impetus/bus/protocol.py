@@ -106,7 +106,10 @@ class Bus(Protocol):
         ...
 
     def tail(self, subjects: Sequence[str], *, after: int | None = None) -> AsyncIterator[Delivery]:
-        """Messages as they come, without a durable name: from position `after` on, or from now."""
+        """Messages as they come, without a durable name: those past position `after`, or past the newest one now.
+
+        Ends when the bus is closed, by `Unavailable`.
+        """
         ...
 
     def replay(

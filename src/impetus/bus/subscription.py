@@ -66,7 +66,7 @@ class EmbeddedSubscription:
                 newest, _ = self._look()
             deliveries, more = self._read(limit, newest)
             now = time.monotonic()
-            if deliveries or now >= deadline:
+            if deliveries or (now >= deadline and not more):
                 return deliveries
             if more:
                 await asyncio.sleep(0)
