@@ -12,7 +12,7 @@ import contextlib
 import heapq
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +26,8 @@ import structlog
 from impetus.exercise import signals
 from impetus.exercise.city import Sensor, load_datastreams, sensors
 from impetus.exercise.events import GroundTruth, PlantedEvent, Schedule, reading
-from impetus.model import Clock, ConfigurationError, to_microseconds
+from impetus.exercise.load import LoadSender
+from impetus.model import Clock, ConfigurationError, Unavailable, to_microseconds
 
 HISTORY_STEP = timedelta(minutes=5)
 BATCH_READINGS = 2_000
@@ -77,22 +78,49 @@ class Generator:
         self.truth = GroundTruth(state / "events.jsonl")
         self.progress = Progress()
         self.history_done = asyncio.Event()
+        self._load: LoadSender | None = None
+        if settings.readings_per_second:
+            usual = sum(1 / (sensor.datastream.interval_s or 5.0) for sensor in self._sensors.values())
+            extra = load_datastreams(max(1, round(settings.readings_per_second - usual)))
+            self._load = LoadSender(extra, clock, prefix=settings.prefix, seed=settings.seed)
 
     async def run(self, stop: asyncio.Event) -> None:
         """History up to now, then live until `stop` is set; reconnects for as long as that takes."""
-        wait_s = 0.2
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._play_city(stop))
+            if self._load is not None:
+                tasks.create_task(self._play_load(self._load, stop))
+
+    async def _play_city(self, stop: asyncio.Event) -> None:
         live: _Live | None = None
+
+        async def attempt() -> None:
+            nonlocal live
+            async with self._connect() as client:
+                await self._fill_history(client, stop)
+                self.history_done.set()
+                live = live or _Live(self._settings, self._clock, self._sensors, self.truth, self.progress)
+                await live.play(client, stop, self._note_history)
+
+        await self._insist(attempt, stop)
+
+    async def _play_load(self, sender: LoadSender, stop: asyncio.Event) -> None:
+        settings = self._settings
+        await self.history_done.wait()
+        await self._insist(
+            lambda: sender.run(settings.host, settings.port, settings.name, settings.password, stop), stop
+        )
+
+    async def _insist(self, attempt: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+        wait_s = 0.2
         while not stop.is_set():
+            began_s = self._clock.monotonic_s()
             try:
-                async with self._connect() as client:
-                    wait_s = 0.2
-                    await self._fill_history(client, stop)
-                    self.history_done.set()
-                    if live is None:
-                        live = _Live(self._settings, self._clock, self._sensors, self.truth, self.progress)
-                    await live.play(client, stop, self._note_history)
-            except (aiomqtt.MqttError, OSError) as error:
+                await attempt()
+            except (aiomqtt.MqttError, OSError, Unavailable) as error:
                 log.warning("exercise.disconnected", reason=str(error))
+                if self._clock.monotonic_s() - began_s > RECONNECT_LONGEST_S:
+                    wait_s = 0.2
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), wait_s * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
                 wait_s = min(wait_s * 2, RECONNECT_LONGEST_S)
@@ -179,20 +207,11 @@ class _Live:
         self._schedule = Schedule(city, seed=settings.seed, start=clock.now())
         self._noted_s = clock.monotonic_s()
         self._due: list[tuple[float, str]] = []
-        self._extra: dict[str, int] = {}
         now_s = clock.monotonic_s()
         chance = random.Random(settings.seed)  # noqa: S311 (a reproducible exercise, no secret)
-        total = 0.0
         for id, sensor in city.items():
-            interval_s = sensor.datastream.interval_s or 5.0
-            total += 1 / interval_s
             # Real sensors do not tick together.
-            self._due.append((now_s + chance.uniform(0, interval_s), id))
-        for number, datastream in enumerate(
-            load_datastreams(max(0, round((settings.readings_per_second or 0) - total)))
-        ):
-            self._extra[datastream.id] = number
-            self._due.append((now_s + chance.uniform(0, 1.0), datastream.id))
+            self._due.append((now_s + chance.uniform(0, sensor.datastream.interval_s or 5.0), id))
         heapq.heapify(self._due)
 
     async def play(self, client: aiomqtt.Client, stop: asyncio.Event, note: Callable[[datetime], None]) -> None:
@@ -209,13 +228,13 @@ class _Live:
                 due_s, id = self._due[0]
                 if due_s > now_s:
                     break
-                sensor = self._city.get(id)
-                interval_s = 1.0 if sensor is None else sensor.datastream.interval_s or 5.0
+                sensor = self._city[id]
+                interval_s = sensor.datastream.interval_s or 5.0
                 # After a pause sensors go on from now; they do not make up for what they missed.
                 next_s = due_s + interval_s if now_s - due_s < 2 * interval_s else now_s + interval_s
                 heapq.heapreplace(self._due, (next_s, id))
                 moment = now - timedelta(seconds=min(now_s - due_s, 1.0))
-                value = self._load_value(id, moment) if sensor is None else self._city_value(sensor, moment, active)
+                value = self._value(sensor, moment, active)
                 if value is not None:
                     await self._send(client, id, moment, value)
             if now_s - self._noted_s > 60:
@@ -230,16 +249,10 @@ class _Live:
                 self._truth.add([event])
                 log.info("exercise.event", kind=event.kind.value, title=event.title, until=event.end.isoformat())
 
-    def _city_value(self, sensor: Sensor, moment: datetime, active: Sequence[PlantedEvent]) -> float | None:
+    def _value(self, sensor: Sensor, moment: datetime, active: Sequence[PlantedEvent]) -> float | None:
         if signals.is_lost(sensor, moment):
             return None
         return reading(sensor, moment, active)
-
-    def _load_value(self, id: str, moment: datetime) -> float:
-        hour = moment.timestamp() % 86_400 / 3_600
-        return round(
-            58.0 + 8.0 * float(np.sin((hour - 8) / 24 * 6.283)) + random.gauss(0, 0.8) + self._extra[id] % 7, 1
-        )
 
     async def _send(self, client: aiomqtt.Client, id: str, moment: datetime, value: float) -> None:
         payload = b'{"phenomenonTime":"%s","result":%s}' % (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
@@ -80,8 +81,8 @@ async def seed_demo(
     """Make what is missing of the demo: organisations, people, token, datastreams; harmless to repeat.
 
     Passwords and the token are made at random at the first start and kept in `home/secrets/demo.json`, so that they
-    work again after a restart. `load_readings_per_s` registers the datastreams of a load test. Raises ConfigurationError
-    if that file cannot be used.
+    work again after a restart. `load_readings_per_s` registers the datastreams of a load test. Raises
+    ConfigurationError if that file cannot be used.
     """
     file = home / "secrets" / "demo.json"
     governance = Governance(store, clock, access or AccessSettings())
@@ -100,14 +101,17 @@ async def seed_demo(
         passwords[name] = kept.passwords.get(name) or new_password()
     if passwords != kept.passwords:
         _write(file, _Kept(token=kept.token, passwords=passwords))
-    for name, full_name, role, organisation in PEOPLE:
-        password = passwords[name]
+
+    async def account(name: str, full_name: str, role: Role, organisation: str) -> None:
         if name not in users:
             users[name] = await governance.accounts.create_user(
-                installation, organisation, name=name, full_name=full_name, role=role, password=password
+                installation, organisation, name=name, full_name=full_name, role=role, password=passwords[name]
             )
         elif name not in kept.passwords:
-            await governance.accounts.reset_password(installation, organisation, users[name].id, password)
+            await governance.accounts.reset_password(installation, organisation, users[name].id, passwords[name])
+
+    # Side by side, since hashing a password is meant to take long.
+    await asyncio.gather(*(account(*person) for person in PEOPLE))
     token = await _token(governance, principal_of(users[API_USER]), kept.token)
     if token != kept.token:
         _write(file, _Kept(token=token, passwords=passwords))
