@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -43,8 +42,7 @@ class Frequencies:
 
     def confidence(self, episode: Episode) -> float:
         """Share of real events among alerts this rare: expected events against expected false alerts (Bayes)."""
-        rarity = episode.rarity + math.log10(max(episode.readings, 1))
-        false_a_day = self.readings_a_day * 10.0**-rarity
+        false_a_day = self.readings_a_day * 10.0**-episode.rarity
         share = self.events_a_day / (self.events_a_day + false_a_day)
         return float(round(min(max(share, LEAST_CONFIDENCE), MOST_CONFIDENCE), 3))
 

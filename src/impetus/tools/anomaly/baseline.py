@@ -18,6 +18,14 @@ EXPERTS = 3
 EXPERT_SHARPNESS = 20.0
 SLOT_PRIOR_VISITS = 0.5
 WEEK_PRIOR_VISITS = 1.0
+SPREAD_PRIOR_VISITS = 2.0
+"""Visits after which a slot's own value counts as much as what is known without it."""
+LEAST_SPREAD = 0.2
+"""A slot's spread is at least this share of the stream's."""
+LEAST_WEIGHT = 1e-4
+MOST_PERSISTENCE = 0.98
+FINEST = 1e-6
+"""Of its level: no stream is foretold more exactly."""
 TO_DEVIATION = 1.2533
 """Standard deviation of a normal distribution over its mean absolute deviation."""
 TINY = 1e-9
@@ -39,20 +47,36 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class _Slots:
-    before: Integers
-    after: Integers
+    """Where moments lie in the profiles; indices into the profiles of all streams laid end to end."""
+
+    day: Integers
+    """The two slots of the day that a moment lies between, shape (rows, 2)."""
     share: Floats
-    """Weight of `after`."""
+    """Weight of either, shape (rows, 2)."""
     week: Integers
 
 
-def _slots(local_s: Floats) -> _Slots:
-    position = np.mod(local_s, DAY_S) * (DAY_SLOTS / DAY_S) - 0.5
+def _slots(numbers: Integers, local_s: Floats) -> _Slots:
+    position = local_s % DAY_S * (DAY_SLOTS / DAY_S) - 0.5
     floor = np.floor(position)
+    share = position - floor
     before = floor.astype(np.int64) % DAY_SLOTS
+    day = np.empty((len(numbers), 2), dtype=np.int64)
+    day[:, 0] = before
+    day[:, 1] = (before + 1) % DAY_SLOTS
+    day += (numbers * DAY_SLOTS)[:, None]
+    shares = np.empty((len(numbers), 2))
+    shares[:, 0] = 1.0 - share
+    shares[:, 1] = share
     # 1970-01-01 was a Thursday; where the week begins does not matter.
-    week = np.mod(local_s, 7 * DAY_S) // 3600.0
-    return _Slots(before, (before + 1) % DAY_SLOTS, position - floor, week.astype(np.int64))
+    week = (local_s % (7 * DAY_S) // 3600.0).astype(np.int64)
+    return _Slots(day, shares, numbers * WEEK_SLOTS + week)
+
+
+def _bounded(value: Floats, limit: Floats) -> Floats:
+    """Within -limit to limit; several times faster than numpy.clip on short arrays."""
+    bounded: Floats = np.minimum(np.maximum(value, -limit), limit)
+    return bounded
 
 
 class SeasonalBaseline(ArrayState):
@@ -109,11 +133,11 @@ class SeasonalBaseline(ArrayState):
 
     def expect(self, rows: Rows, local_s: Floats) -> tuple[Floats, Floats]:
         """Expected middle and spread of streams at local times (seconds since 1970), all of shape (rows,)."""
-        numbers = self._numbers(rows)
-        slots = _slots(local_s)
-        day = self._day(numbers, slots)
-        week = self._week(numbers, slots)
-        return self.level[rows] + self._mix(rows, day, week), self._spread(rows, numbers, slots)
+        slots = _slots(self._numbers(rows), local_s)
+        visits = self._visits(slots)
+        level = self.level[rows]
+        middle = level + self._mix(self.expert_error[rows], self._day(slots, visits), self._week(slots))
+        return middle, self._spread(self.spread[rows], level, slots, visits)
 
     def update(self, rows: Rows, local_s: Floats, gap_s: Floats, steps: Floats, value: Floats) -> Expectation:
         """The expectation of each reading by what came before it; then learn from it.
@@ -122,88 +146,107 @@ class SeasonalBaseline(ArrayState):
         All arrays have the shape (rows,).
         """
         known = self._parameters
-        numbers = self._numbers(rows)
-        slots = _slots(local_s)
+        slots = _slots(self._numbers(rows), local_s)
+        visits = self._visits(slots)
         count = self.count[rows]
         first = count == 0
         level = np.where(first, value, self.level[rows])
-        day = self._day(numbers, slots)
-        week = self._week(numbers, slots)
-        offset = self._mix(rows, day, week)
-        middle = level + offset
+        day, week = self._day(slots, visits), self._week(slots)
+        expert_error = self.expert_error[rows]
+        middle = level + self._mix(expert_error, day, week)
         residual = value - middle
-        spread = self._spread(rows, numbers, slots)
+        whole = self.spread[rows]
+        spread = self._spread(whole, level, slots, visits)
 
-        persistence = np.clip(self.covariance[rows] / np.maximum(self.variance[rows], TINY), 0.0, 0.98)
+        last, covariance, variance = self.last[rows], self.covariance[rows], self.variance[rows]
+        persistence = np.minimum(np.maximum(covariance / np.maximum(variance, TINY), 0.0), MOST_PERSISTENCE)
         # What the reading before says fades with the time since.
-        surprise = residual - persistence ** np.clip(steps, 1.0, 100.0) * self.last[rows]
-        whole = np.maximum(self.spread[rows], TINY)
-        surprise_spread = np.maximum(self.surprise_spread[rows] * spread / whole, TINY + 1e-6 * np.abs(level))
+        surprise = residual - persistence ** np.minimum(np.maximum(steps, 1.0), 100.0) * last
+        surprise_whole = self.surprise_spread[rows]
+        surprise_spread = surprise_whole * (spread / np.maximum(whole, TINY))
+        surprise_spread = np.maximum(surprise_spread, TINY + FINEST * np.abs(level))
         outcome = Expectation(middle, spread, residual / spread, surprise / surprise_spread)
 
-        # Until a few readings are known the spread is not, and nothing can be clipped by it.
-        limit = np.where(count < 5, np.inf, known.clip * spread)
-        bounded = np.clip(residual, -limit, limit)
+        # Until a few readings are known the spread is not, and nothing can be bounded by it.
+        young = count < 5
+        limit = np.where(young, np.inf, known.clip * spread)
+        surprise_limit = np.where(young, np.inf, 2.0 * known.clip * surprise_spread)
         rate = 1.0 / np.minimum(count + 1.0, known.memory_readings)
-        self.spread[rows] += rate * (np.minimum(np.abs(residual), 2 * limit) * TO_DEVIATION - self.spread[rows])
-        surprise_limit = np.where(count < 5, np.inf, 2 * known.clip * surprise_spread)
-        self.surprise_spread[rows] += rate * (
-            np.minimum(np.abs(surprise), surprise_limit) * TO_DEVIATION - self.surprise_spread[rows]
-        )
-        self.covariance[rows] += rate * (bounded * self.last[rows] - self.covariance[rows])
-        self.variance[rows] += rate * (bounded * bounded - self.variance[rows])
+        bounded = _bounded(residual, limit)
+        size = np.minimum(np.abs(residual), 2.0 * limit) * TO_DEVIATION
+        surprise_size = np.minimum(np.abs(surprise), surprise_limit) * TO_DEVIATION
+        self.spread[rows] = whole + rate * (size - whole)
+        self.surprise_spread[rows] = surprise_whole + rate * (surprise_size - surprise_whole)
+        self.covariance[rows] = covariance + rate * (bounded * last - covariance)
+        self.variance[rows] = variance + rate * (bounded * bounded - variance)
         self.last[rows] = bounded
 
-        errors = np.abs(np.stack([value - level, value - level - day, value - level - day - week], axis=-1))
-        self.expert_error[rows] += rate[:, None] * (np.minimum(errors, 2 * limit[:, None]) - self.expert_error[rows])
-
-        # The weight of one reading in its slot is the share of the slot that it stands for.
-        weight = np.clip(gap_s * (DAY_SLOTS / DAY_S), 1e-4, 1.0)
-        day_error = np.clip(value - level - day, -limit, limit)
-        for slot, part in ((slots.before, 1.0 - slots.share), (slots.after, slots.share)):
-            share = weight * part
-            visits = self.day_visits[numbers, slot] + share
-            pace = share / np.maximum(visits, TINY)
-            self.day[numbers, slot] += pace * day_error
-            error = np.minimum(np.abs(residual), 2 * limit) * TO_DEVIATION
-            self.day_spread[numbers, slot] += pace * (error - self.day_spread[numbers, slot])
-            self.day_visits[numbers, slot] = np.minimum(visits, known.profile_visits)
-        share = np.clip(gap_s / 3600.0, 1e-4, 1.0)
-        visits = self.week_visits[numbers, slots.week] + share
-        week_error = np.clip(value - level - day - self.week[numbers, slots.week], -limit, limit)
-        self.week[numbers, slots.week] += share / visits * week_error
-        self.week_visits[numbers, slots.week] = np.minimum(visits, known.profile_visits)
+        without_day = value - level
+        without_week = without_day - day
+        errors = np.empty_like(expert_error)
+        errors[:, 0], errors[:, 1], errors[:, 2] = without_day, without_week, without_week - week
+        errors = np.minimum(np.abs(errors), 2.0 * limit[:, None])
+        self.expert_error[rows] = expert_error + rate[:, None] * (errors - expert_error)
+        self._learn_profiles(slots, visits, gap_s, _bounded(without_week, limit), size, without_week, limit)
 
         pace = np.maximum(-np.expm1(-gap_s / known.level_time_s), 1.0 / (count + 1.0))
         self.level[rows] = level + np.where(first, 0.0, pace * bounded)
         self.count[rows] = count + 1.0
         return outcome
 
+    def _learn_profiles(
+        self,
+        slots: _Slots,
+        visits: Floats,
+        gap_s: Floats,
+        day_error: Floats,
+        size: Floats,
+        without_week: Floats,
+        limit: Floats,
+    ) -> None:
+        # The weight of one reading in its slot is the share of the slot's time that it stands for.
+        weight = np.minimum(np.maximum(gap_s * (DAY_SLOTS / DAY_S), LEAST_WEIGHT), 1.0)
+        share = weight[:, None] * slots.share
+        visits = visits + share
+        pace = share / np.maximum(visits, TINY)
+        day, day_spread = self.day.reshape(-1), self.day_spread.reshape(-1)
+        day[slots.day] += pace * day_error[:, None]
+        day_spread[slots.day] += pace * (size[:, None] - day_spread[slots.day])
+        self.day_visits.reshape(-1)[slots.day] = np.minimum(visits, self._parameters.profile_visits)
+
+        week, week_visits = self.week.reshape(-1), self.week_visits.reshape(-1)
+        weight = np.minimum(np.maximum(gap_s / 3600.0, LEAST_WEIGHT), 1.0)
+        seen = week_visits[slots.week] + weight
+        week[slots.week] += weight / seen * _bounded(without_week - week[slots.week], limit)
+        week_visits[slots.week] = np.minimum(seen, self._parameters.profile_visits)
+
     def _numbers(self, rows: Rows) -> Integers:
         return np.arange(self.streams)[rows] if isinstance(rows, slice) else rows
 
-    def _day(self, numbers: Integers, slots: _Slots) -> Floats:
-        before, after = self.day[numbers, slots.before], self.day[numbers, slots.after]
-        visits = self.day_visits[numbers, slots.before] + self.day_visits[numbers, slots.after]
-        trust = visits / (visits + SLOT_PRIOR_VISITS)
-        return trust * (before + slots.share * (after - before))
+    def _visits(self, slots: _Slots) -> Floats:
+        visits: Floats = self.day_visits.reshape(-1)[slots.day]
+        return visits
 
-    def _week(self, numbers: Integers, slots: _Slots) -> Floats:
-        visits = self.week_visits[numbers, slots.week]
-        return visits / (visits + WEEK_PRIOR_VISITS) * self.week[numbers, slots.week]
+    def _day(self, slots: _Slots, visits: Floats) -> Floats:
+        seen = visits[:, 0] + visits[:, 1]
+        parts = self.day.reshape(-1)[slots.day] * slots.share
+        return seen / (seen + SLOT_PRIOR_VISITS) * (parts[:, 0] + parts[:, 1])
 
-    def _mix(self, rows: Rows, day: Floats, week: Floats) -> Floats:
-        error = self.expert_error[rows]
-        best = error.min(axis=-1, keepdims=True)
-        weight = np.exp(-EXPERT_SHARPNESS * (error - best) / np.maximum(best, TINY))
-        weight /= weight.sum(axis=-1, keepdims=True)
-        mixed: Floats = (weight[:, 1] + weight[:, 2]) * day + weight[:, 2] * week
+    def _week(self, slots: _Slots) -> Floats:
+        visits = self.week_visits.reshape(-1)[slots.week]
+        return visits / (visits + WEEK_PRIOR_VISITS) * self.week.reshape(-1)[slots.week]
+
+    def _mix(self, error: Floats, day: Floats, week: Floats) -> Floats:
+        best = np.minimum(np.minimum(error[:, 0], error[:, 1]), error[:, 2])
+        weight = np.exp((error - best[:, None]) * (-EXPERT_SHARPNESS / np.maximum(best, TINY))[:, None])
+        with_week = weight[:, 2]
+        with_day = weight[:, 1] + with_week
+        mixed: Floats = (with_day * day + with_week * week) / (weight[:, 0] + with_day)
         return mixed
 
-    def _spread(self, rows: Rows, numbers: Integers, slots: _Slots) -> Floats:
-        whole = self.spread[rows]
-        before, after = self.day_spread[numbers, slots.before], self.day_spread[numbers, slots.after]
-        visits = self.day_visits[numbers, slots.before] + self.day_visits[numbers, slots.after]
-        trust = visits / (visits + 2.0)
-        local = before + slots.share * (after - before)
-        return np.maximum(trust * local + (1.0 - trust) * whole, 0.2 * whole + TINY + 1e-6 * np.abs(self.level[rows]))
+    def _spread(self, whole: Floats, level: Floats, slots: _Slots, visits: Floats) -> Floats:
+        seen = visits[:, 0] + visits[:, 1]
+        trust = seen / (seen + SPREAD_PRIOR_VISITS)
+        parts = self.day_spread.reshape(-1)[slots.day] * slots.share
+        spread = trust * (parts[:, 0] + parts[:, 1]) + (1.0 - trust) * whole
+        return np.maximum(spread, LEAST_SPREAD * whole + TINY + FINEST * np.abs(level))

@@ -203,7 +203,7 @@ class StreamMonitor(ArrayState):
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-        except (OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"the saved state cannot be read: {error}") from error
         if "format" not in arrays or int(arrays["format"][0]) != FORMAT:
             raise ValueError("the saved state has another format")

@@ -19,7 +19,7 @@ NO_VALUE = frozenset({"", "na", "n/a", "nan", "null", "none", "inf", "-inf", "+i
 class Row:
     """One row: its time as written and in seconds since 1970 (UTC), what local time is ahead of that, and the value.
 
-    A time without offset is taken as local time of a place that is on UTC. The value is not a number where it is missing.
+    A time without offset is taken for local time of a place on UTC. The value is not a number where it is missing.
     """
 
     timestamp: str

@@ -10,6 +10,8 @@ from impetus.tools.anomaly.arrays import ArrayState, Booleans, Column, Floats, R
 
 ENOUGH_RUNS = 20.0
 MEMORY_RUNS = 2_000.0
+ZERO_AGE_S = 3 * 86_400.0
+"""Age of a stream from which on runs of zero are judged."""
 FADING = 0.999
 """By which the longest run is forgotten with every run that ends."""
 
@@ -29,7 +31,8 @@ class RepeatWatch(ArrayState):
 
     Runs of a value that repeats with probability p are geometric: n repeats are p**n likely. p is learnt for each
     stream, apart for zero and for other values (counts are zero all night), from runs that ended and were not called
-    stuck; a run must also be clearly longer than the longest of those. A value that never changed is not judged.
+    stuck; a run must also be clearly longer than the longest that ended. A value that never changed is not judged, and
+    zeros not before some nights were seen.
 
     >>> import numpy as np
     >>> watch = RepeatWatch()
@@ -43,6 +46,7 @@ class RepeatWatch(ArrayState):
     value: Floats
     run: Floats
     since_s: Floats
+    first_s: Floats
     stuck: Booleans
     repeats: Floats
     runs: Floats
@@ -54,6 +58,7 @@ class RepeatWatch(ArrayState):
                 "value": Column((), np.nan),
                 "run": Column(),
                 "since_s": Column(),
+                "first_s": Column((), np.nan),
                 "stuck": Column((), 0, np.bool_),
                 "repeats": Column((2,)),
                 "runs": Column((2,)),
@@ -68,20 +73,28 @@ class RepeatWatch(ArrayState):
         numbers = np.arange(self.streams)[rows]
         before = self.value[rows]
         same = value == before
-        kind = np.where(before == 0.0, 0, 1)
+        kind = 2 * numbers + (before != 0.0)
         run = self.run[rows]
-        ended = ~same & ~self.stuck[rows] & (run > 0)
-        repeats, runs, longest = self.repeats[numbers, kind], self.runs[numbers, kind], self.longest[numbers, kind]
-        fade = np.where(runs > MEMORY_RUNS, 0.5, 1.0)
-        self.repeats[numbers, kind] = np.where(ended, fade * (repeats + run - 1.0), repeats)
-        self.runs[numbers, kind] = np.where(ended, fade * (runs + 1.0), runs)
-        self.longest[numbers, kind] = np.where(ended, np.maximum(longest * FADING, run), longest)
+        all_repeats, all_runs, all_longest = (array.reshape(-1) for array in (self.repeats, self.runs, self.longest))
+        repeats, runs, longest = all_repeats[kind], all_runs[kind], all_longest[kind]
+        ended = ~same & (run > 0)
+        if ended.any():
+            at = kind[ended]
+            all_longest[at] = np.maximum(longest[ended] * FADING, run[ended])
+            ended &= ~self.stuck[rows]
+            at = kind[ended]
+            fade = np.where(runs[ended] > MEMORY_RUNS, 0.5, 1.0)
+            all_repeats[at] = fade * (repeats[ended] + run[ended] - 1.0)
+            all_runs[at] = fade * (runs[ended] + 1.0)
 
         run = np.where(same, run + 1.0, 1.0)
         since = np.where(same, self.since_s[rows], time_s)
         probability = (repeats + 1.0) / (repeats + runs + 2.0)
         rarity = np.where(same, -(run - 1.0) * np.log10(probability), 0.0)
-        known = runs >= ENOUGH_RUNS
+        first = self.first_s[rows]
+        first = np.where(np.isnan(first), time_s, first)
+        known = (runs >= ENOUGH_RUNS) & ((before != 0.0) | (time_s - first >= ZERO_AGE_S))
         stuck = same & known & (rarity >= self._rarity) & (run >= 2.0 * longest + self._readings)
         self.value[rows], self.run[rows], self.since_s[rows], self.stuck[rows] = value, run, since, stuck
+        self.first_s[rows] = first
         return Repetition(stuck, since, run, rarity)

@@ -63,7 +63,7 @@ class StreamingTail(ArrayState):
         excess = statistic - threshold
         mean = self.mean[rows]
         variance = np.maximum(self.second[rows] - mean * mean, 1e-12)
-        shape = np.clip(0.5 * (1.0 - mean * mean / variance), 0.01, HEAVIEST)
+        shape = np.minimum(np.maximum(0.5 - 0.5 * mean * mean / variance, 0.01), HEAVIEST)
         scale = mean * (1.0 - shape)
         body = -np.log10(self._share)
         beyond = np.log1p(shape * np.maximum(excess, 0.0) / scale) / (shape * np.log(10.0)) + body

@@ -1,4 +1,4 @@
-"""How unusual each reading is: surprise, residual, lasting residual and roughness, each by its own learnt tail."""
+"""How unusual each reading is: surprise, residual and lasting residual, each by its own learnt tail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from impetus.tools.anomaly.baseline import TO_DEVIATION, Expectation, SeasonalBa
 from impetus.tools.anomaly.parameters import PARAMETERS, Parameters
 from impetus.tools.anomaly.tail import StreamingTail
 
-FEATURES = ("jump up", "jump down", "high", "low", "high for long", "low for long", "restless", "calm")
+FEATURES = ("jump up", "jump down", "high", "low", "high for long", "low for long")
 HIGH, LOW = FEATURES.index("high"), FEATURES.index("low")
 OUTLIER = 8.0
 """Spreads at which one reading's part in an average is cut."""
@@ -42,10 +42,10 @@ class Unusualness:
 class UnusualDetector(ArrayState):
     """Scores readings against the seasonal baseline of their stream; strictly causal.
 
-    Four statistics, each in both directions: the jump from what baseline and last reading foretell, the distance from
-    the baseline, that distance averaged over an hour, and how restless the jumps have become. Each has a tail of its
-    own (`StreamingTail`), so that they are comparable; the rarest counts (Tippett, The Methods of Statistics, 1931).
-    The damping of what follows an event is habituation: only what is rarer than the fading memory of it is news.
+    Three statistics, each in both directions: the jump from what baseline and last reading foretell, the distance from
+    the baseline, and that distance averaged over an hour. Each has a tail of its own (`StreamingTail`), so that they
+    are comparable; the rarest counts (Tippett, The Methods of Statistics, 1931). The damping of what follows an event
+    is habituation: only what is rarer than the fading memory of it is news.
 
     >>> import numpy as np
     >>> detector = UnusualDetector()
@@ -62,9 +62,6 @@ class UnusualDetector(ArrayState):
 
     average: Floats
     average_spread: Floats
-    fast: Floats
-    slow: Floats
-    roughness_spread: Floats
     count: Floats
     reported: Floats
 
@@ -73,9 +70,6 @@ class UnusualDetector(ArrayState):
             {
                 "average": Column(),
                 "average_spread": Column((), 0.3),
-                "fast": Column((), 0.8),
-                "slow": Column((), 0.8),
-                "roughness_spread": Column((), 0.3),
                 "count": Column(),
                 "reported": Column(),
             }
@@ -110,7 +104,7 @@ class UnusualDetector(ArrayState):
         threshold = self.tail.threshold[rows]
         low = expectation.middle - expectation.spread * threshold[:, LOW]
         high = expectation.middle + expectation.spread * threshold[:, HIGH]
-        rarities = self.tail.update(rows, np.clip(statistics, 0.0, LARGEST_STATISTIC))
+        rarities = self.tail.update(rows, np.minimum(np.maximum(statistics, 0.0), LARGEST_STATISTIC))
         feature = rarities.argmax(axis=-1)
         rarity = np.where(count > known.warm_readings, rarities.max(axis=-1), 0.0)
         reported = self.reported[rows] * np.exp(-gap_s / known.habituation_s)
@@ -128,21 +122,17 @@ class UnusualDetector(ArrayState):
         pace = np.maximum(pace, 1.0 / count)
 
         average = self.average[rows]
-        average = average + pace * (np.clip(residual, -OUTLIER, OUTLIER) - average)
+        average = average + pace * (np.minimum(np.maximum(residual, -OUTLIER), OUTLIER) - average)
         spread = np.maximum(self.average_spread[rows], SMALLEST_SPREAD)
         lasting = average / spread
         self.average[rows] = average
         self.average_spread[rows] += rate * (_bounded_size(average, spread) - self.average_spread[rows])
 
-        size = np.minimum(np.abs(surprise), OUTLIER)
-        fast, slow = self.fast[rows], self.slow[rows]
-        fast, slow = fast + pace * (size - fast), slow + rate * (size - slow)
-        self.fast[rows], self.slow[rows] = fast, slow
-        roughness = np.log((fast + SMALLEST_SPREAD) / (slow + SMALLEST_SPREAD))
-        spread = np.maximum(self.roughness_spread[rows], SMALLEST_SPREAD)
-        restless = roughness / spread
-        self.roughness_spread[rows] += rate * (_bounded_size(roughness, spread) - self.roughness_spread[rows])
-        return np.stack([surprise, -surprise, residual, -residual, lasting, -lasting, restless, -restless], axis=-1)
+        statistics = np.empty((len(residual), len(FEATURES)))
+        for place, statistic in enumerate((surprise, residual, lasting)):
+            statistics[:, 2 * place] = statistic
+            statistics[:, 2 * place + 1] = -statistic
+        return statistics
 
 
 def _bounded_size(statistic: Floats, spread: Floats) -> Floats:

@@ -55,8 +55,6 @@ FEATURE_WORDS: Mapping[str, str] = MappingProxyType(
         "low": "unusually low",
         "high for long": "higher than usual for long",
         "low for long": "lower than usual for long",
-        "restless": "unusually restless",
-        "calm": "unusually steady",
     }
 )
 
