@@ -33,11 +33,32 @@ INTERVAL_S = 60
 EXAMPLES = 25
 """Sequences of hostile batches that `check_survives_malformed_observations` tries."""
 UNITS = frozenset(
-    {"s", "ms", "us", "hours", "days", "m", "km", "db", "share", "ratio", "count", "bytes", "mps", "percent"}
+    {
+        "s",
+        "ms",
+        "us",
+        "hours",
+        "days",
+        "day",
+        "m",
+        "km",
+        "db",
+        "share",
+        "ratio",
+        "count",
+        "bytes",
+        "mps",
+        "readings",
+        "intervals",
+    }
 )
+"""Last words of a setting's name that say what its number counts."""
 UNIT_IN_TEXT = re.compile(
-    r"\b(units?|number of|how many|share|factor|multiples?|times|probability|0 to 1|in [a-z]+|readings|deviations)\b"
+    r"\b(units?|number of|how many|so many|intervals|readings|share|factor|multiples?|times|deviations|probability"
+    r"|0 to 1|power|in [a-z]+)\b",
+    re.IGNORECASE,
 )
+"""Words of a description that say it."""
 
 
 def check_manifest(installed: InstalledTool) -> None:
@@ -116,8 +137,7 @@ def check_survives_malformed_observations(installed: InstalledTool) -> None:
         context = LocalContext(manifest, datastreams=registered)
         tool = tool_type(context, tool_type.settings_type())
         await tool.start()
-        for batch in ordinary_batches(context, count=4):
-            await tool.observe(batch)
+        await _feed(tool, context, ordinary_batches(context, count=4))
         for step in steps:
             context.clock.advance(step.seconds)
             if step.batch is not None:
@@ -152,8 +172,7 @@ def check_ignores_what_it_has_seen(installed: InstalledTool) -> None:
         batches = ordinary_batches(context)
         tool = tool_type(context, tool_type.settings_type())
         await tool.start()
-        for batch in batches:
-            await tool.observe(batch)
+        await _feed(tool, context, batches)
         raised = {(alert.id, alert.revision) for alert in context.alerts}
         for batch in batches:
             await tool.observe(batch)
@@ -264,13 +283,18 @@ async def _live(
     tool_type, _ = installed.usable()
     tool: Tool[Any] = tool_type(context, tool_type.settings_type())
     await tool.start()
+    await _feed(tool, context, batches)
+    if tick:
+        await tool.tick()
+    await tool.stop()
+
+
+async def _feed(tool: Tool[Any], context: LocalContext, batches: Iterable[ObservationBatch]) -> None:
+    """Observe, with the clock at the newest reading of each batch, and never set back."""
     for batch in batches:
         newest = datetime.fromtimestamp(max(batch.time_us) / 1e6, UTC)
         context.clock.advance(max(0.0, (newest - context.clock.now()).total_seconds()))
         await tool.observe(batch)
-    if tick:
-        await tool.tick()
-    await tool.stop()
 
 
 def _has_unit(name: str, field: FieldInfo) -> bool:
