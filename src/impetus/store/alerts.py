@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, ColumnElement, Double, Row, bindparam, func, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from impetus.model import Alert, AlertState, NotFound, Severity, to_microseconds
-from impetus.store.database import changed_rows, insert_if_absent
+from impetus.store.database import changed_rows, insert_if_absent, one_at_a_time
 from impetus.store.paging import bounded, read_cursor, write_cursor
 from impetus.store.records import AlertArrival, AlertFilter, AlertOrder, AlertRecord, Harm, Page, VersionConflict
 from impetus.store.tables import alert as table
@@ -101,6 +101,8 @@ class AlertRepository:
         An alert is kept once by its id. A greater revision replaces the content; what people decided stays, and so
         does the version. Any number of repetitions is harmless.
         """
+        # Between looking what is known and writing, nobody else may write the same alert.
+        await one_at_a_time(self._connection, f"alerts of {tenant}")
         known = dict(await self.many(tenant, [alert.id for alert in alerts]))
         before = dict(known)
         arrivals: list[AlertArrival] = []
@@ -132,7 +134,7 @@ class AlertRepository:
         return arrivals
 
     async def _revise(self, records: Sequence[AlertRecord]) -> None:
-        changing = ("severity", "status", "revision", "harm", "updated", "search", "content")
+        changing = ("severity", "status", "revision", "harm", "updated", "ended", "search", "content")
         statement = (
             update(table)
             .where(
@@ -206,10 +208,11 @@ class AlertRepository:
         return {severity: found.get(severity, 0) for severity in Severity}
 
     async def open_detectors_by_source(self, tenant: str) -> Mapping[str, tuple[str, ...]]:
-        """Which detectors have an alert waiting on each source; sources without one are left out."""
+        """Which detectors have an alert on each source that is not over and was not dismissed; sources without one are
+        left out."""
         query = (
             select(table.c.source, table.c.detector)
-            .where(table.c.tenant == tenant, table.c.state.in_([state.value for state in OPEN_STATES]))
+            .where(table.c.tenant == tenant, table.c.ended.is_(None), table.c.state != AlertState.DISMISSED.value)
             .distinct()
         )
         detectors: dict[str, tuple[str, ...]] = {}
@@ -271,6 +274,7 @@ def _row(record: AlertRecord) -> dict[str, object]:
         "harm": record.harm,
         "received": record.received,
         "updated": record.updated,
+        "ended": alert.ended,
         "incident": record.incident,
         "handled_by": record.handled_by,
         "search": "\n".join((alert.headline, alert.source, place, alert.description)).casefold(),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import URL, Connection, CursorResult, Executable, Insert, Table, event, make_url
+from sqlalchemy import URL, Connection, CursorResult, Executable, Insert, Table, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -22,6 +23,8 @@ BUSY_TIMEOUT_S = 10.0
 SQLITE_FULL = "database or disk is full"
 SQLITE_TROUBLE = ("disk i/o error", "unable to open database", "readonly database", "database is locked")
 """What SQLite says when it is not the program's fault; it works again once the cause is gone."""
+
+SQLITE_DAMAGED = ("file is not a database", "database disk image is malformed")
 
 POSTGRESQL_TROUBLE = ("08", "53", "57P", "58", "40")
 """Classes of SQLSTATE that pass: connection, resources, operator intervention, system, serialisation."""
@@ -49,6 +52,8 @@ def _unavailable(error: DBAPIError) -> Unavailable | None:
             "there is no room left on the disk of the database; nothing was changed",
             hint="Free some space on it; the system goes on by itself.",
         )
+    if any(damage in text for damage in SQLITE_DAMAGED):
+        return Unavailable(f"the database file is damaged: {text}", hint="Restore it from a backup.")
     passes = (
         any(trouble in text.lower() for trouble in SQLITE_TROUBLE)
         or state.startswith(POSTGRESQL_TROUBLE)
@@ -94,8 +99,7 @@ class Database:
         self._write_lock = asyncio.Lock()
         self._writer: asyncio.Task[Any] | None = None
         if self.sqlite:
-            path = Path(str(url.database))
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_private(Path(str(url.database)))
             pragmas = [
                 f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1_000)}",
                 "PRAGMA journal_mode=WAL",
@@ -111,7 +115,10 @@ class Database:
             self._read_engine = _sqlite_engine(url, [*pragmas, "PRAGMA query_only=ON"], "BEGIN", pool_size=4)
         else:
             self._write_engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
-            self._read_engine = self._write_engine
+            # A view sees one state throughout, as it does with SQLite.
+            self._read_engine = self._write_engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -146,8 +153,20 @@ class Database:
     async def close(self) -> None:
         """Let go of all connections."""
         await self._read_engine.dispose()
-        if self._write_engine is not self._read_engine:
-            await self._write_engine.dispose()
+        await self._write_engine.dispose()
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, if it is not there, so that only its owner can read it: password hashes and alerts are in it.
+    SQLite gives the files beside it the same permissions."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise ConfigurationError(
+            f"the store {path} cannot be opened: {error.strerror}",
+            hint="Mend the folder's permissions or name another.",
+        ) from error
 
 
 def _sqlite_engine(url: URL, pragmas: Sequence[str], begin: str, *, pool_size: int) -> AsyncEngine:
@@ -184,9 +203,16 @@ def insert_or_replace(connection: AsyncConnection, table: Table) -> Insert:
     return statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=others)
 
 
+async def one_at_a_time(connection: AsyncConnection, what: str) -> None:
+    """Until this transaction ends, no other one passes here for the same `what`. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 0))))
+
+
 async def changed_rows(connection: AsyncConnection, statement: Executable) -> int:
     """Run a statement that changes rows; how many it changed."""
-    result = await connection.execute(statement)
+    # Or else the count of an INSERT is forgotten on PostgreSQL.
+    result = await connection.execute(statement, execution_options={"preserve_rowcount": True})
     if not isinstance(result, CursorResult):
         raise TypeError("the statement changes nothing")
     return result.rowcount

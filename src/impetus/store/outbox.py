@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from impetus.model import Envelope, ImpetusError
+from impetus.model import Envelope, ImpetusError, InvalidInput
 from impetus.store.database import insert_if_absent
 from impetus.store.tables import outbox as table
 
@@ -23,6 +23,12 @@ LONGEST_PAUSE_S: Final = 30.0
 
 Publish = Callable[[Sequence[Envelope]], Awaitable[None]]
 """Puts envelopes on the bus; must ignore an id that it has already. `Bus.publish` does."""
+
+
+SetAside = Callable[[str, str, str, bytes, str], Awaitable[None]]
+"""Keeps what the bus refuses where a person sees it: tenant, origin, subject, body, reason. `Bus.set_aside` does."""
+
+ORIGIN: Final = "outbox"
 
 
 class OutboxRepository:
@@ -80,9 +86,10 @@ class OutboxRelay:
     id, which the bus ignores.
     """
 
-    def __init__(self, store: RelayedStore, publish: Publish) -> None:
+    def __init__(self, store: RelayedStore, publish: Publish, set_aside: SetAside | None = None) -> None:
         self._store = store
         self._publish = publish
+        self._set_aside = set_aside
         self._log = structlog.get_logger("impetus.store.outbox")
 
     async def run(self) -> None:
@@ -108,7 +115,20 @@ class OutboxRelay:
             waiting = await view.outbox.waiting_in_installation()
         if not waiting:
             return 0
-        await self._publish([envelope for _, envelope in waiting])
+        try:
+            await self._publish([envelope for _, envelope in waiting])
+        except InvalidInput:
+            # One of them can never be sent; it must not hold up the others.
+            for _, envelope in waiting:
+                await self._publish_or_set_aside(envelope)
         async with self._store.transaction() as transaction:
             await transaction.outbox.remove_in_installation([position for position, _ in waiting])
         return len(waiting)
+
+    async def _publish_or_set_aside(self, envelope: Envelope) -> None:
+        try:
+            await self._publish([envelope])
+        except InvalidInput as error:
+            self._log.error("the bus refuses a message", id=envelope.id, subject=envelope.subject, reason=str(error))
+            if self._set_aside is not None:
+                await self._set_aside(envelope.tenant, ORIGIN, envelope.subject, envelope.data, str(error))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
 
 from impetus.model import InvalidInput
 
@@ -38,11 +37,7 @@ def read_cursor(order: str, cursor: str) -> tuple[int | float, str]:
         raise error from reason
     match parts:
         case [str(written), int() | float() as key, str(id)] if (
-            written == order
-            and not isinstance(key, bool)
-            and math.isfinite(key)
-            and abs(key) < 2**62
-            and "\0" not in id
+            written == order and not isinstance(key, bool) and -(2**62) < key < 2**62 and "\0" not in id
         ):
             return key, id
         case _:

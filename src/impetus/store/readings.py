@@ -7,13 +7,13 @@ in a file of their own, and never stand in the way of a decision (docs/adr/0003)
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import numpy
-from sqlalchemy import Table, delete, func, select
+from sqlalchemy import ColumnElement, Table, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from impetus.model import (
@@ -24,7 +24,7 @@ from impetus.model import (
     to_microseconds,
 )
 from impetus.model.observation import BATCH_LIMIT
-from impetus.store.database import Database, changed_rows, insert_if_absent
+from impetus.store.database import Database, insert_if_absent
 from impetus.store.records import ExpectationColumns, Reading, ReadingColumns
 from impetus.store.tables import expectation, latest_reading, reading, series
 
@@ -39,6 +39,9 @@ LONGEST_WINDOW_US: Final = 30 * 86_400 * 1_000_000
 
 POINTS_LIMIT: Final = 20_000
 """Points that a series may be asked for in."""
+
+LARGEST_IN_MEAN: Final = 1e150
+"""PostgreSQL sums squares as well when it takes a mean, and refuses what it cannot hold."""
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -143,7 +146,7 @@ class ReadingStore:
                 bucket = ((reading.c.time_us - span.begin) // span.width).label("bucket")
                 value = reading.c.value
                 query = select(
-                    func.min(reading.c.time_us), func.avg(value), func.min(value), func.max(value), func.count(), bucket
+                    func.min(reading.c.time_us), _mean(value), func.min(value), func.max(value), func.count(), bucket
                 )
                 query = query.where(*inside).group_by(bucket).order_by(bucket)
                 rows = [tuple(row)[:5] for row in await connection.execute(query)]
@@ -197,7 +200,7 @@ class ReadingStore:
                 result = await connection.exec_driver_sql(
                     "SELECT r.series, r.time_us, r.value FROM json_each(?) AS s CROSS JOIN reading AS r "
                     "ON r.series = s.value AND r.time_us >= ? AND r.time_us < ?",
-                    (f"[{','.join(map(str, names))}]", begin, end),
+                    (_json(names), begin, end),
                 )
             else:
                 result = await connection.exec_driver_sql(
@@ -213,7 +216,7 @@ class ReadingStore:
                 result = await connection.exec_driver_sql(
                     "SELECT min((SELECT min(r.time_us) FROM reading AS r WHERE r.series = s.value "
                     "AND r.time_us >= ? AND r.time_us < ?)) FROM json_each(?) AS s",
-                    (begin, end, f"[{','.join(map(str, names))}]"),
+                    (begin, end, _json(names)),
                 )
             else:
                 result = await connection.exec_driver_sql(
@@ -275,7 +278,7 @@ class ExpectationStore:
             query = select(
                 func.min(expectation.c.time_us),
                 func.min(expectation.c.low),
-                func.avg(expectation.c.middle),
+                _mean(expectation.c.middle),
                 func.max(expectation.c.high),
                 func.max(expectation.c.score),
                 bucket,
@@ -304,6 +307,12 @@ def _span(since: datetime, until: datetime, points: int) -> _Span:
     begin, end = to_microseconds(since), to_microseconds(until)
     # Rounded up, so that there are never more buckets than points.
     return _Span(begin, end, max(1, -((begin - end) // points)))
+
+
+def _mean(column: ColumnElement[float]) -> ColumnElement[float]:
+    """The mean of a column. Absurd values are left out where there are others, since their sum cannot be held."""
+    sensible = case((func.abs(column) < LARGEST_IN_MEAN, column))
+    return func.coalesce(func.avg(sensible), func.min(column) / 2 + func.max(column) / 2)
 
 
 def _columns(rows: Rows, count: int) -> Sequence[tuple[Any, ...]]:
@@ -364,19 +373,33 @@ async def _forget(
     database: Database, numbers: SeriesNumbers, table: Table, tenant: str, before: datetime, rows: int
 ) -> int:
     """Remove rows of an organisation in slices, each a transaction of its own."""
+    known = list((await numbers.of_tenant(tenant)).values())
+    before_us = to_microseconds(before)
     removed = 0
-    for number in (await numbers.of_tenant(tenant)).values():
-        while removed < rows:
-            limit = min(ROWS_A_TRANSACTION, rows - removed)
-            old = (table.c.series == number, table.c.time_us < to_microseconds(before))
-            oldest = select(table.c.time_us).where(*old).order_by(table.c.time_us).limit(limit)
-            async with database.read() as connection:
-                times = (await connection.execute(oldest)).scalars().all()
-            if not times:
-                break
-            async with database.write() as connection:
-                statement = delete(table).where(table.c.series == number, table.c.time_us <= times[-1])
-                removed += await changed_rows(connection, statement)
-        if removed >= rows:
+    while known and removed < rows:
+        limit = min(ROWS_A_TRANSACTION, rows - removed)
+        async with database.write() as connection:
+            if database.sqlite:
+                result = await connection.exec_driver_sql(
+                    f"DELETE FROM {table.name} WHERE (series, time_us) IN ("  # noqa: S608 - our own name
+                    f"SELECT r.series, r.time_us FROM json_each(?) AS s CROSS JOIN {table.name} AS r "
+                    "ON r.series = s.value AND r.time_us < ? LIMIT ?)",
+                    (_json(known), before_us, limit),
+                )
+            else:
+                result = await connection.exec_driver_sql(
+                    f"DELETE FROM {table.name} WHERE (series, time_us) IN ("  # noqa: S608
+                    "SELECT r.series, r.time_us FROM unnest(%s::int[]) AS s(number) CROSS JOIN LATERAL ("
+                    f"SELECT series, time_us FROM {table.name} WHERE series = s.number AND time_us < %s LIMIT %s"
+                    ") AS r LIMIT %s)",
+                    (known, before_us, limit, limit),
+                )
+        removed += result.rowcount
+        if result.rowcount < limit:
             break
     return removed
+
+
+def _json(numbers: Iterable[int]) -> str:
+    """The numbers as SQLite's `json_each` takes them."""
+    return f"[{','.join(map(str, numbers))}]"

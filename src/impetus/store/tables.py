@@ -149,6 +149,7 @@ alert = Table(
     Column("harm", Double, nullable=False),
     Column("received", Moment, nullable=False),
     Column("updated", Moment, nullable=False),
+    Column("ended", Moment, nullable=True),
     Column("incident", String(128), nullable=True),
     Column("handled_by", FreeText, nullable=True),
     Column("search", FreeText, nullable=False),
@@ -159,6 +160,7 @@ alert = Table(
     Index("ix_alert_tenant_state_received_id", "tenant", "state", "received", "id"),
     Index("ix_alert_tenant_incident", "tenant", "incident"),
     Index("ix_alert_tenant_source", "tenant", "source"),
+    Index("ix_alert_tenant_ended_source", "tenant", "ended", "source"),
 )
 
 incident = Table(

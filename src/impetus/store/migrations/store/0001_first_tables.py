@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("harm", sa.Double(), nullable=False),
         sa.Column("received", sa.BigInteger(), nullable=False),
         sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=True),
         sa.Column("incident", sa.String(length=128), nullable=True),
         sa.Column("handled_by", sa.Text(), nullable=True),
         sa.Column("search", sa.Text(), nullable=False),
@@ -33,6 +34,7 @@ def upgrade() -> None:
     op.create_index("ix_alert_tenant_incident", "alert", ["tenant", "incident"], unique=False)
     op.create_index("ix_alert_tenant_received_id", "alert", ["tenant", "received", "id"], unique=False)
     op.create_index("ix_alert_tenant_source", "alert", ["tenant", "source"], unique=False)
+    op.create_index("ix_alert_tenant_ended_source", "alert", ["tenant", "ended", "source"], unique=False)
     op.create_index("ix_alert_tenant_state_harm_id", "alert", ["tenant", "state", "harm", "id"], unique=False)
     op.create_index("ix_alert_tenant_state_received_id", "alert", ["tenant", "state", "received", "id"], unique=False)
     op.create_table(

@@ -1,0 +1,61 @@
+"""A store on each database that the store supports."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from impetus.model import ManualClock
+from impetus.store import Store, open_store
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture(params=DATABASES)
+def empty_store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a store that was never opened."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/store.sqlite"
+    return str(request.getfixturevalue("fresh_database"))
+
+
+@pytest.fixture(scope="session")
+def shared_database(postgresql_server: str) -> str:
+    """A PostgreSQL database that is made once, since making one takes much longer than emptying it."""
+    with psycopg.connect(postgresql_server.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE store_tests")
+    return postgresql_server.rsplit("/", 1)[0] + "/store_tests"
+
+
+@pytest.fixture(params=DATABASES)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a store without rows."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/store.sqlite"
+    url = str(request.getfixturevalue("shared_database"))
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '%\\_revision'"
+        tables = [sql.Identifier(name) for (name,) in connection.execute(query)]
+        if tables:
+            connection.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(tables)))
+    return url
+
+
+@pytest.fixture
+async def store(store_url: str, clock: ManualClock) -> AsyncIterator[Store]:
+    """An open store without rows."""
+    opened = await open_store(store_url, clock)
+    yield opened
+    await opened.close()
