@@ -13,6 +13,7 @@ from impetus.situation.admission import Refused, Window, admit, unknown_datastre
 from impetus.situation.consumer import Refuse
 from impetus.situation.latest import LatestReadings
 from impetus.situation.messages import validation_reason
+from impetus.situation.rate import Rate
 from impetus.situation.settings import SituationSettings
 from impetus.store import Store
 
@@ -31,6 +32,7 @@ class ReadingService:
         self._clock = clock
         self._settings = settings
         self._registered: dict[str, tuple[float, Mapping[str, Datastream]]] = {}
+        self._rates: dict[str, Rate] = {}
         self.latest = LatestReadings()
 
     async def start(self) -> None:
@@ -53,6 +55,11 @@ class ReadingService:
                 known = (now_s, await transaction.datastreams.all(tenant))
             self._registered[tenant] = known
         return known[1]
+
+    def rate(self, tenant: str) -> float:
+        """Readings a second that arrived over the last seconds."""
+        rate = self._rates.get(tenant)
+        return 0.0 if rate is None else rate.value(self._clock.monotonic_s())
 
     async def check(self, tenant: str, batch: ObservationBatch) -> None:
         """Raises `InvalidInput` if the batch holds a reading that cannot be real or of an unknown datastream."""
@@ -95,6 +102,7 @@ class ReadingService:
         for tenant, batches in observations.items():
             joined = join_observations(batches)
             self.latest.add(tenant, joined)
+            self._rates.setdefault(tenant, Rate()).add(len(joined), self._clock.monotonic_s())
             await self._store.readings.append(tenant, joined)
         for tenant, expected in expectations.items():
             await self._store.expectations.append(tenant, join_expectations(expected))

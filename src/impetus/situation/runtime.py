@@ -16,6 +16,7 @@ from impetus.model import SYSTEM_TENANT, Clock, Envelope, Health, HealthState, I
 from impetus.situation import alerts, readings
 from impetus.situation.alerts import AlertService
 from impetus.situation.consumer import Progress, consume
+from impetus.situation.figures import FigureService
 from impetus.situation.health import HealthBoard
 from impetus.situation.incidents import IncidentService
 from impetus.situation.messages import validation_reason
@@ -47,11 +48,13 @@ class Situation:
     incidents: IncidentService
     readings: ReadingService
     health: HealthBoard
+    figures: FigureService
     progress: list[Progress] = field(default_factory=list)
 
     @classmethod
     def create(cls, bus: Bus, store: Store, clock: Clock, settings: SituationSettings) -> Situation:
         """The services on a bus and a store; nothing runs yet."""
+        readings = ReadingService(store, bus, clock, settings)
         return cls(
             bus=bus,
             store=store,
@@ -59,8 +62,9 @@ class Situation:
             settings=settings,
             alerts=AlertService(store, clock, settings),
             incidents=IncidentService(store, clock),
-            readings=ReadingService(store, bus, clock, settings),
+            readings=readings,
             health=HealthBoard(clock, settings.silent_s),
+            figures=FigureService(store, clock, readings),
         )
 
     def hub_health(self) -> Health:

@@ -15,13 +15,16 @@ from impetus.api.listing import Items, PathId, PathSlug, plain
 from impetus.api.resource import Resource
 from impetus.api.services import Services
 from impetus.governance.audit import append
-from impetus.model import Health, NotFound, Permission, Text, UtcTime
+from impetus.model import Health, HealthState, IncidentState, NotFound, Permission, Text, UtcTime
 from impetus.sdk import InstalledTool
 
 health = Resource("/health", "system")
 status = Resource("/status", "system")
 tools = Resource("/tools", "system")
 dead_letters = Resource("/dead-letters", "system")
+
+
+RUNNING_STATES = (IncidentState.CANDIDATE, IncidentState.OPEN, IncidentState.CONTAINED)
 
 
 class Alive(BaseModel):
@@ -45,7 +48,8 @@ class StatusView(BaseModel):
     time: UtcTime
     parts: list[Health]
     consumers: list[ConsumerView]
-    counts: dict[str, int]
+    counts: dict[str, float | None]
+    """The figures at the top of the pages."""
     alerts: dict[str, int]
     """Alerts by state."""
     severities: dict[str, int]
@@ -103,17 +107,20 @@ async def read_health() -> Response:
 async def read_status(caller: Caller, hub: Hub) -> Response:
     """How the parts are, how far the consumers of the bus are, and how much there is."""
     consumers = await hub.bus.consumers()
-    async with hub.store.view() as transaction:
-        alerts = await transaction.alerts.counts(caller.tenant)
-        severities = await transaction.alerts.open_counts_by_severity(caller.tenant)
-        incidents = await transaction.incidents.counts(caller.tenant)
-        datastreams = await transaction.datastreams.count(caller.tenant)
-        outbox = await transaction.outbox.count_in_installation()
+    figures = await hub.situation.figures.of(caller.tenant)
+    up = [tool for tool in hub.tools.values() if not tool.broken and _is_up(hub.situation.health.part(_worker(tool)))]
     counts = {
-        "alerts": sum(alerts.values()),
-        "incidents": sum(incidents.values()),
-        "datastreams": datastreams,
-        "outbox": outbox,
+        "alerts": sum(figures.alerts.values()),
+        "alerts_open": figures.alerts_open,
+        "alerts_serious": figures.alerts_serious,
+        "incidents": sum(figures.incidents.values()),
+        "incidents_open": sum(figures.incidents[state.value] for state in RUNNING_STATES),
+        "sensors": figures.sensors,
+        "sensors_reporting": figures.sensors_reporting,
+        "acknowledge_mean_s": figures.acknowledge_mean_s,
+        "readings_per_s": figures.readings_per_s,
+        "tools": len(hub.tools),
+        "tools_up": len(up),
         "streams": hub.broadcaster.clients,
     }
     return plain(
@@ -123,8 +130,8 @@ async def read_status(caller: Caller, hub: Hub) -> Response:
             "parts": [part.model_dump(mode="json") for part in hub.situation.health.board()],
             "consumers": [{"durable": one.durable, "pending": one.pending} for one in consumers],
             "counts": counts,
-            "alerts": {state.value: count for state, count in alerts.items()},
-            "severities": {severity.value: count for severity, count in severities.items()},
+            "alerts": {state.value: count for state, count in figures.alerts.items()},
+            "severities": {severity.value: count for severity, count in figures.open_by_severity.items()},
             "position": hub.broadcaster.position,
         }
     )
@@ -184,8 +191,17 @@ async def discard_dead_letter(
     return plain({"id": id})
 
 
+def _worker(tool: InstalledTool) -> str:
+    """What the tool's process is called on the status board."""
+    return f"worker-{tool.id}"
+
+
+def _is_up(report: Health | None) -> bool:
+    return report is not None and report.state in (HealthState.RUNNING, HealthState.DEGRADED)
+
+
 def _tool(hub: Services, tool: InstalledTool) -> dict[str, Any]:
-    report = hub.situation.health.part(f"worker-{tool.id}")
+    report = hub.situation.health.part(_worker(tool))
     return {
         "id": tool.id,
         "manifest": None if tool.manifest is None else tool.manifest.model_dump(mode="json"),

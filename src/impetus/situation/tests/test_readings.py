@@ -20,6 +20,7 @@ from impetus.model import (
 )
 from impetus.situation.admission import Window, admit
 from impetus.situation.latest import LatestReadings
+from impetus.situation.rate import Rate
 from impetus.situation.readings import join_observations
 from impetus.situation.runtime import running
 from impetus.situation.tests.house import House, a_datastream, eventually
@@ -144,3 +145,13 @@ def test_the_latest_reading_is_the_newest_and_changes_are_told_once() -> None:
     assert changes["municipality"]["a"][1] == 1.0
     assert changes["police"]["a"][1] == 9.0
     assert latest.take_changes() == {}
+
+
+def test_the_rate_is_the_mean_over_the_last_full_seconds() -> None:
+    rate = Rate(seconds=10)
+    for second in range(30):
+        for part in range(4):
+            rate.add(5, second + part / 4)
+    assert rate.value(30.0) == 20.0
+    assert rate.value(35.0) == 10.0
+    assert rate.value(99.0) == 0.0
