@@ -48,10 +48,13 @@ def router(site: Site) -> APIRouter:
         full_name: Field = "",
         role: Field = "",
         password: Field = "",
-        tenant: Field = "",
     ) -> Response:
-        body = {"name": name, "full_name": full_name, "role": role, "password": password, "tenant": tenant}
+        body = {"name": name, "full_name": full_name, "role": role, "password": password, "language": visit.language}
         return await _administer(visit, "users", body)
+
+    @forms.post("/administration/users/{id}")
+    async def change_user(id: Identifier, visit: Visit = someone, active: Field = "") -> Response:
+        return await _administer(visit, f"users/{id}", {"active": active == "true"})
 
     @forms.post("/administration/organisations")
     async def add_organisation(visit: Visit = someone, id: Field = "", name: Field = "") -> Response:
@@ -62,6 +65,10 @@ def router(site: Site) -> APIRouter:
         visit: Visit = someone, name: Field = "", scopes: Annotated[list[str] | None, Form()] = None
     ) -> Response:
         return await _administer(visit, "tokens", {"name": name, "scopes": scopes or []})
+
+    @forms.post("/administration/tokens/{id}/revoke")
+    async def revoke_token(id: Identifier, visit: Visit = someone) -> Response:
+        return await _administer(visit, f"tokens/{id}/revoke", None)
 
     return forms
 
@@ -144,7 +151,7 @@ async def _administration(visit: Visit, template: str, **context: Any) -> Respon
     if not visit.may(Permission.ADMINISTRATION):
         return not_allowed(visit)
     lists = {name: (await visit.client.get(f"/{name}"))["items"] for name in ("users", "organisations", "tokens")}
-    shown = {"problem": None, "created": None, "created_kind": "", **context}
+    shown = {"problem": None, "created": None, **context}
     return visit.page(
         template,
         "administration",
@@ -156,13 +163,11 @@ async def _administration(visit: Visit, template: str, **context: Any) -> Respon
     )
 
 
-async def _administer(visit: Visit, kind: str, body: Mapping[str, Any]) -> Response:
+async def _administer(visit: Visit, path: str, body: Mapping[str, Any] | None) -> Response:
     """Send one form of the administration and show its lists again, with what came of it."""
     problem, created = None, None
     try:
-        created = (await visit.client.send("POST", f"/{kind}", body)).json()
+        created = (await visit.client.send("POST", f"/{path}", body)).json()
     except ApiProblem as error:
         problem = error
-    return await _administration(
-        visit, "partials/administration.html", problem=problem, created=created, created_kind=kind
-    )
+    return await _administration(visit, "partials/administration.html", problem=problem, created=created)

@@ -49,7 +49,10 @@ class Renderer:
     def __init__(self) -> None:
         self.fingerprint = fingerprint_of(STATIC)
         self.static_path = f"/static/{self.fingerprint}"
-        base = Environment(
+        self._environments = {language: self._environment(language) for language in languages.LANGUAGES}
+
+    def _environment(self, language: str) -> Environment:
+        environment = Environment(
             loader=FileSystemLoader(FOLDER / "templates"),
             autoescape=True,
             undefined=StrictUndefined,
@@ -58,15 +61,10 @@ class Renderer:
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
         )
-        base.globals["static"] = lambda path: f"{self.static_path}/{path}"
-        base.globals["languages"] = languages.LANGUAGES
-        self._environments = {language: self._environment(base, language) for language in languages.LANGUAGES}
-
-    @staticmethod
-    def _environment(base: Environment, language: str) -> Environment:
-        environment = base.overlay()
-        environment.globals = {**base.globals, "language": language}
-        environment.filters = {**base.filters, **_filters(language)}
+        environment.globals.update(
+            static=lambda path: f"{self.static_path}/{path}", languages=languages.LANGUAGES, language=language
+        )
+        environment.filters.update(_filters(language))
         # Supplied by the i18n extension at run time, which jinja2's own annotations do not know.
         environment.install_gettext_translations(  # type: ignore[attr-defined]
             languages.translations(language), newstyle=True

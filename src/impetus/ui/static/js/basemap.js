@@ -9,37 +9,30 @@ import { colour } from "./palette.js";
 const { L } = window;
 
 // What is drawn first lies lowest.
-const ORDER = ["land", "district", "water", "park", "green", "square", "zone", "building", "path", "road", "rail", "bridge", "venue"];
-const WIDTHS = { motorway: 7, primary: 6, major: 5.5, arterial: 5.5, secondary: 4.5, collector: 4, minor: 2.6, residential: 2.6, path: 1.2 };
+const ORDER = ["district", "water", "park", "block", "square", "building", "path", "road-minor", "road-major", "rail"];
+const METRES_A_PIXEL_AT_0 = 156_543;
 
-function style(feature, zoom) {
-  const { kind, class: rank } = feature.properties ?? {};
-  const grow = 2 ** Math.max(-2, Math.min(2, zoom - 15));
+/** How a feature looks; `kind` says what it is, `width_m` how wide a road is. A kind of its own is drawn as plain ground. */
+function style(feature, zoom, latitude) {
+  const { kind, width_m: width = 8 } = feature.properties ?? {};
+  const pixels = (metres) => (metres * 2 ** zoom) / (METRES_A_PIXEL_AT_0 * Math.cos((latitude * Math.PI) / 180));
+  const line = (tone, weight, more = {}) => ({ fill: false, color: colour(tone), weight, lineCap: "round", lineJoin: "round", ...more });
+  const area = (tone, edge) => ({ fill: true, fillColor: colour(tone), fillOpacity: 1, color: colour(edge), weight: 1 });
   switch (kind) {
-    case "water": case "sea": case "river": case "harbour":
-      return { fill: true, fillColor: colour("map-water"), fillOpacity: 1, color: colour("map-water-line"), weight: feature.geometry.type === "LineString" ? 10 * grow : 1 };
-    case "park": case "green": case "forest":
-      return { fill: true, fillColor: colour("map-green"), fillOpacity: 1, color: "#12302a", weight: 1 };
-    case "square": case "zone": case "venue": case "district":
-      return { fill: true, fillColor: colour("map-square"), fillOpacity: kind === "district" ? 0.35 : 1, color: "#24344a", weight: 1, dashArray: kind === "zone" ? "4 4" : null };
-    case "building": case "block":
-      return { fill: true, fillColor: colour("map-building"), fillOpacity: 1, color: colour("map-building-line"), weight: 1 };
-    case "road": case "street": {
-      const width = WIDTHS[rank] ?? 3.2;
-      return { fill: false, color: colour(width > 4 ? "map-road-major" : "map-road"), weight: Math.max(1, width * grow), lineCap: "round", lineJoin: "round" };
-    }
-    case "path":
-      return { fill: false, color: colour("map-road"), weight: Math.max(0.8, 1.2 * grow) };
-    case "rail": case "tram":
-      return { fill: false, color: colour("map-rail"), weight: Math.max(1, 2 * grow), dashArray: "6 5" };
-    case "bridge":
-      return { fill: feature.geometry.type === "Polygon", fillColor: "#2a394d", fillOpacity: 1, color: "#34465d", weight: Math.max(1, 4 * grow) };
-    default:
-      return { fill: feature.geometry.type.endsWith("Polygon"), fillColor: colour("map-square"), fillOpacity: 0.6, color: colour("map-road"), weight: 1 };
+    case "water": return area("map-water", "map-water-line");
+    case "park": return area("map-green", "map-green-line");
+    case "block": return area("map-block", "map-block-line");
+    case "building": return area("map-building", "map-building-line");
+    case "square": return area("map-square", "map-square-line");
+    case "road": case "road-major": return line("map-road-major", Math.max(1.6, pixels(width) * 0.62));
+    case "road-minor": return line("map-road", Math.max(0.7, pixels(5)));
+    case "path": return line("map-road", Math.max(0.6, pixels(2)));
+    case "rail": return line("map-rail", Math.max(1, pixels(4)), { dashArray: "7 5", lineCap: "butt" });
+    default: return feature.geometry.type.endsWith("Polygon") ? area("map-square", "map-square-line") : line("map-road", 1);
   }
 }
 
-const NAMED = new Set(["water", "park", "square", "district", "venue", "harbour", "green", "place"]);
+const NAMED = new Set(["water", "park", "square", "district"]);
 
 function names(features, map) {
   const group = L.layerGroup();
@@ -50,10 +43,15 @@ function names(features, map) {
     text.textContent = harmless(name);
     const at = feature.geometry.type === "Point" ? L.GeoJSON.coordsToLatLng(feature.geometry.coordinates)
       : L.geoJSON(feature).getBounds().getCenter();
-    L.tooltip({ permanent: true, direction: "center", className: "place-name", interactive: false, opacity: 1 })
+    L.tooltip({ permanent: true, direction: "center", className: `place-name ${kind}`, interactive: false, opacity: 1 })
       .setLatLng(at).setContent(text).addTo(group);
   }
-  const show = () => (map.getZoom() >= 14 ? group.addTo(map) : group.remove());
+  // Districts are named from afar, squares and parks from near.
+  const show = () => {
+    const zoom = map.getZoom();
+    if (zoom >= 13) group.addTo(map); else group.remove();
+    map.getContainer().classList.toggle("near", zoom >= 15.5);
+  };
   map.on("zoomend", show);
   show();
 }
@@ -95,9 +93,9 @@ export async function cityMap(place, described = () => {}) {
       pane.style.zIndex = 150;
       const layer = L.geoJSON(features, {
         pane: "base", interactive: false, renderer: L.canvas({ pane: "base", padding: 0.4 }),
-        style: (feature) => style(feature, map.getZoom()),
+        style: (feature) => style(feature, map.getZoom(), centre[1]),
       }).addTo(map);
-      map.on("zoomend", () => layer.setStyle((feature) => style(feature, map.getZoom())));
+      map.on("zoomend", () => layer.setStyle((feature) => style(feature, map.getZoom(), centre[1])));
     }
     if (!own) names(base.features ?? [], map);
     described(own || (features.length ? t("offline base map") : t("no base map")));

@@ -64,7 +64,10 @@ class Stream extends EventTarget {
         this.#tell(name, data);
       });
     }
-    source.addEventListener("ping", () => this.#heard());
+    source.addEventListener("ping", (event) => {
+      this.#heard();
+      if (event.lastEventId) this.#last = event.lastEventId;
+    });
     this.#heard();
   }
 

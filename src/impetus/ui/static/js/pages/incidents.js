@@ -1,0 +1,54 @@
+// The list of incidents.
+
+import { choice, element, find, icon, setText, settled } from "../dom.js";
+import { ago, momentText, word } from "../format.js";
+import { all } from "../http.js";
+import { openIncidentDialog } from "../incident_dialog.js";
+import { t, tn } from "../i18n.js";
+import { SEVERITY_RANK } from "../palette.js";
+import { shortcut } from "../shortcuts.js";
+import { stream } from "../stream.js";
+import { toast } from "../toast.js";
+
+const CLOSED = new Set(["closed", "reviewed"]);
+const incidents = new Map();
+let scope = "open";
+let text = "";
+
+function row(incident) {
+  return element("a", { class: "incident-row", href: `/incidents/${encodeURIComponent(incident.id)}`, "data-severity": incident.severity },
+    element("span", {}, element("b", {}, incident.title), element("span", { class: "under" }, incident.place?.name ?? incident.summary.slice(0, 120))),
+    element("span", { class: "severity-chip chip", "data-severity": incident.severity }, word(incident.severity)),
+    element("span", {}, element("span", { class: "state", "data-state": incident.state }, word(incident.state))),
+    element("span", { class: "muted" }, tn("{n} alert", "{n} alerts", incident.alerts.length), element("br"), element("span", { class: "faint", title: momentText(incident.opened) }, ago(incident.updated))));
+}
+
+const show = settled(() => {
+  const list = find("#incidents");
+  list.classList.remove("loading");
+  const shown = [...incidents.values()]
+    .filter((incident) => (scope === "all" || !CLOSED.has(incident.state)) && (!text || `${incident.title} ${incident.summary} ${incident.place?.name ?? ""}`.toLowerCase().includes(text)))
+    .sort((a, b) => CLOSED.has(a.state) - CLOSED.has(b.state) || SEVERITY_RANK[a.severity] - SEVERITY_RANK[b.severity] || (a.opened < b.opened ? 1 : -1));
+  setText(find("[data-sub]"), tn("{n} incident, worst first", "{n} incidents, worst first", shown.length));
+  list.replaceChildren(...(shown.length ? shown.map(row) : [element("div", { class: "empty" }, icon("incident"), element("b", {}, t("No incident here")), element("span", {}, t("Open one from an alert: select it and press n.")))]));
+}, 60);
+
+function take(incident) {
+  const known = incidents.get(incident.id);
+  if (known && known.version >= incident.version) return;
+  incidents.set(incident.id, incident);
+  show();
+}
+
+const load = () => all("/incidents", {}, { limit: 1000, each: (items) => items.forEach(take) }).then(show);
+
+stream.want("incidents");
+stream.on("incident", take);
+stream.on("reset", load);
+stream.on("open", ({ again }) => { if (again) load(); });
+choice(find("#incident-scope"), "scope", (given) => { scope = given; show(); });
+find("#incident-search").addEventListener("input", (event) => { text = event.target.value.trim().toLowerCase(); show(); });
+find("[data-open-new]")?.addEventListener("click", () => openIncidentDialog());
+shortcut("/", () => find("#incident-search").focus());
+if (find("[data-open-new]")) shortcut("n", () => openIncidentDialog());
+load().catch((problem) => toast("bad", problem.message, problem.hint));
