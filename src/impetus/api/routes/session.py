@@ -13,6 +13,7 @@ from impetus.api.access import SESSION_COOKIE, Caller, Hub, Open
 from impetus.api.body import json_body
 from impetus.api.listing import plain
 from impetus.api.resource import Resource
+from impetus.api.services import Services
 from impetus.model import Permission, User
 
 resource = Resource("/session", "session")
@@ -33,6 +34,8 @@ class SessionView(BaseModel):
     user: User | None
     machine: str | None
     tenant: str
+    organisation: str
+    """What people call the organisation."""
     csrf: str | None
     """Goes into the header X-CSRF-Token with every change."""
     permissions: list[Permission]
@@ -51,6 +54,7 @@ async def log_in(
             "user": begun.user.model_dump(mode="json"),
             "machine": None,
             "tenant": begun.user.tenant,
+            "organisation": await _organisation(hub, begun.user.tenant),
             "csrf": begun.csrf,
             "permissions": sorted(principal.permissions),
         }
@@ -68,13 +72,14 @@ async def log_in(
 
 
 @resource.get("", Open.AUTHENTICATED, SessionView)
-async def read_session(caller: Caller) -> Response:
+async def read_session(caller: Caller, hub: Hub) -> Response:
     """Who is logged in, and what they may do."""
     return plain(
         {
             "user": None if caller.user is None else caller.user.model_dump(mode="json"),
             "machine": caller.machine,
             "tenant": caller.tenant,
+            "organisation": await _organisation(hub, caller.tenant),
             "csrf": caller.csrf,
             "permissions": sorted(caller.permissions),
         }
@@ -90,3 +95,9 @@ async def log_out(caller: Caller, hub: Hub) -> Response:
         SESSION_COOKIE, path="/", secure=hub.settings.secure_cookies, httponly=True, samesite="strict"
     )
     return response
+
+
+async def _organisation(hub: Services, tenant: str) -> str:
+    async with hub.store.view() as transaction:
+        found = await transaction.organisations.find(tenant)
+    return tenant if found is None else found.name
