@@ -18,6 +18,8 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+import structlog
+
 from impetus.bus import dead_letters, membership, retention
 from impetus.bus.log_file import connect, errors_translated, prepare
 from impetus.bus.membership import Member, Progress
@@ -34,12 +36,14 @@ from impetus.model import (
     Clock,
     ConfigurationError,
     Envelope,
+    ImpetusError,
     InvalidInput,
     Unavailable,
     new_id,
     to_microseconds,
 )
 
+_log = structlog.get_logger("impetus.bus")
 _PAGE = 200
 _TAIL_WAIT_S = 60.0
 
@@ -65,14 +69,18 @@ class EmbeddedBus:
             ) from error
         try:
             self.slots = prepare(path, self._lock, self._settings)
-            self.reader = connect(path, self._settings)
-            self.reader.execute("PRAGMA query_only = ON")
+            self.reader = self._another_reader()
         except BaseException:
             self._lock.close()
             raise
         self._started: tuple[Writer, Wakeup] | None = None
         self._subscriptions: set[EmbeddedSubscription] = set()
         self._closed = False
+
+    def _another_reader(self) -> sqlite3.Connection:
+        connection = connect(self.path, self._settings)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
 
     # ---- publishing ------------------------------------------------------------------------------------------------
 
@@ -117,6 +125,8 @@ class EmbeddedBus:
     ) -> EmbeddedSubscription:
         check_durable(durable)
         parse_patterns(subjects)
+        if not lease_s > 0:
+            raise ConfigurationError(f"a lease of {lease_s:g} s is not possible", hint="choose some seconds")
         me = Member(durable, new_id(), self._lock.instance, lease_s)
 
         def join(connection: sqlite3.Connection) -> membership.Renewal | None:
@@ -171,7 +181,7 @@ class EmbeddedBus:
     def _span(self, kinds: Sequence[str | None], times_us: tuple[int, int]) -> tuple[int, int]:
         """First and last position of the messages of these kinds and times; 1 and 0 if there are none."""
         any_kind = "" if None in kinds else f"kind IN ({', '.join('?' * len(kinds))}) AND "
-        with errors_translated(self.path), closing(connect(self.path, self._settings)) as connection:
+        with errors_translated(self.path), closing(self._another_reader()) as connection:
             row = connection.execute(
                 "SELECT coalesce(min(sequence), 1), coalesce(max(sequence), 0) FROM message"
                 f" WHERE {any_kind}time_us >= ? AND time_us < ?",
@@ -190,7 +200,10 @@ class EmbeddedBus:
     # ---- keeping the log in order ----------------------------------------------------------------------------------
 
     async def forget(self, subjects: Sequence[str], *, before: datetime) -> int:
-        return await retention.forget(self.writer, parse_patterns(subjects), to_microseconds(before))
+        with errors_translated(self.path):
+            return await retention.forget(
+                self.writer, self._another_reader, parse_patterns(subjects), to_microseconds(before)
+            )
 
     async def set_aside(self, tenant: str, origin: str, subject: str, body: bytes, reason: str) -> None:
         keep = partial(
@@ -218,7 +231,7 @@ class EmbeddedBus:
         return await asyncio.to_thread(self._count_pending)
 
     def _count_pending(self) -> Sequence[ConsumerState]:
-        with errors_translated(self.path), closing(connect(self.path, self._settings)) as connection:
+        with errors_translated(self.path), closing(self._another_reader()) as connection:
             rows = connection.execute("SELECT durable, patterns FROM consumer ORDER BY durable").fetchall()
             return [
                 ConsumerState(durable, Selection(parse_patterns(json.loads(subjects))).pending(connection, durable)[0])
@@ -232,7 +245,11 @@ class EmbeddedBus:
         if self._closed:
             return
         for subscription in list(self._subscriptions):
-            await subscription.close()
+            try:
+                await subscription.close()
+            except ImpetusError as error:
+                # Others see from the lock that this bus is gone, and take over what the subscription had.
+                _log.warning("a subscription could not say that it leaves", error=str(error))
         self._closed = True
         if self._started is not None:
             writer, wakeup = self._started
@@ -277,7 +294,10 @@ class EmbeddedBus:
         return self._started
 
     def _version(self) -> int:
-        return int(self.reader.execute("PRAGMA data_version").fetchone()[0])
+        try:
+            return int(self.reader.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error:
+            return -1  # whoever is woken by this will look, and hear what is wrong
 
     def _check_open(self) -> None:
         if self._closed:

@@ -12,7 +12,7 @@ import os
 import secrets
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _TURNSTILE = 0
@@ -31,6 +31,7 @@ class ProcessLock:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.pwrite(self._descriptor, b"\n", 0)
         self.instance = secrets.randbits(48)
         """Number of this opened bus, by which others see whether it lives."""
         self._set(fcntl.F_OFD_SETLKW, fcntl.F_WRLCK, _FIRST_INSTANCE + self.instance)
@@ -61,7 +62,8 @@ class ProcessLock:
 
     def announce(self) -> None:
         """Tell all who watch the file that there is something new."""
-        os.pwrite(self._descriptor, b"\n", 0)
+        with suppress(OSError):  # a full disk: they find out a little later, by polling
+            os.pwrite(self._descriptor, b"\n", 0)
 
     def close(self) -> None:
         os.close(self._descriptor)

@@ -1,14 +1,13 @@
 """Removes old messages in slices so short that nobody who publishes in between waits long."""
 
-# The statements are put together from constants and conditions; every value in them is a parameter.
-# ruff: noqa: S608
-
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import closing
 
 import structlog
 
@@ -16,39 +15,57 @@ from impetus.bus.reading import Selection, kinds
 from impetus.bus.subjects import SubjectPattern, parse_patterns
 from impetus.bus.writer import Writer
 
+# The statements are put together from constants and conditions; every value in them is a parameter.
+# ruff: noqa: S608
+
 _log = structlog.get_logger("impetus.bus")
+_FOUND_AT_ONCE = 5_000
 _SLICE_S = 0.03
 """What one slice should take; the next one is made larger or smaller accordingly."""
 _PAGES_AT_ONCE = 500
 
 
-async def forget(writer: Writer, patterns: Sequence[SubjectPattern], before_us: int) -> int:
-    """Remove messages, and dead letters, of these subjects whose time lies before; how many."""
-    await _warn_of_unread(writer, before_us)
+async def forget(
+    writer: Writer, reader: Callable[[], sqlite3.Connection], patterns: Sequence[SubjectPattern], before_us: int
+) -> int:
+    """Remove messages, and dead letters, of these subjects whose time lies before; how many.
+
+    What is to go is searched for in a thread and on a connection of its own, without the right to write, because the
+    old messages of others lie in between.
+    """
     removed = 0
-    for kind in await writer.run(kinds):
-        chosen = [pattern for pattern in patterns if pattern.kind in (None, kind)]
-        condition, tokens = _condition(chosen)
-        if not chosen:
-            continue
-        removed += await _in_slices(
-            writer,
-            "DELETE FROM message WHERE sequence IN (SELECT sequence FROM message INDEXED BY message_time"
-            f" WHERE kind = ? AND time_us < ? AND ({condition}) LIMIT ?)",
-            [kind, before_us, *tokens],
-        )
-    letters, tokens = _condition(patterns, with_kind=True)
-    removed += await _in_slices(
-        writer,
-        "DELETE FROM dead_letter WHERE number IN"
-        f" (SELECT number FROM dead_letter WHERE time_us < ? AND ({letters}) LIMIT ?)",
-        [before_us, *tokens],
-    )
+    with closing(reader()) as connection:
+        await asyncio.to_thread(_warn_of_unread, connection, before_us)
+        remove = _Slices(writer)
+        for statement, parameters in _searches(connection, patterns, before_us):
+            table = "dead_letter" if "dead_letter" in statement else "message"
+            async for sequences in _found(connection, statement, parameters):
+                removed += await remove(table, sequences)
     await _give_back_room(writer)
     return removed
 
 
-def _condition(patterns: Sequence[SubjectPattern], *, with_kind: bool = False) -> tuple[str, list[str]]:
+def _searches(
+    connection: sqlite3.Connection, patterns: Sequence[SubjectPattern], before_us: int
+) -> Iterator[tuple[str, list[int | str]]]:
+    """Statements that list time and key of what is to go, oldest first, past a time and key."""
+    for kind in kinds(connection):
+        chosen = [pattern for pattern in patterns if pattern.kind in (None, kind)]
+        condition, tokens = _condition(chosen, with_kind=False)
+        yield (
+            "SELECT time_us, sequence FROM message INDEXED BY message_time WHERE (time_us, sequence) > (?, ?)"
+            f" AND kind = ? AND time_us < ? AND ({condition}) ORDER BY time_us, sequence LIMIT ?",
+            [kind, before_us, *tokens],
+        )
+    condition, tokens = _condition(patterns, with_kind=True)
+    yield (
+        "SELECT time_us, number FROM dead_letter INDEXED BY dead_letter_time WHERE (time_us, number) > (?, ?)"
+        f" AND time_us < ? AND ({condition}) ORDER BY time_us, number LIMIT ?",
+        [before_us, *tokens],
+    )
+
+
+def _condition(patterns: Sequence[SubjectPattern], *, with_kind: bool) -> tuple[str, list[str]]:
     choices: list[str] = []
     tokens: list[str] = []
     for pattern in patterns:
@@ -64,21 +81,50 @@ def _condition(patterns: Sequence[SubjectPattern], *, with_kind: bool = False) -
     return " OR ".join(choices) or "0", tokens
 
 
-async def _in_slices(writer: Writer, statement: str, parameters: Sequence[int | str]) -> int:
-    removed = 0
-    rows = 50
-
-    def remove(connection: sqlite3.Connection) -> tuple[int, float]:
-        started = time.monotonic()
-        count = connection.execute(statement, [*parameters, rows]).rowcount
-        return count, time.monotonic() - started
-
+async def _found(
+    connection: sqlite3.Connection, statement: str, parameters: Sequence[int | str]
+) -> AsyncIterator[Sequence[int]]:
+    """Keys of what is to go, some thousands at a time."""
+    last = (-(2**63), 0)
     while True:
-        count, took_s = await writer.run(remove, flush=True)
-        removed += count
-        if count < rows:
-            return removed
-        rows = min(5_000, rows * 2) if took_s < _SLICE_S else max(10, rows // 2)
+        values = (*last, *parameters, _FOUND_AT_ONCE)
+        rows = await asyncio.to_thread(_all_rows, connection, statement, values)
+        if not rows:
+            return
+        last = rows[-1]
+        yield [row[1] for row in rows]
+
+
+def _all_rows(connection: sqlite3.Connection, statement: str, values: Sequence[int | str]) -> list[tuple[int, int]]:
+    return connection.execute(statement, values).fetchall()
+
+
+class _Slices:
+    """Deletes by key, as many at once as `_SLICE_S` allows on this machine."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._rows = 50
+
+    async def __call__(self, table: str, keys: Sequence[int]) -> int:
+        removed = start = 0
+        column = "sequence" if table == "message" else "number"
+        while start < len(keys):
+            chosen = json.dumps(list(keys[start : start + self._rows]))
+            start += self._rows
+
+            def remove(connection: sqlite3.Connection, chosen: str = chosen) -> tuple[int, float]:
+                began = time.monotonic()
+                done = connection.execute(
+                    f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (chosen,)
+                )
+                return done.rowcount, time.monotonic() - began
+
+            count, took_s = await self._writer.run(remove, flush=True)
+            removed += count
+            self._rows = min(_FOUND_AT_ONCE, self._rows * 2) if took_s < _SLICE_S / 2 else self._rows
+            self._rows = max(10, self._rows // 2) if took_s > _SLICE_S else self._rows
+        return removed
 
 
 async def _give_back_room(writer: Writer) -> None:
@@ -96,18 +142,10 @@ async def _give_back_room(writer: Writer) -> None:
         pass
 
 
-async def _warn_of_unread(writer: Writer, before_us: int) -> None:
+def _warn_of_unread(connection: sqlite3.Connection, before_us: int) -> None:
     """Retention does not wait for consumers, but says what they will never see."""
-
-    def count(connection: sqlite3.Connection) -> dict[str, int]:
-        rows = connection.execute("SELECT durable, patterns FROM consumer").fetchall()
-        return {
-            durable: Selection(parse_patterns(json.loads(subjects))).pending(connection, durable, before_us=before_us)[
-                0
-            ]
-            for durable, subjects in rows
-        }
-
-    for durable, messages in (await writer.run(count)).items():
+    for durable, subjects in connection.execute("SELECT durable, patterns FROM consumer").fetchall():
+        selection = Selection(parse_patterns(json.loads(subjects)))
+        messages, _ = selection.pending(connection, durable, before_us=before_us)
         if messages:
             _log.warning("old messages are removed that a consumer has not seen", durable=durable, at_most=messages)

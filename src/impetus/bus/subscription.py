@@ -6,7 +6,6 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -62,7 +61,7 @@ class EmbeddedSubscription:
             seen = self._log.wakeup.count
             newest, generation = self._look()
             if generation != self._generation or time.monotonic() >= self._renew_at:
-                await self._renew()
+                await asyncio.shield(self._renew())
                 newest, _ = self._look()
             deliveries, more = self._read(limit, newest)
             now = time.monotonic()
@@ -75,15 +74,12 @@ class EmbeddedSubscription:
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """See `Subscription.acknowledge`."""
-        async with self._lock:
-            self._check_open()
-            await self._settle(deliveries, None)
+        # Shielded: a caller that gives up must not leave the memory behind what was written.
+        await asyncio.shield(self._settle(deliveries, None))
 
     async def reject(self, delivery: Delivery, reason: str) -> None:
         """See `Subscription.reject`."""
-        async with self._lock:
-            self._check_open()
-            await self._settle([delivery], reason)
+        await asyncio.shield(self._settle([delivery], reason))
 
     async def close(self) -> None:
         """See `Subscription.close`."""
@@ -130,6 +126,17 @@ class EmbeddedSubscription:
     # ---- what is dealt with ----------------------------------------------------------------------------------------
 
     async def _settle(self, deliveries: Sequence[Delivery], reason: str | None) -> None:
+        async with self._lock:
+            self._check_open()
+            lost = await self._settle_alone(deliveries, reason)
+        if lost:
+            raise Conflict(
+                f"{lost} of {len(deliveries)} messages of {self._me.durable} were not this member's to acknowledge",
+                hint="they are delivered again; fetch and acknowledge more often than the lease is long",
+            )
+
+    async def _settle_alone(self, deliveries: Sequence[Delivery], reason: str | None) -> int:
+        """Write down that these are dealt with; returns how many are another's by now."""
         done, lost = self._sort_out(deliveries)
         progress = self._slots.plan(done)
         now_us = dead_letters.microseconds(self._log.clock)
@@ -161,11 +168,7 @@ class EmbeddedSubscription:
                 self._renew_at = 0.0
         if self._draining_since is not None and any(slot.draining and slot.idle for slot in self._slots.values()):
             self._renew_at = 0.0
-        if lost:
-            raise Conflict(
-                f"{lost} of {len(deliveries)} messages of {self._me.durable} were not this member's to acknowledge",
-                hint="they are delivered again; fetch and acknowledge more often than the lease is long",
-            )
+        return lost
 
     def _sort_out(self, deliveries: Sequence[Delivery]) -> tuple[dict[int, set[int]], int]:
         """Sequences still to be acknowledged by slot, and how many are not this member's."""
@@ -190,17 +193,22 @@ class EmbeddedSubscription:
             forced: list[SlotState] = []
             if self._draining_since is not None and now > self._draining_since + self._me.lease_s:
                 forced = [slot.state(number) for number, slot in self._slots.items() if slot.draining and not slot.idle]
-            renewal = await self._log.writer.run(
-                partial(
-                    membership.renew,
-                    me=self._me,
-                    now=now,
+            idle = [number for number, slot in self._slots.items() if slot.idle]
+
+            def work(connection: sqlite3.Connection) -> Renewal | None:
+                # Time is asked in here, where it is later than in any transaction before: with an older one, the
+                # leases that others renewed meanwhile would seem to end too late to be true.
+                return membership.renew(
+                    connection,
+                    self._me,
+                    now=time.monotonic(),
                     alive=self._log.alive,
                     progress=progress,
-                    idle=[number for number, slot in self._slots.items() if slot.idle],
+                    idle=idle,
                     forced=forced,
                 )
-            )
+
+            renewal = await self._log.writer.run(work)
             if renewal is None:
                 raise self._removed()
             self._slots.apply({}, progress)

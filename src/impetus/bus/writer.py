@@ -13,12 +13,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
+
 from impetus.bus.log_file import connect, translate
 from impetus.bus.pressure import Pressure
 from impetus.bus.process_lock import ProcessLock
 from impetus.bus.settings import EmbeddedSettings
 from impetus.model import ImpetusError, Unavailable
 
+_log = structlog.get_logger("impetus.bus")
 Result = TypeVar("Result")
 Row = tuple[str, str, str, str, str, str, str, int, int, int, bytes]
 """id, tenant, kind, origin, source, type, partition, slot, time_us, size, body."""
@@ -191,6 +194,19 @@ class Writer:
     # ---- in the thread ---------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except Exception as error:  # the locks of the system fail: nothing can be written any more
+            _log.critical("the log cannot be written any more", path=str(self._path), error=str(error))
+            failure = Unavailable(
+                f"the message log {self._path} cannot be written: {error}", hint="restart the process"
+            )
+        else:
+            failure = Unavailable(f"the bus was closed before there was room: {self._pressure.reason}")
+        self._hand_back(self._leave(failure), False)
+        self._connection.close()
+
+    def _work(self) -> None:
         queues = self._queues
         while True:
             with self._condition:
@@ -215,8 +231,6 @@ class Writer:
             if announce:
                 self._lock.announce()
             self._hand_back(jobs, announce)
-        self._hand_back(self._leave(), False)
-        self._connection.close()
 
     def _take(self) -> list[_Job]:
         """What goes into one transaction."""
@@ -230,12 +244,15 @@ class Writer:
                     jobs.append(job)
         return jobs
 
-    def _leave(self) -> list[_Job]:
+    def _leave(self, failure: Unavailable) -> list[_Job]:
+        """What nobody will do any more."""
         with self._condition:
-            jobs = list(self._queues.publications)
+            self._queues.closing = True
+            jobs = [*self._queues.work, *self._queues.publications]
+            self._queues.work.clear()
             self._queues.publications.clear()
         for job in jobs:
-            job.error = Unavailable(f"the bus was closed before there was room: {self._pressure.reason}")
+            job.error = failure
         return jobs
 
     def _execute(self, jobs: Sequence[_Job]) -> None:

@@ -49,8 +49,9 @@ class EmbeddedMachine(BusMachine):
         return EmbeddedBackEnd(f"sqlite://{folder}/bus.sqlite")
 
 
-def test_whatever_is_done_the_durable_consumer_gets_what_it_must() -> None:
+@pytest.mark.parametrize("examples", [10, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(1_200)])])
+def test_whatever_is_done_the_durable_consumer_gets_what_it_must(examples: int) -> None:
     """The state machine of the contract, on the embedded bus."""
     run_state_machine_as_test(
-        EmbeddedMachine, settings=settings(max_examples=30, stateful_step_count=30, deadline=None, phases=PHASES)
+        EmbeddedMachine, settings=settings(max_examples=examples, stateful_step_count=30, deadline=None, phases=PHASES)
     )
