@@ -25,6 +25,11 @@ class Arrival:
 class Sink(Protocol):
     """Takes messages in. When it is full it asks its sources to pause; what comes nevertheless is still taken."""
 
+    @property
+    def is_overfull(self) -> bool:
+        """Whether a source that cannot be paused must hand on nothing more."""
+        ...
+
     def accept(self, arrival: Arrival) -> None:
         """Take a message; never raises and never waits."""
         ...
@@ -52,6 +57,11 @@ class Source(Protocol):
 
     async def close(self) -> None:
         """Stop; acknowledgements may still be given after `pause` and before this."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """Messages that could be neither taken nor held back."""
         ...
 
     @property

@@ -58,8 +58,6 @@ class Counts:
     messages: int = 0
     readings: int = 0
     dead_letters: int = 0
-    lost: int = 0
-    """Messages that nobody asked to have acknowledged and for which there was no room any more."""
 
 
 @dataclass(slots=True)
@@ -103,7 +101,18 @@ class Connector:
     @property
     def is_full(self) -> bool:
         """Whether sources should pause."""
-        return len(self._waiting) >= self._settings.spool_messages or self._waiting_bytes >= self._settings.spool_bytes
+        return self._holds(1)
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether a source that cannot be paused must hand on nothing more."""
+        return self._holds(2)
+
+    def _holds(self, times: int) -> bool:
+        settings = self._settings
+        return (
+            len(self._waiting) >= times * settings.spool_messages or self._waiting_bytes >= times * settings.spool_bytes
+        )
 
     def subscriptions(self, connection: int) -> list[str]:
         """Topic filters that bring everything that can be read on a connection."""
@@ -115,13 +124,6 @@ class Connector:
 
     def accept(self, arrival: Arrival) -> None:
         """Take a message; never raises and never waits."""
-        # A source that cannot be paused is cut off at twice the limits: memory is bounded, and what is lost is counted.
-        if (
-            len(self._waiting) >= 2 * self._settings.spool_messages
-            or self._waiting_bytes >= 2 * self._settings.spool_bytes
-        ):
-            self.counts.lost += 1
-            return
         if not self._waiting:
             self._oldest_s = self._clock.monotonic_s()
             self._arrived.set()
@@ -298,12 +300,11 @@ class Connector:
         troubles += [self._publish_trouble, self._registry.trouble]
         if self._are_paused and not self._stopping:
             troubles.append(f"{len(self._waiting):,} messages wait; senders are made to wait too")
-        if self.counts.lost:
-            troubles.append(
-                f"{self.counts.lost:,} messages without acknowledgement were lost because nothing could be kept"
-            )
         found = [trouble for trouble in troubles if trouble]
         is_well = not found
+        lost = sum(source.lost for source in self._sources)
+        if lost:
+            found.append(f"{lost:,} messages were lost: there was no room, and their broker does not keep them (QoS 0)")
         if self._last_refusal is not None:
             found.append(f"last dead letter: {self._last_refusal}")
         health = Health(

@@ -43,6 +43,7 @@ class _Client(aiomqtt.Client):
         self._sink = sink
         self._connection = connection
         self._client.manual_ack_set(True)
+        self.lost = 0
 
     def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
         try:
@@ -51,6 +52,12 @@ class _Client(aiomqtt.Client):
             topic = "(no UTF-8)"
         acknowledge = functools.partial(self._acknowledge, message.mid, message.qos) if message.qos else None
         payload = bytes(message.payload)
+        if self._sink.is_overfull:
+            # Of QoS 1 nothing is lost by going away: the broker keeps what is not acknowledged. QoS 0 it forgets.
+            self.lost += 1 if acknowledge is None else 0
+            if not self._disconnected.done():
+                self._disconnected.set_exception(aiomqtt.MqttError("no room for more messages at the moment"))
+            return
         self._sink.accept(Arrival(self._connection, topic, payload, len(payload), acknowledge))
 
     def _acknowledge(self, message_id: int, qos: int) -> None:
@@ -73,9 +80,17 @@ class BrokerSource:
         self._connection = connection
         self._topics = list(settings.topics) or subscriptions
         self._task: asyncio.Task[None] | None = None
+        self._lost = 0
+        self._room = asyncio.Event()
+        self._room.set()
         self._trouble: str | None = f"{settings.url}: not connected yet"
         self.connected = asyncio.Event()
         """Set while the connection stands and everything is subscribed."""
+
+    @property
+    def lost(self) -> int:
+        """Messages of QoS 0 that came while there was no room."""
+        return self._lost
 
     @property
     def trouble(self) -> str | None:
@@ -93,10 +108,12 @@ class BrokerSource:
         self._task = asyncio.create_task(self._stay_connected(password, context), name="mqtt-broker")
 
     def pause(self) -> None:
-        """The broker holds messages back by itself while they are not acknowledged; there is nothing else to do."""
+        """The broker holds messages back while they are not acknowledged; a broken connection is not made anew."""
+        self._room.clear()
 
     def resume(self) -> None:
         """The broker goes on by itself as messages are acknowledged."""
+        self._room.set()
 
     async def close(self) -> None:
         """Disconnect; the broker keeps the session."""
@@ -109,9 +126,11 @@ class BrokerSource:
         wait_s = FIRST_WAIT_S
         loop = asyncio.get_running_loop()
         while True:
+            await self._room.wait()
             began_s = loop.time()
+            client = self._new_client(password, context)
             try:
-                async with self._new_client(password, context) as client:
+                async with client:
                     for topic in self._topics:
                         granted = await client.subscribe(topic, qos=self._settings.qos)
                         if any((code if isinstance(code, int) else code.value) >= 0x80 for code in granted):
@@ -125,6 +144,7 @@ class BrokerSource:
                 log.warning("mqtt.broker.disconnected", url=self._settings.url, reason=str(error))
             finally:
                 self.connected.clear()
+                self._lost += client.lost
             if loop.time() - began_s > STEADY_S:
                 wait_s = FIRST_WAIT_S
             # Jitter keeps many connectors from coming back in the same moment after a broker's restart.

@@ -70,6 +70,11 @@ class Listener:
         return len(self._peers)
 
     @property
+    def lost(self) -> int:
+        """None: a sender that is not read from waits."""
+        return 0
+
+    @property
     def trouble(self) -> str | None:
         """Nothing can be wrong with a listener that has started."""
         return None

@@ -53,6 +53,7 @@ class RecordingSink:
 
     arrivals: list[Arrival] = field(default_factory=list)
     is_full: bool = False
+    is_overfull: bool = False
 
     def accept(self, arrival: Arrival) -> None:
         self.arrivals.append(arrival)
