@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, Generic, TypeVar
 
+import orjson
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,6 +43,11 @@ def raw_items(items: Iterable[bytes], next: str | None = None, *, status: int = 
     """A page of a list whose items are JSON already."""
     following = JsonResponse(None).render(next)
     return JsonResponse(b'{"items":[' + b",".join(items) + b'],"next":' + following + b"}", status_code=status)
+
+
+def part(content: BaseModel | bytes) -> orjson.Fragment:
+    """A message, or JSON that is there already, as a part of a greater answer."""
+    return orjson.Fragment(content if isinstance(content, bytes) else content.model_dump_json().encode())
 
 
 def one(model: BaseModel, *, status: int = 200, headers: dict[str, str] | None = None) -> JsonResponse:

@@ -8,7 +8,7 @@ from impetus.situation.readings import ReadingService
 from impetus.situation.runtime import Situation, running
 from impetus.situation.sensors import SensorState, sensor_state
 from impetus.situation.settings import SituationSettings
-from impetus.situation.views import ALERT_VIEW, AlertView, alert_view
+from impetus.situation.views import ALERT_VIEW, AlertView, alert_json
 
 __all__ = [
     "ALERT_VIEW",
@@ -26,7 +26,7 @@ __all__ = [
     "SensorState",
     "Situation",
     "SituationSettings",
-    "alert_view",
+    "alert_json",
     "running",
     "sensor_state",
 ]

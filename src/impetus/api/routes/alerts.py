@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import orjson
 from fastapi import Depends, Query
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
 from impetus.api.access import Caller, Hub
 from impetus.api.body import json_body
-from impetus.api.listing import Items, Paging, PathId, items_response, plain
+from impetus.api.listing import Items, Paging, PathId, items_response, part, plain, raw_items
+from impetus.api.problem import JsonResponse
 from impetus.api.resource import Resource
 from impetus.model import (
     Alert,
@@ -27,7 +29,7 @@ from impetus.model import (
 )
 from impetus.situation.decisions import AlertDecision
 from impetus.situation.lifecycle import alert_actions
-from impetus.situation.views import AlertView, alert_view
+from impetus.situation.views import AlertView, alert_json
 from impetus.store.records import AlertFilter, AlertOrder
 
 resource = Resource("/alerts", "alerts")
@@ -104,23 +106,21 @@ async def list_alerts(caller: Caller, hub: Hub, query: Annotated[AlertQuery, Que
     page = await hub.situation.alerts.list(
         caller.tenant, wanted, order=query.order, limit=query.limit, after=query.after
     )
-    return items_response(map(alert_view, page.items), page.next)
+    return raw_items(map(alert_json, page.items), page.next)
 
 
 @resource.get("/{id}", Permission.ALERTS_READ, AlertWithHistory)
 async def read_alert(caller: Caller, hub: Hub, id: PathId) -> Response:
     """One alert with its history and with what may be decided now."""
     record, history = await hub.situation.alerts.get(caller.tenant, id)
-    return plain(
-        alert_view(record).model_dump(mode="json")
-        | {
-            "history": [assessment.model_dump(mode="json") for assessment in history],
-            "actions": [
-                {"action": action.value, "needs_reason": needs_reason}
-                for action, needs_reason in alert_actions(record.state).items()
-            ],
-        }
-    )
+    more = {
+        "history": [part(assessment) for assessment in history],
+        "actions": [
+            {"action": action.value, "needs_reason": needs_reason}
+            for action, needs_reason in alert_actions(record.state).items()
+        ],
+    }
+    return JsonResponse(alert_json(record)[:-1] + b"," + orjson.dumps(more)[1:])
 
 
 @resource.post("", Permission.ALERTS_WRITE, Accepted, body=Alert, status=202)
@@ -147,13 +147,7 @@ async def decide_on_alert(
 ) -> Response:
     """Acknowledge, confirm, dismiss, escalate or reopen an alert, as the person who asks."""
     decided = await hub.situation.alerts.decide(caller, id, decision)
-    return plain(
-        {
-            "decision": decided.decision.model_dump(mode="json"),
-            "alert": alert_view(decided.alert).model_dump(mode="json"),
-        },
-        status=201,
-    )
+    return plain({"decision": part(decided.decision), "alert": part(alert_json(decided.alert))}, status=201)
 
 
 @decisions.get("", Permission.ALERTS_READ, Items[Assessment])

@@ -10,14 +10,14 @@ from starlette.responses import Response
 
 from impetus.api.access import Caller, Hub
 from impetus.api.body import json_body
-from impetus.api.listing import Items, Paging, PathId, items_response, one, plain
+from impetus.api.listing import Items, Paging, PathId, items_response, one, part, plain
 from impetus.api.resource import Resource
 from impetus.api.routes.alerts import PossibleAction
 from impetus.model import Assessment, Incident, IncidentState, Permission
 from impetus.situation.decisions import IncidentDecision, NewIncident
 from impetus.situation.lifecycle import incident_actions
 from impetus.situation.timeline import TimelineEntry
-from impetus.situation.views import AlertView, alert_view
+from impetus.situation.views import AlertView, alert_json
 from impetus.store.records import IncidentFilter
 
 resource = Resource("/incidents", "incidents")
@@ -69,9 +69,9 @@ async def read_incident(caller: Caller, hub: Hub, id: PathId) -> Response:
     alerts = room.alerts if Permission.ALERTS_READ in caller.permissions else ()
     return plain(
         {
-            "incident": room.incident.model_dump(mode="json"),
-            "alerts": [alert_view(record).model_dump(mode="json") for record in alerts],
-            "timeline": [entry.model_dump(mode="json") for entry in room.timeline],
+            "incident": part(room.incident),
+            "alerts": [part(alert_json(record)) for record in alerts],
+            "timeline": [part(entry) for entry in room.timeline],
             "actions": [
                 {"action": action.value, "needs_reason": needs_reason}
                 for action, needs_reason in incident_actions(room.incident.state).items()
@@ -88,8 +88,8 @@ async def decide_on_incident(
     decided = await hub.situation.incidents.decide(caller, id, decision)
     return plain(
         {
-            "decision": decided.decision.model_dump(mode="json"),
-            "incident": decided.incident.model_dump(mode="json"),
+            "decision": part(decided.decision),
+            "incident": part(decided.incident),
         },
         status=201,
     )

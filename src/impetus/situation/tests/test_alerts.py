@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from impetus.governance import Principal
 from impetus.model import (
+    Alert,
     AlertAction,
     AlertState,
     Assessment,
@@ -27,6 +28,7 @@ from impetus.model import (
 from impetus.situation.decisions import AlertDecision
 from impetus.situation.runtime import running
 from impetus.situation.tests.house import HOSTILE, House, alert_message, an_alert, eventually, opened_house
+from impetus.situation.views import AlertView, alert_json
 from impetus.store import AlertFilter, AlertOrder, VersionConflict
 
 
@@ -221,3 +223,13 @@ def test_any_sequence_of_decisions_leaves_a_gapless_history(
 
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(play(Path(folder)))
+
+
+async def test_the_view_of_an_alert_is_what_its_model_describes(house: House) -> None:
+    alert = an_alert(headline=HOSTILE, ended=house.clock.now(), description=HOSTILE)
+    (arrival,) = await house.situation.alerts.ingest("municipality", [alert])
+    view = AlertView.model_validate_json(alert_json(arrival.record))
+    assert Alert.model_validate({name: getattr(view, name) for name in Alert.model_fields}) == alert
+    assert view.harm == arrival.record.harm
+    assert view.received == arrival.record.received
+    assert b"\n" not in alert_json(arrival.record)
