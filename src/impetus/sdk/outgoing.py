@@ -31,11 +31,16 @@ class Outgoing:
         self._added = asyncio.Event()
         self._publishing = asyncio.Lock()
 
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits that whoever adds more has to wait too."""
+        return len(self._pending) > PENDING_LIMIT
+
     async def add(self, envelopes: Sequence[Envelope]) -> None:
         """Take messages; they are published soon, and at the latest by the next `flush`."""
         self._pending.extend(envelopes)
         self._added.set()
-        if len(self._pending) > PENDING_LIMIT:
+        if self.crowded:
             await self.flush()
 
     async def flush(self) -> None:

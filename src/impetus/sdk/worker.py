@@ -197,6 +197,8 @@ class Worker:
         for delivery in deliveries:
             if self._stopping:
                 break
+            if self._outgoing.crowded:
+                await self._outgoing.flush()  # here and not in the tool, whose time is limited
             reason = await self._handle_carefully(delivery.envelope)
             if reason is None:
                 done.append(delivery)
