@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+from paho.mqtt import publish
 
 from tests.servers import free_port
 
@@ -40,7 +41,7 @@ class Installation:
     home: Path
     process: subprocess.Popen[str]
     log: Path
-    started_s: float = field(default_factory=time.monotonic)
+    mqtt_port: int
 
     def login(self, role: str, organisation: str = "municipality") -> Login:
         """The demo's person with that role."""
@@ -55,6 +56,18 @@ class Installation:
         answer.raise_for_status()
         client.headers["X-CSRF-Token"] = answer.json()["csrf"]
         return client
+
+    def send(self, datastream: str, value: object) -> None:
+        """One reading of a sensor, over MQTT as the sensor itself would send it; on the bus when this returns."""
+        kept = json.loads((self.home / "secrets" / "mqtt.json").read_text())
+        publish.single(
+            f"v1.1/Datastreams({datastream})/Observations",
+            json.dumps({"result": value, "phenomenonTime": datetime.now(UTC).isoformat()}),
+            qos=1,
+            hostname="127.0.0.1",
+            port=self.mqtt_port,
+            auth={"username": kept["name"], "password": kept["password"]},
+        )
 
     def children(self) -> Mapping[str, int]:
         """Process id of each part, by the words after `impetus` on its command line (`hub`, `worker anomaly`)."""
@@ -88,18 +101,29 @@ class Installation:
 
 @contextlib.contextmanager
 def running_demo(
-    home: Path, *, environment: Mapping[str, str] | None = None, wait_s: float = 90.0
+    home: Path,
+    *,
+    arguments: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    wait_s: float = 90.0,
 ) -> Iterator[Installation]:
-    """Run `impetus demo --json` in the folder `home` until the block ends."""
+    """Run `impetus demo --json` with further `arguments` in the folder `home` until the block ends."""
     home.mkdir(parents=True, exist_ok=True)
     log = home / "demo.log"
+    mqtt_port = free_port()
+    listener = {"kind": "embedded", "tenant": "municipality", "host": "127.0.0.1", "port": mqtt_port}
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "impetus.cli", "demo", "--port", str(free_port()), "--json"],
+            [sys.executable, "-m", "impetus.cli", "demo", "--port", str(free_port()), "--json", *arguments],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env={**os.environ, **(environment or {}), "IMPETUS_HOME": str(home)},
+            env={
+                **os.environ,
+                "IMPETUS_MQTT__CONNECTIONS": json.dumps([listener]),
+                **(environment or {}),
+                "IMPETUS_HOME": str(home),
+            },
             start_new_session=True,
         )
     timer = threading.Timer(wait_s, process.kill)
@@ -115,7 +139,7 @@ def running_demo(
         raise AssertionError(f"impetus demo did not get ready in {wait_s:.0f} s\n{log.read_text()}")
     ready: dict[str, Any] = json.loads(line)
     installation = Installation(
-        ready["url"], ready["token"], [Login(**user) for user in ready["users"]], home, process, log
+        ready["url"], ready["token"], [Login(**user) for user in ready["users"]], home, process, log, mqtt_port
     )
     try:
         yield installation

@@ -1,0 +1,81 @@
+"""A running demo city and real browsers for the tests in this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.installation import Installation, Login, running_demo
+from tests.servers import program
+
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox",  # Chromium refuses its sandbox to root, which CI is
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """The demo city, with its sensors sending."""
+    with running_demo(tmp_path_factory.mktemp("demo")) as installation:
+        yield installation
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program("chromium"), args=list(CHROMIUM_ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def log_in(demo: Installation, chromium: Browser) -> Iterator[OpenPage]:
+    """Open a browser of its own for a person, logged in on the page `path`.
+
+    At the end it fails if a page broke the content security policy, raised an error, or asked another host for a thing.
+    """
+    troubles: list[str] = []
+    with ExitStack() as stack:
+
+        def open_page(login: Login, path: str = "/", *, width: int = 1920, height: int = 1080) -> Page:
+            context = chromium.new_context(viewport={"width": width, "height": height}, locale="en-GB")
+            stack.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(20_000)
+            page.on("pageerror", lambda error: troubles.append(f"error in a page: {error}"))
+            page.on(
+                "console",
+                lambda message: (
+                    troubles.append(f"policy: {message.text}") if "Content Security Policy" in message.text else None
+                ),
+            )
+            page.on(
+                "request",
+                lambda request: (
+                    None
+                    if request.url.startswith((demo.url, "data:", "blob:"))
+                    else troubles.append(f"request to another host: {request.url}")
+                ),
+            )
+            page.goto(f"{demo.url}/login")
+            page.fill("input[name=name]", login.name)
+            page.fill("input[name=password]", login.password)
+            page.press("input[name=password]", "Enter")
+            page.wait_for_url(lambda url: "/login" not in url)
+            if path != "/":
+                page.goto(f"{demo.url}{path}")
+            return page
+
+        yield open_page
+    assert not troubles
