@@ -99,7 +99,8 @@ def add_resources(app: FastAPI, resources: Iterable[Resource]) -> None:
             if one.access is Open.PUBLIC:
                 extra["security"] = []
             app.add_api_route(
-                one.path,
+                # An identifier may hold slashes; of addresses that begin alike the longest is declared first.
+                one.path.replace("{id}", "{id:path}"),
                 one.endpoint,
                 methods=[one.method],
                 dependencies=[Depends(Guard(one.access))],

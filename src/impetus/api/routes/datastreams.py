@@ -126,15 +126,6 @@ async def register_datastream(
     return one(datastream, status=201)
 
 
-@resource.get("/{id}", Permission.OBSERVATIONS_READ, DatastreamView)
-async def read_datastream(caller: Caller, hub: Hub, id: PathId) -> Response:
-    """One sensor."""
-    async with hub.store.view() as transaction:
-        datastream = await transaction.datastreams.get(caller.tenant, id)
-        detectors = await transaction.alerts.open_detectors_by_source(caller.tenant)
-    return plain(_view(datastream, hub.situation.readings.latest.of(caller.tenant).get(id), detectors))
-
-
 @resource.get("/{id}/observations", Permission.OBSERVATIONS_READ, ObservationColumns)
 async def read_observations(caller: Caller, hub: Hub, id: PathId, query: Annotated[SpanQuery, Query()]) -> Response:
     """Readings of one sensor, in columns."""
@@ -164,6 +155,15 @@ async def read_expectations(caller: Caller, hub: Hub, id: PathId, query: Annotat
             "score": columns.score,
         }
     )
+
+
+@resource.get("/{id}", Permission.OBSERVATIONS_READ, DatastreamView)
+async def read_datastream(caller: Caller, hub: Hub, id: PathId) -> Response:
+    """One sensor."""
+    async with hub.store.view() as transaction:
+        datastream = await transaction.datastreams.get(caller.tenant, id)
+        detectors = await transaction.alerts.open_detectors_by_source(caller.tenant)
+    return plain(_view(datastream, hub.situation.readings.latest.of(caller.tenant).get(id), detectors))
 
 
 async def _read_observations(request: Request) -> ObservationBatch:

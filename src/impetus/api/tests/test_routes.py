@@ -101,6 +101,22 @@ async def test_readings_are_sent_kept_and_shown_in_columns(api: Api) -> None:
         assert span.status_code == 422
 
 
+async def test_identifiers_may_hold_slashes(api: Api) -> None:
+    id = "north/loop:7/speed"
+    async with api.house.store.transaction() as transaction:
+        await transaction.datastreams.put("municipality", [a_datastream(id=id)])
+    alert = an_alert(id="a/b@c", source=id)
+    await api.house.situation.alerts.ingest("municipality", [alert])
+    olivia = await api.person("olivia")
+    for path in (id, id.replace("/", "%2F")):
+        assert (await olivia.get(f"/datastreams/{path}")).json()["id"] == id
+        assert (await olivia.get(f"/datastreams/{path}/observations")).json()["value"] == []
+        assert (await olivia.get(f"/datastreams/{path}/expectations")).json()["score"] == []
+    assert (await olivia.get("/alerts/a%2Fb@c")).json()["id"] == "a/b@c"
+    decided = await olivia.post("/alerts/a%2Fb@c/decisions", json={"action": "confirm", "version": 1})
+    assert decided.status_code == 201
+
+
 async def test_a_sensor_shows_what_is_open_on_it_until_it_is_over_or_dismissed(api: Api) -> None:
     async with api.house.store.transaction() as transaction:
         await transaction.datastreams.put("municipality", [a_datastream()])
