@@ -121,6 +121,7 @@ def create_services(settings: Settings, bus: Bus, store: Store, clock: Clock) ->
         situation=Situation.create(bus, store, clock, settings.situation),
         evidence=EvidenceStore(settings.home / "evidence"),
         tools=load_tools(),
+        time_zone=settings.timezone,
     )
 
 
