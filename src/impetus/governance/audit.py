@@ -21,6 +21,7 @@ from impetus.store import AuditHead, AuditRecord, Store, Transaction
 
 RECORDS_A_SLICE: Final = 1_000
 NO_HASH: Final = "0" * 64
+BEFORE_ALL: Final = -(2**63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,13 @@ def check_chain(
     findings: list[AuditFinding] = []
     for record in records:
         expected = end.sequence + 1
-        if record.sequence != expected:
+        # What stands in a database that somebody tampered with need not even be a number.
+        if type(record.sequence) is not int or record.sequence < expected:
+            findings.append(
+                AuditFinding(tenant, expected, f"does not belong here: a record numbered {record.sequence}")
+            )
+            continue
+        if record.sequence > expected:
             gone = str(expected) if record.sequence == expected + 1 else f"{expected} to {record.sequence - 1}"
             findings.append(AuditFinding(tenant, expected, f"missing: {gone}"))
         try:
@@ -134,21 +141,23 @@ async def verify(store: Store, tenant: str | None = None) -> AuditVerification:
         tenants = [tenant] if tenant is not None else await view.audit.tenants_in_installation()
         for name in tenants:
             end = AuditHead(name, 0, NO_HASH)
-            while records := await view.audit.slice(name, after=end.sequence, limit=RECORDS_A_SLICE):
+            position = BEFORE_ALL
+            while records := await view.audit.slice(name, after=position, limit=RECORDS_A_SLICE):
                 found, end = check_chain(name, records, after=end)
                 findings += found
                 checked += len(records)
+                position = records[-1].sequence
+                if type(position) is not int:
+                    # SQLite puts what is no number last: nothing more can follow.
+                    break
                 await asyncio.sleep(0)
             head = await view.audit.head(name)
-            if head != end:
-                problem = (
-                    f"missing: {end.sequence + 1} to {head.sequence}, at the end"
-                    if head.sequence > end.sequence
-                    else f"the chain ends here, but its noted end is record {head.sequence}"
-                )
-                findings.append(
-                    AuditFinding(name, end.sequence + 1 if head.sequence > end.sequence else end.sequence, problem)
-                )
+            if head.sequence > end.sequence:
+                gone = f"missing: {end.sequence + 1} to {head.sequence}, at the end"
+                findings.append(AuditFinding(name, end.sequence + 1, gone))
+            elif head != end:
+                problem = f"the chain ends here, but its noted end is another one, numbered {head.sequence}"
+                findings.append(AuditFinding(name, end.sequence, problem))
             heads.append(end)
     return AuditVerification(checked, tuple(findings), tuple(heads))
 
