@@ -33,7 +33,9 @@ def moment(**shift: float) -> str:
 async def test_single_and_batched_readings_come_to_the_bus_in_order(home: Path) -> None:
     start = datetime.now(UTC).replace(microsecond=0)
     async with running(home) as connector, aiomqtt.Client("127.0.0.1", connector.port) as client:
-        rows = [[(start + timedelta(seconds=second)).isoformat(), second] for second in range(3_000)]
+        rows: list[tuple[str, int]] = [
+            ((start + timedelta(seconds=second)).isoformat(), second) for second in range(3_000)
+        ]
         batch = [
             {"Datastream": {"@iot.id": id}, "components": ["phenomenonTime", "result"], "dataArray": rows[:250]}
             for id in ("sound-1", "sound-2")
@@ -58,7 +60,7 @@ async def test_each_kind_of_bad_input_becomes_a_dead_letter_and_the_rest_goes_on
     settings = EmbeddedListener(port=0, anonymous=True, mappings=(mapping,))
     async with running(home, settings) as connector, aiomqtt.Client("127.0.0.1", connector.port) as client:
         good = "v1.1/Datastreams(sound-1)/Observations"
-        bad = [
+        bad: list[tuple[str, str | bytes, str]] = [
             (good, "{broken", "no JSON"),
             (good, '{"result": NaN}', "no JSON"),
             (good, '{"result": "61"}', "text, not a number"),
@@ -161,7 +163,6 @@ class _Rig:
         await self.task
         await self.listener.close()
 
-    @property
     def last_health(self) -> Health:
         return [each.open(Health) for each in self.bus.envelopes if each.kind == "health"][-1]
 
@@ -186,11 +187,11 @@ async def test_health_says_what_is_wrong_and_what_was_refused(monkeypatch: pytes
     async with _Rig() as rig, aiomqtt.Client("127.0.0.1", rig.listener.port) as client:
         await client.publish("v1.1/Datastreams(sound-1)/Observations", '{"result": 0}', qos=1)
         await client.publish("v1.1/Datastreams(sound-1)/Observations", "broken", qos=1)
-        await eventually(lambda: rig.last_health.dead_letters == 1)
-        assert rig.last_health.state is HealthState.RUNNING
-        assert rig.last_health.handled == 2
-        assert "last dead letter: the payload is no JSON" in rig.last_health.text
-    assert rig.last_health.state is HealthState.STOPPED
+        await eventually(lambda: rig.last_health().dead_letters == 1)
+        assert rig.last_health().state is HealthState.RUNNING
+        assert rig.last_health().handled == 2
+        assert "last dead letter: the payload is no JSON" in rig.last_health().text
+    assert rig.last_health().state is HealthState.STOPPED
 
 
 async def test_a_connector_that_is_stopped_first_gets_rid_of_what_it_holds() -> None:

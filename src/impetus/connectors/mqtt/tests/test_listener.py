@@ -52,7 +52,7 @@ async def test_a_message_is_acknowledged_when_it_is_dealt_with_and_not_before(ve
         await client.publish("a/b", b"zero", qos=0)
         for qos in (1, 2):
             sending = asyncio.create_task(client.publish("a/b", str(qos), qos=qos))
-            await eventually(lambda qos=qos: len(sink.arrivals) == qos + 1)  # type: ignore[misc]
+            await eventually(lambda qos=qos: len(sink.arrivals) == qos + 1)
             await asyncio.sleep(0.05)
             assert not sending.done()
             acknowledge = sink.arrivals[qos].acknowledge

@@ -239,7 +239,8 @@ def check(parsed: Parsed) -> None:
         assert readings.datastream
         assert len(readings.time_us) == len(readings.value) > 0
         assert all(isinstance(time_us, int) for time_us in readings.time_us)
-        assert all(isinstance(value, float) and math.isfinite(value) for value in readings.value)
+        assert all(type(value) is float for value in readings.value)
+        assert all(math.isfinite(value) for value in readings.value)
     assert all(part.reason for part in parsed.refused)
 
 

@@ -1,0 +1,114 @@
+"""The demo city's readings travel the real way: history once, then live, and after a restart only the gap."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from impetus.connectors.mqtt.settings import EmbeddedListener
+from impetus.connectors.mqtt.tests.conftest import Running, eventually, running
+from impetus.exercise.city import datastreams, load_datastreams, sensors
+from impetus.exercise.generator import Generator, GeneratorSettings, run_generator
+from impetus.model import ConfigurationError, SystemClock
+from tests.servers import free_port
+
+
+async def registered(connector: Running, load: int = 0) -> None:
+    async with connector.store.transaction() as transaction:
+        await transaction.datastreams.put("municipality", [*datastreams(), *load_datastreams(load)])
+    await asyncio.sleep(0.6)
+
+
+def play(connector: Running, home: Path, **settings: Any) -> tuple[Generator, asyncio.Event, asyncio.Task[None]]:
+    generator = Generator(GeneratorSettings(port=connector.port, **settings), SystemClock(), home / "exercise")
+    stop = asyncio.Event()
+    return generator, stop, asyncio.create_task(generator.run(stop))
+
+
+LISTENER = EmbeddedListener(port=0, anonymous=True)
+
+
+async def test_history_comes_first_then_live_readings_and_nothing_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path, LISTENER, registry_refresh_s=0.5) as connector:
+        await registered(connector)
+        generator, stop, task = play(connector, tmp_path, history_days=0.25)
+        await eventually(lambda: generator.progress.live >= 100)
+        stop.set()
+        await task
+        found = await connector.observations()
+        # Six hours of five-minute steps.
+        assert generator.progress.history == 72 * len(sensors())
+        assert len(found) >= generator.progress.history + 100
+        assert await connector.reasons() == []
+        newest: dict[str, datetime] = {}
+        for observation in found:
+            assert newest.get(observation.datastream, observation.time) <= observation.time
+            newest[observation.datastream] = observation.time
+        counts = Counter(observation.datastream for observation in found)
+        assert min(counts.values()) >= 72
+
+
+async def test_after_a_restart_only_the_gap_is_filled(tmp_path: Path) -> None:
+    async with running(tmp_path, LISTENER, registry_refresh_s=0.5) as connector:
+        await registered(connector)
+        for expected in (72 * len(sensors()), 0):
+            generator, stop, task = play(connector, tmp_path, history_days=0.25)
+            await asyncio.wait_for(generator.history_done.wait(), 30)
+            stop.set()
+            await task
+            # A five-minute mark may pass between the two.
+            assert generator.progress.history - expected in (0, len(sensors()))
+
+
+async def test_a_load_test_sends_the_readings_that_are_asked_for(tmp_path: Path) -> None:
+    async with running(tmp_path, LISTENER, registry_refresh_s=0.5) as connector:
+        await registered(connector, load=300)
+        generator, stop, task = play(connector, tmp_path, history_days=0.01, readings_per_second=300)
+        await eventually(lambda: generator._load is not None and generator._load.sent >= 300)
+        stop.set()
+        await task
+        assert generator._load is not None
+        sent = generator._load.sent
+
+        async def arrived() -> bool:
+            found = await connector.observations()
+            return sum(observation.datastream.startswith("load-") for observation in found) == sent
+
+        await eventually(arrived)
+        assert await connector.reasons() == []
+
+
+async def test_a_listener_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
+    port = free_port()
+    settings = GeneratorSettings(port=port, history_days=0.01)
+    generator, stop = Generator(settings, SystemClock(), tmp_path / "exercise"), asyncio.Event()
+    task = asyncio.create_task(generator.run(stop))
+    await asyncio.sleep(0.5)
+    assert not generator.history_done.is_set()
+    async with running(tmp_path, EmbeddedListener(port=port, anonymous=True)):
+        await asyncio.wait_for(generator.history_done.wait(), 30)
+        stop.set()
+        await task
+
+
+async def test_events_are_written_down_when_they_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impetus.exercise.events.FIRST_EARLIEST_S", 0.1)
+    monkeypatch.setattr("impetus.exercise.events.FIRST_LATEST_S", 0.2)
+    async with running(tmp_path, LISTENER, registry_refresh_s=0.5) as connector:
+        await registered(connector)
+        generator, stop, task = play(connector, tmp_path, history_days=0.01)
+        await eventually(lambda: len(list(generator.truth)) == 1)
+        stop.set()
+        await task
+        (planted,) = generator.truth
+        assert abs(planted.start - SystemClock().now()) < timedelta(minutes=1)
+
+
+async def test_a_quality_of_service_that_is_not_offered_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="quality of service 2"):
+        await run_generator(GeneratorSettings(qos=2), clock=SystemClock(), state=tmp_path)
