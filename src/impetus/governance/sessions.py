@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import secrets
@@ -18,7 +19,7 @@ from impetus.governance.passwords import Passwords
 from impetus.governance.principal import Principal, principal_of
 from impetus.governance.settings import AccessSettings
 from impetus.governance.throttle import ThrottleKind
-from impetus.model import SYSTEM_TENANT, Clock, NotAuthenticated, User
+from impetus.model import SYSTEM_TENANT, Clock, NotAuthenticated, Unavailable, User
 from impetus.store import SessionRecord, Store, Transaction, UserCredentials
 
 SECRET_BYTES: Final = 32
@@ -92,8 +93,10 @@ class Sessions:
         if now >= session.expires or now - session.used >= timedelta(seconds=self._settings.session.idle_s):
             raise refused
         if touch and abs((now - session.used).total_seconds()) >= TOUCH_S:
-            async with self._store.transaction() as transaction:
-                await transaction.sessions.touch(session.tenant, sha256, now)
+            # A full disk must not keep people from looking.
+            with contextlib.suppress(Unavailable):
+                async with self._store.transaction() as transaction:
+                    await transaction.sessions.touch(session.tenant, sha256, now)
         return principal_of(user).model_copy(update={"session": sha256, "csrf": session.csrf})
 
     async def log_out(self, principal: Principal) -> None:

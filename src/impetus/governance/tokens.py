@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -11,7 +12,7 @@ from impetus.governance import audit
 from impetus.governance.principal import Principal, principal_of
 from impetus.governance.roles import MACHINE_PERMISSIONS
 from impetus.governance.sessions import SECRET_BYTES, TOUCH_S, secret_hash
-from impetus.model import Clock, InvalidInput, NotAllowed, NotAuthenticated, Permission, new_id
+from impetus.model import Clock, InvalidInput, NotAllowed, NotAuthenticated, Permission, Unavailable, new_id
 from impetus.store import Store, TokenRecord
 
 PREFIX: Final = "imp_"
@@ -110,8 +111,10 @@ class Tokens:
             permissions = frozenset(token.scopes) & MACHINE_PERMISSIONS
             principal = Principal(tenant=token.tenant, permissions=permissions, machine=token.title)
         if touch and (token.used is None or abs((now - token.used).total_seconds()) >= TOUCH_S):
-            async with self._store.transaction() as transaction:
-                await transaction.tokens.touch(token.tenant, token.id, now)
+            # A full disk must not keep anybody from looking.
+            with contextlib.suppress(Unavailable):
+                async with self._store.transaction() as transaction:
+                    await transaction.tokens.touch(token.tenant, token.id, now)
         return principal.model_copy(update={"token": token.id})
 
     async def _create(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
-from impetus.governance import AccessSettings, Governance, LogInThrottled, PasswordSettings
+from impetus.governance import AccessSettings, Governance, LogInThrottled, PasswordSettings, installation_principal
 from impetus.governance.audit import verify
 from impetus.governance.sessions import secret_hash
 from impetus.governance.tests.conftest import PASSWORD, QUICK, House
-from impetus.model import SYSTEM_TENANT, NotAuthenticated, Role
+from impetus.model import SYSTEM_TENANT, ManualClock, NotAuthenticated, Role
+from impetus.store import open_store
 
 
 async def test_a_person_logs_in_and_out(house: House) -> None:
@@ -193,3 +196,22 @@ async def test_a_password_hash_with_older_settings_is_made_anew(house: House) ->
     assert found is not None
     assert "m=16,t=2" in found.password_hash
     await governance.sessions.log_in("anna", PASSWORD, address="192.0.2.1")
+
+
+async def test_people_may_still_look_while_nothing_can_be_written(tmp_path: Path, clock: ManualClock) -> None:
+    store = await open_store(f"sqlite:///{tmp_path}/full.sqlite", clock)
+    governance, root = Governance(store, clock, QUICK), installation_principal()
+    await governance.accounts.create_organisation(root, "police", "Police")
+    await governance.accounts.create_user(
+        root, "police", name="anna", full_name="Anna Berg", role=Role.OPERATOR, password=PASSWORD
+    )
+    log_in = await governance.sessions.log_in("anna", PASSWORD, address="192.0.2.1")
+    principal = await governance.sessions.authenticate(log_in.secret)
+    _, token = await governance.tokens.create_personal(principal, "Laptop")
+    # The connection that writes refuses to from now on, as it does on a full disk.
+    async with store._database.write() as connection:
+        await connection.execute(text("PRAGMA query_only=ON"))
+    clock.advance(3_600)
+    await governance.authenticate(session=log_in.secret)
+    await governance.authenticate(bearer=token)
+    await store.close()

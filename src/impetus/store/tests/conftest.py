@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,9 +35,11 @@ def empty_store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def shared_database(postgresql_server: str) -> str:
     """A PostgreSQL database that is made once, since making one takes much longer than emptying it."""
+    # Each folder of tests that uses this fixture gets a database of its own.
+    name = f"store_{secrets.token_hex(4)}"
     with psycopg.connect(postgresql_server.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute("CREATE DATABASE store_tests")
-    return postgresql_server.rsplit("/", 1)[0] + "/store_tests"
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return f"{postgresql_server.rsplit('/', 1)[0]}/{name}"
 
 
 @pytest.fixture(params=DATABASES)

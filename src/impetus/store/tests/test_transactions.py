@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -111,6 +112,44 @@ async def test_a_full_disk_is_told_and_all_goes_on_afterwards(tmp_path: Path, cl
     await keep_alerts()
     await store.readings.append("police", readings("sensor", 0, [1.0] * 50_000))
     assert len(await store.readings.latest("police")) == 1
+    await store.close()
+
+
+async def test_the_store_waits_for_the_disk_and_the_readings_need_not(tmp_path: Path, clock: ManualClock) -> None:
+    """What was acknowledged survives a power cut: no test can pull the plug, but SQLite can be asked."""
+    store = await open_store(f"sqlite:///{tmp_path}/store.sqlite", clock)
+    for database, expected in ((store._database, 2), (store._readings_database, 1)):
+        async with database.write() as connection:
+            assert await connection.scalar(text("PRAGMA synchronous")) == expected
+            assert await connection.scalar(text("PRAGMA journal_mode")) == "wal"
+            assert await connection.scalar(text("PRAGMA foreign_keys")) == 1
+    await store.close()
+
+
+async def test_a_server_that_throws_everybody_out_is_told_and_all_goes_on_afterwards(
+    shared_database: str, clock: ManualClock
+) -> None:
+    store = await open_store(shared_database, clock)
+    administration = shared_database.replace("+psycopg", "")
+
+    async def throw_out() -> None:
+        async with await psycopg.AsyncConnection.connect(administration, autocommit=True) as connection:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    decision = assessment()
+    with pytest.raises(Unavailable):  # noqa: PT012 - it happens in the middle
+        async with store.transaction() as transaction:
+            await transaction.assessments.add(decision)
+            await throw_out()
+            await transaction.assessments.find("police", decision.id)
+    async with store.transaction() as transaction:
+        assert await transaction.assessments.add(decision)
+    await throw_out()
+    async with store.view() as view:
+        assert await view.assessments.find("police", decision.id) == decision
     await store.close()
 
 
