@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-import hypothesis
 import pytest
 from pydantic import Field
 
@@ -86,17 +84,6 @@ def test_a_bad_tool_fails(check: conformance.Check, installed: InstalledTool, wo
         check(installed)
 
 
-@pytest.fixture
-def _no_shrinking() -> Iterator[None]:
-    """The smallest failing example is not asked for here, and takes long to find."""
-    before = hypothesis.settings.get_current_profile_name()
-    hypothesis.settings.register_profile("no-shrinking", phases=[hypothesis.Phase.generate])
-    hypothesis.settings.load_profile("no-shrinking")
-    yield
-    hypothesis.settings.load_profile(before)
-
-
-@pytest.mark.usefixtures("_no_shrinking")
 def test_a_fragile_tool_fails() -> None:
     with pytest.raises(ValueError, match="negative"):
         conformance.check_survives_malformed_observations(sample.installed(FragileTool))
