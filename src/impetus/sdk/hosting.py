@@ -67,8 +67,8 @@ class WorkerContext:
         self._log: FilteringBoundLogger = structlog.get_logger("tool").bind(tool=manifest.id, tenant=tenant)
         self._selection = InputSelection(manifest, ())
         self._refreshed_s: float | None = None
-        self.refused = ""
-        """Why an alert of the tool was refused; stays until the worker resets it, even if the tool goes on."""
+        self.refused: dict[str, str] = {}
+        """Why alerts of the tool were refused, by source; stays until the worker clears it, whatever the tool does."""
 
     @property
     def tenant(self) -> str:
@@ -100,7 +100,7 @@ class WorkerContext:
         try:
             check_alert(self._manifest, alert)
         except ConfigurationError as error:
-            self.refused = str(error)
+            self.refused[alert.source] = str(error)
             raise
         # One message for each revision, however often a tool derives it from readings that were delivered again.
         id = derived_id("alert", self._manifest.id, self._tenant, alert.id, str(alert.revision))

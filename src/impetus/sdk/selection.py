@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from impetus.model import Datastream, ObservationBatch
 from impetus.sdk.manifest import Manifest
@@ -43,3 +44,25 @@ class InputSelection:
             time_us=tuple(batch.time_us[row] for row in rows),
             value=tuple(batch.value[row] for row in rows),
         )
+
+
+def joined(batches: Sequence[ObservationBatch]) -> ObservationBatch:
+    """One batch with the readings of several, in order.
+
+    >>> one = ObservationBatch(datastreams=("a",), index=(0,), time_us=(1,), value=(1.0,))
+    >>> two = ObservationBatch(datastreams=("b", "a"), index=(1, 0), time_us=(2, 2), value=(2.0, 3.0))
+    >>> joined([one, two]).index
+    (0, 0, 1)
+    """
+    numbers: dict[str, int] = {}
+    index: list[int] = []
+    for batch in batches:
+        own = [numbers.setdefault(name, len(numbers)) for name in batch.datastreams]
+        index.extend(map(own.__getitem__, batch.index))
+    # What it is made of was checked; checking it again would take longer than joining it.
+    return ObservationBatch.model_construct(
+        datastreams=tuple(numbers),
+        index=tuple(index),
+        time_us=tuple(chain.from_iterable(batch.time_us for batch in batches)),
+        value=tuple(chain.from_iterable(batch.value for batch in batches)),
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 DEATHS_LIMIT = 3
 """After so many deaths of the process over the same message it is set aside."""
 
+_SEVERAL = "*"
 _RECORD_BYTES = 160
 """Longer than an identifier and a count."""
 
@@ -24,6 +25,8 @@ class Suspect:
         deaths, _, id = os.pread(self._file, _RECORD_BYTES, 0).decode("ascii", "replace").strip().partition(" ")
         self._id = id
         self._deaths = int(deaths) if deaths.isdecimal() else 0
+        self.has_died = self._deaths > 0
+        """Whether the process before this one died with messages in hand."""
 
     def deaths(self, id: str) -> int:
         """How often in a row the process died over this message."""
@@ -33,8 +36,12 @@ class Suspect:
         """This message is in hand now: if the process dies before `release`, it died over it."""
         self._write(f"{self.deaths(id) + 1} {id}")
 
+    def take_several(self) -> None:
+        """Several messages are in hand now. Which of them the process dies over shows when they go one by one."""
+        self._write(f"1 {_SEVERAL}")
+
     def release(self) -> None:
-        """No message is in hand."""
+        """Nothing is in hand."""
         self._write("")
 
     def forget(self) -> None:

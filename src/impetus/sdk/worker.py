@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +32,7 @@ from impetus.sdk.manifest import Manifest
 from impetus.sdk.outgoing import Outgoing
 from impetus.sdk.records import Records
 from impetus.sdk.registry import InstalledTool, load_tool
+from impetus.sdk.selection import joined
 from impetus.sdk.suspect import DEATHS_LIMIT, Suspect
 from impetus.sdk.tool import Tool, ToolSettings
 from impetus.store import Store
@@ -46,6 +48,10 @@ FAILURE_SHOWN_S = 60.0
 """A failure that is over, such as a message set aside, shows on the status board for this time."""
 ROUND_LIMIT = 100
 """Messages fetched at once."""
+TOGETHER_BYTES = 256 * 1024
+"""Messages of one organisation that waited together go to its tool as one batch, up to this size of theirs."""
+CAREFUL_MESSAGES = 2 * ROUND_LIMIT
+"""After the process died, so many messages go to the tool one by one: the one that it died over is among them."""
 ACKNOWLEDGE_AFTER_S = 1.0
 """A long round is acknowledged in parts, so that a shared consumer does not take it for dead."""
 WAIT_S = 0.5
@@ -106,6 +112,15 @@ def validate_settings(tool_type: type[Tool[Any]], id: str, settings: Mapping[str
         raise ConfigurationError(wrong, hint="mend the settings of the tool and start it again") from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a message holds for one organisation's tool, and that tool."""
+
+    tenant: str
+    hosted: HostedTool
+    batch: ObservationBatch
+
+
 class Worker:
     """Runs one tool: fetches, hands over, publishes what the tool emitted, and only then acknowledges."""
 
@@ -138,6 +153,7 @@ class Worker:
         self._spoilt: set[str] = set()
         """Organisations whose tool was interrupted: what it knows must not be kept."""
         self._suspect = Suspect(folder.with_suffix(".suspect"))
+        self._careful = CAREFUL_MESSAGES if self._suspect.has_died else 0
         self._call_began_s: float | None = None
         self._next_tick_s = 0.0
         self._next_tenants_s = 0.0
@@ -194,21 +210,21 @@ class Worker:
         """Handle messages in order and acknowledge them, once all that came of them is on disk."""
         done: list[Delivery] = []
         began_s = self._clock.monotonic_s()
-        for delivery in deliveries:
+        for portion in _portions(deliveries):
             if self._stopping:
                 break
             if self._outgoing.crowded:
                 await self._outgoing.flush()  # here and not in the tool, whose time is limited
-            reason = await self._handle_carefully(delivery.envelope)
-            if reason is None:
-                done.append(delivery)
-            else:
-                # An acknowledgement may stand for all before it, so those come first.
-                await self._acknowledge(subscription, done)
-                done = []
-                await self._set_aside(subscription, delivery, reason)
-            self._handled += 1
-            self._lag_s = max((self._clock.now() - delivery.envelope.time).total_seconds(), 0.0)
+            for delivery, reason in zip(portion, await self._handle_portion(portion), strict=True):
+                if reason is None:
+                    done.append(delivery)
+                else:
+                    # An acknowledgement may stand for all before it, so those come first.
+                    await self._acknowledge(subscription, done)
+                    done = []
+                    await self._set_aside(subscription, delivery, reason)
+            self._handled += len(portion)
+            self._lag_s = max((self._clock.now() - portion[-1].envelope.time).total_seconds(), 0.0)
             if self._clock.monotonic_s() - began_s > ACKNOWLEDGE_AFTER_S:
                 await self._acknowledge(subscription, done)
                 done = []
@@ -236,23 +252,51 @@ class Worker:
         self._show_failure(f"a message was set aside: {reason}")
         log.error("message set aside", tool=self._manifest.id, subject=delivery.envelope.subject, reason=reason)
 
+    async def _handle_portion(self, portion: Sequence[Delivery]) -> Sequence[str | None]:
+        """For each message None when it is dealt with, or why nobody could."""
+        if len(portion) == 1 or self._careful > 0:
+            self._careful = max(0, self._careful - len(portion))
+            return [await self._handle_carefully(delivery.envelope) for delivery in portion]
+        self._suspect.take_several()
+        try:
+            return await self._handle_together([delivery.envelope for delivery in portion])
+        finally:
+            self._suspect.release()
+
     async def _handle_carefully(self, envelope: Envelope) -> str | None:
-        """As `_handle`; a message that the process died over again and again is not tried any more."""
+        """One message; one that the process died over again and again is not tried any more."""
         deaths = self._suspect.deaths(envelope.id)
         if deaths >= DEATHS_LIMIT:
             self._suspect.forget()
             return f"the tool died or hung {deaths} times while it handled this message"
         self._suspect.take(envelope.id)
         try:
-            reason = await self._handle(envelope)
+            opened = await self._open(envelope)
+            reason = await self._observe(opened) if isinstance(opened, _Opened) else opened
         finally:
             self._suspect.release()
         if deaths:
             self._suspect.forget()
         return reason
 
-    async def _handle(self, envelope: Envelope) -> str | None:
-        """Give one message to its organisation's tool; None when it is dealt with, or why nobody could."""
+    async def _handle_together(self, envelopes: Sequence[Envelope]) -> Sequence[str | None]:
+        """Messages that waited together: a tool is called once for those of its organisation."""
+        reasons: list[str | None] = []
+        by_tenant: dict[str, dict[int, _Opened]] = {}
+        for number, envelope in enumerate(envelopes):
+            opened = await self._open(envelope)
+            if isinstance(opened, _Opened):
+                by_tenant.setdefault(opened.tenant, {})[number] = opened
+                reasons.append(None)
+            else:
+                reasons.append(opened)
+        for group in by_tenant.values():
+            for number, reason in zip(group, await self._observe_together(list(group.values())), strict=True):
+                reasons[number] = reason
+        return reasons
+
+    async def _open(self, envelope: Envelope) -> _Opened | str | None:
+        """What of one message is for its organisation's tool; None if nothing is, or why nobody can use it."""
         try:
             batch = envelope.open(ObservationBatch)
         except ValidationError as error:
@@ -265,11 +309,43 @@ class Worker:
         selected = await self._with_patience("store", lambda: hosted.context.select(batch))
         if selected is None or not len(selected):
             return None
-        return await self._observe(envelope.tenant, hosted, selected)
+        return _Opened(envelope.tenant, hosted, selected)
 
-    async def _observe(self, tenant: str, hosted: HostedTool, batch: ObservationBatch) -> str | None:
+    async def _observe_together(self, opened: Sequence[_Opened]) -> Sequence[str | None]:
+        """One call for several messages of one organisation; one by one where that fails, to find the one to blame."""
+        first = opened[0]
+        if len(opened) == 1:
+            return [await self._observe(first)]
+        context = first.hosted.context
+        context.refused.clear()
+        batch = joined([message.batch for message in opened])
+        failed = False
+        try:
+            await self._with_patience(
+                first.tenant, lambda: self._limited(first.tenant, first.hosted.tool.observe(batch))
+            )
+        except Exception as error:  # whatever a tool does, the worker goes on
+            failed = True
+            log.warning(
+                "observe failed", tool=self._manifest.id, tenant=first.tenant, together=len(opened), exc_info=error
+            )
+        reasons: list[str | None] = [None] * len(opened)
+        for source, refusal in context.refused.items():
+            # The message that the alert came from: the last one with that datastream.
+            number = max(
+                (n for n, each in enumerate(opened) if source in each.batch.datastreams), default=len(opened) - 1
+            )
+            reasons[number] = refusal
+        if failed:
+            for number, message in enumerate(opened):
+                reasons[number] = reasons[number] or await self._observe(message)
+        return reasons
+
+    async def _observe(self, opened: _Opened) -> str | None:
+        """Give one message to its organisation's tool; None when it is dealt with, or why the tool could not."""
         reason = ""
-        hosted.context.refused = ""
+        tenant, hosted, batch = opened.tenant, opened.hosted, opened.batch
+        hosted.context.refused.clear()
         for attempt in (1, 2):
             try:
                 await self._with_patience(tenant, lambda: self._limited(tenant, hosted.tool.observe(batch)))
@@ -281,7 +357,7 @@ class Worker:
                 reason = ""
             if hosted.context.refused:
                 # Trying again would not raise the alert, and the tool may take the readings for seen.
-                return hosted.context.refused
+                return "; ".join(hosted.context.refused.values())
             if not reason:
                 return None
         return reason
@@ -425,6 +501,20 @@ class Worker:
             await self._bus.publish([envelope])
         except Unavailable as error:
             log.warning("health not published", error=str(error))
+
+
+def _portions(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
+    """Deliveries in order, as many at a time as may go to the tools together."""
+    portion: list[Delivery] = []
+    size = 0
+    for delivery in deliveries:
+        if portion and size + len(delivery.envelope.data) > TOGETHER_BYTES:
+            yield portion
+            portion, size = [], 0
+        portion.append(delivery)
+        size += len(delivery.envelope.data)
+    if portion:
+        yield portion
 
 
 def _first_problem(error: ValidationError) -> str:

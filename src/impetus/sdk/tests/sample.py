@@ -117,11 +117,16 @@ class RecordingTool(HighTool):
 
     instances: ClassVar[dict[str, RecordingTool]] = {}
     ticks = 0
+    calls = 0
     stopped = False
 
     async def start(self) -> None:
         await super().start()
         self.instances[self.context.tenant] = self
+
+    async def observe(self, batch: ObservationBatch) -> None:
+        self.calls += 1
+        await super().observe(batch)
 
     async def tick(self) -> None:
         self.ticks += 1
@@ -157,11 +162,11 @@ class FailingTool(RecordingTool):
 class UnavailableTool(RecordingTool):
     """What it needs is away for the first three calls."""
 
-    calls: ClassVar[int] = 0
+    attempts: ClassVar[int] = 0
 
     async def observe(self, batch: ObservationBatch) -> None:
-        UnavailableTool.calls += 1
-        if UnavailableTool.calls <= 3:
+        UnavailableTool.attempts += 1
+        if UnavailableTool.attempts <= 3:
             raise Unavailable("the model server does not answer")
         await super().observe(batch)
 

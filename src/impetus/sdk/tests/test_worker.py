@@ -32,7 +32,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 def _fresh_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample.RecordingTool, "instances", {})
     monkeypatch.setattr(sample.FailingTool, "failures", 0)
-    monkeypatch.setattr(sample.UnavailableTool, "calls", 0)
+    monkeypatch.setattr(sample.UnavailableTool, "attempts", 0)
     monkeypatch.setattr(sample.NeverStartingTool, "broken", True)
 
 
@@ -62,6 +62,52 @@ async def test_observations_reach_the_tool_in_order_and_its_alerts_the_bus(rig: 
     envelope = (await rig.messages("alert"))[0]
     assert (envelope.subject, envelope.partition) == ("municipality.alert.sample", "mast-1:flow")
     assert rig.beats > 0
+
+
+async def test_messages_that_waited_together_reach_the_tool_in_one_call(rig: Rig) -> None:
+    """A call costs a tool far more than a reading does; at thousands of readings a second this decides."""
+    values = [float(value) for value in range(90)]
+    for value in values:
+        await rig.observe(value, datastream=f"mast-{value % 3:g}:flow")
+    await rig.observe(7.0, tenant="police")
+    async with rig.worker(sample.installed(sample.RecordingTool)):
+        await rig.settled()
+        assert (instance().calls, instance("police").calls) == (1, 1)
+        assert instance().seen == values
+        assert instance("police").seen == [7.0]
+    assert (await rig.health()).handled == 91
+
+
+async def test_messages_go_together_up_to_a_size(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "TOGETHER_BYTES", 300)
+    for value in range(6):
+        await rig.observe(float(value))
+    async with rig.worker(sample.installed(sample.RecordingTool)):
+        await rig.settled()
+        assert 1 < instance().calls < 6
+        assert instance().seen == [float(value) for value in range(6)]
+
+
+async def test_what_cannot_be_read_does_not_take_its_neighbours_along(rig: Rig) -> None:
+    batch = rig.batch([1.0])
+    envelope = Envelope.wrap(batch, kind="observation", tenant="municipality", origin="mqtt", time=rig.clock.now())
+    await rig.observe(0.0)
+    await rig.bus.publish([envelope.model_copy(update={"data": b"{"})])
+    await rig.observe(2.0)
+    async with rig.worker(sample.installed(sample.RecordingTool)):
+        await rig.settled()
+        assert (instance().seen, instance().calls) == ([0.0, 2.0], 1)
+    assert len(await rig.dead_letters()) == 1
+
+
+async def test_of_messages_that_went_together_the_one_to_blame_is_set_aside(rig: Rig) -> None:
+    for datastream, value in (("mast-1:flow", 1.0), ("mast-2:flow", 200.0), ("mast-3:flow", 3.0)):
+        await rig.observe(value, datastream=datastream)
+    async with rig.worker(sample.installed(sample.UndeclaredTool)):
+        await rig.settled()
+    (letter,) = await rig.dead_letters()
+    assert b"mast-2:flow" in letter.body
+    assert "detector 'undeclared' is not declared" in letter.reason
 
 
 async def test_the_worker_says_how_it_is(rig: Rig) -> None:
@@ -136,7 +182,8 @@ async def test_a_message_that_fails_twice_is_set_aside_and_the_rest_goes_on(rig:
         await rig.settled()
         assert instance().seen == [1.0, 2.0]
         await degraded(rig, "13 is unlucky")
-    assert sample.FailingTool.failures == 2
+    # Together with its neighbours, then twice alone.
+    assert sample.FailingTool.failures == 3
     (letter,) = await rig.dead_letters()
     assert letter.reason.startswith("ValueError: 13 is unlucky (sample.py:")
     assert (letter.origin, letter.subject) == ("tool-sample", "municipality.observation.mqtt")
@@ -180,7 +227,7 @@ async def test_a_message_waits_while_what_the_tool_needs_is_away(rig: Rig) -> No
         await rig.observe(1.0)
         await rig.settled()
         assert instance().seen == [1.0]
-    assert sample.UnavailableTool.calls == 4
+    assert sample.UnavailableTool.attempts == 4
     assert await rig.dead_letters() == []
 
 
