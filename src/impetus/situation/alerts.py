@@ -19,7 +19,7 @@ from impetus.situation.messages import validation_reason
 from impetus.situation.settings import SituationSettings
 from impetus.situation.views import ORIGIN, alert_envelope
 from impetus.store import Store
-from impetus.store.records import AlertArrival, AlertFilter, AlertOrder, AlertRecord, Page
+from impetus.store.records import AlertArrival, AlertFilter, AlertOrder, AlertRecord, Page, VersionConflict
 
 DURABLE = "situation-alerts"
 SUBJECTS = ("*.alert.>",)
@@ -78,6 +78,13 @@ class AlertService:
         machine, `InvalidInput` for a missing reason, and `Conflict` when the action is not possible or when somebody
         else decided since the version that the person saw.
         """
+        try:
+            return await self._decide(principal, id, decision)
+        except VersionConflict:
+            # Perhaps it was this very decision, sent twice at once, that was first: then the answer is the same.
+            return await self._decide(principal, id, decision)
+
+    async def _decide(self, principal: Principal, id: str, decision: AlertDecision) -> AlertDecided:
         person, person_name = deciding_person(principal)
         tenant = principal.tenant
         async with self._store.transaction() as transaction:

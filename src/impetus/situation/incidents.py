@@ -28,7 +28,7 @@ from impetus.situation.lifecycle import next_incident_state
 from impetus.situation.timeline import TimelineEntry, timeline
 from impetus.situation.views import alert_envelope, incident_envelope
 from impetus.store import Store, Transaction
-from impetus.store.records import AlertFilter, AlertOrder, AlertRecord, IncidentFilter, Page
+from impetus.store.records import AlertFilter, AlertOrder, AlertRecord, IncidentFilter, Page, VersionConflict
 
 ALERT_LIMIT = 500
 """Alerts that one incident may hold."""
@@ -67,6 +67,13 @@ class IncidentService:
         Raises `NotFound` for an unknown alert, and `Conflict` if one belongs to another incident, or if another
         incident has this id.
         """
+        try:
+            return await self._create(principal, new)
+        except VersionConflict:
+            # Somebody acted on one of the alerts at the same moment; now it is plain whether they can be joined.
+            return await self._create(principal, new)
+
+    async def _create(self, principal: Principal, new: NewIncident) -> Incident:
         person, person_name = deciding_person(principal)
         tenant = principal.tenant
         async with self._store.transaction() as transaction:
@@ -92,7 +99,8 @@ class IncidentService:
                 opened=act.now,
                 updated=act.now,
             )
-            await transaction.incidents.add(incident, handled_by=person_name)
+            if not await transaction.incidents.add(incident, handled_by=person_name):
+                raise Conflict("This incident is being opened at this moment.", hint="Look at the list of incidents.")
             envelopes = [await _move(act, record, incident.id, IncidentAction.JOIN, incident.id) for record in records]
             assessment = Assessment(
                 id=derived_id("opened", tenant, incident.id),
@@ -116,6 +124,13 @@ class IncidentService:
 
         The same decision again gives the same answer and changes nothing. Raises as `AlertService.decide` does.
         """
+        try:
+            return await self._decide(principal, id, decision)
+        except VersionConflict:
+            # Perhaps it was this very decision, sent twice at once, that was first: then the answer is the same.
+            return await self._decide(principal, id, decision)
+
+    async def _decide(self, principal: Principal, id: str, decision: IncidentDecision) -> IncidentDecided:
         person, person_name = deciding_person(principal)
         tenant = principal.tenant
         moves = decision.action in (IncidentAction.JOIN, IncidentAction.SEPARATE)
