@@ -86,7 +86,7 @@ async def running(situation: Situation) -> AsyncIterator[Situation]:
     await situation.readings.start()
     settings = situation.settings
     bus = situation.bus
-    relay = OutboxRelay(situation.store, bus.publish)
+    relay = OutboxRelay(situation.store, bus.publish, bus.set_aside)
     works: dict[str, Callable[[Progress], Awaitable[None]]] = {
         "alerts": lambda progress: consume(
             bus,

@@ -22,10 +22,12 @@ from impetus.store.alerts import AlertRepository
 from impetus.store.audit import AuditRepository
 from impetus.store.database import Database, parse_url
 from impetus.store.datastreams import DatastreamRepository
+from impetus.store.expectations import ExpectationStore
 from impetus.store.incidents import AssessmentRepository, IncidentRepository
 from impetus.store.migrations import READINGS, STORE, migrate
 from impetus.store.outbox import OutboxRepository
-from impetus.store.readings import ExpectationStore, ReadingStore, SeriesNumbers
+from impetus.store.readings import ReadingStore
+from impetus.store.series import SeriesNumbers
 
 
 class Transaction:

@@ -15,7 +15,8 @@ from sqlalchemy import text
 
 from impetus.model import AlertState, ManualClock, Unavailable
 from impetus.store import Store, Transaction, open_store
-from impetus.store.readings import ExpectationStore, ReadingStore
+from impetus.store.expectations import ExpectationStore
+from impetus.store.readings import ReadingStore
 from impetus.store.tests.conftest import NOW
 from impetus.store.tests.samples import alert, assessment, harm, readings
 
