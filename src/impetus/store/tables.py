@@ -147,6 +147,7 @@ alert = Table(
     Column("state", String(16), nullable=False),
     Column("version", Integer, nullable=False),
     Column("harm", Double, nullable=False),
+    Column("probability", Double, nullable=True),
     Column("received", Moment, nullable=False),
     Column("updated", Moment, nullable=False),
     Column("ended", Moment, nullable=True),
@@ -230,6 +231,36 @@ outbox = Table(
     # A position is never given twice, so that a late deletion cannot meet a new row.
     sqlite_autoincrement=True,
 )
+
+# --- Correlation (store/correlation.py) ---
+
+verdict = Table(
+    "verdict",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("alert", String(128), primary_key=True),
+    Column("tool", String(64), nullable=False),
+    Column("detector", String(64), nullable=False),
+    Column("source", String(128), nullable=False),
+    Column("confidence", Double, nullable=False),
+    Column("probability", Double, nullable=True),
+    Column("correct", Boolean, nullable=False),
+    Column("decided", Moment, nullable=False),
+    Index("ix_verdict_tenant_tool_decided", "tenant", "tool", "decided"),
+)
+"""What people found of each alert they settled: calibration is learnt from it, and drawn from it."""
+
+correlation_rules = Table(
+    "correlation_rules",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("updated", Moment, nullable=False),
+    Column("updated_by", FreeText, nullable=False),
+    Column("content", Text, nullable=False),
+)
+
+# --- End of correlation ---
 
 series = Table(
     "series",
