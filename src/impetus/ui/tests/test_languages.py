@@ -26,7 +26,7 @@ def test_every_text_is_translated_and_keeps_its_placeholders(language: str) -> N
         found = translated.get(message.id)
         assert found is not None, f"{language}: {message.id!r} is not in the catalogue; run impetus.ui.extraction"
         originals = [message.id] if isinstance(message.id, str) else list(message.id)
-        forms = [found.string] if isinstance(found.string, str) else list(found.string)
+        forms = [found.string] if isinstance(found.string, str) else list(found.string or ())
         assert len(forms) == len(originals), message.id
         for form, original in zip(forms, originals, strict=True):
             assert form, f"{language}: {original!r} has no translation"
