@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-HELPERS = {"reporting"}
+HELPERS = {"load", "reporting", "screens"}
 
 
 def machine() -> str:

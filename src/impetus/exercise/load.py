@@ -72,9 +72,11 @@ def connect_packet(client_id: str, name: str | None, password: str | None) -> by
     return b"\x10" + _length(len(body)) + body
 
 
-def publish_packet(topic: bytes, payload: bytes) -> bytes:
-    """PUBLISH of MQTT 3.1.1 with QoS 0."""
-    return b"\x30" + _length(2 + len(topic) + len(payload)) + len(topic).to_bytes(2, "big") + topic + payload
+def publish_packet(topic: bytes, payload: bytes, packet_id: int | None = None) -> bytes:
+    """PUBLISH of MQTT 3.1.1, with QoS 1 where a packet identifier is given, else with QoS 0."""
+    identifier = b"" if packet_id is None else packet_id.to_bytes(2, "big")
+    body = len(topic).to_bytes(2, "big") + topic + identifier + payload
+    return (b"\x30" if packet_id is None else b"\x32") + _length(len(body)) + body
 
 
 def _text(text: str) -> bytes:

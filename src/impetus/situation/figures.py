@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +16,8 @@ from impetus.store import OPEN_STATES, Store
 ACKNOWLEDGED_WITHIN = timedelta(hours=24)
 DECISIONS_LIMIT = 1_000
 CACHE_S = 10.0
+FRESH_S = 1.0
+"""Many pages ask at about the same moment; they share one count that is at most so old."""
 USUAL_INTERVAL_S = 100.0
 """Taken for a datastream that does not say how often it reads."""
 MISSED_READINGS = 3
@@ -52,10 +56,19 @@ class FigureService:
         self._store = store
         self._clock = clock
         self._readings = readings
+        self._counted: dict[str, tuple[float, Figures]] = {}
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._means: dict[str, tuple[float, float | None]] = {}
 
     async def of(self, tenant: str) -> Figures:
-        """The numbers of an organisation now."""
+        """The numbers of an organisation, at most `FRESH_S` old."""
+        async with self._turns[tenant]:
+            known = self._counted.get(tenant)
+            if known is None or self._clock.monotonic_s() - known[0] >= FRESH_S:
+                known = self._counted[tenant] = (self._clock.monotonic_s(), await self._count(tenant))
+        return known[1]
+
+    async def _count(self, tenant: str) -> Figures:
         async with self._store.view() as transaction:
             alerts = await transaction.alerts.counts(tenant)
             severities = await transaction.alerts.open_counts_by_severity(tenant)

@@ -36,12 +36,11 @@ class KeptFiles(StaticFiles):
 def mount_ui(app: FastAPI, services: Services) -> None:
     """Add all pages and their files to the application that already serves `/api/v1`.
 
-    The pages ask that interface for everything, so `services` is only what the application was built from.
+    The pages ask that interface for everything; of `services` they use the installed tools, which declare panels.
     Raises `ConfigurationError` if the browser libraries were not copied in.
     """
     _check_libraries(STATIC / "vendor")
-    site = Site(app, Renderer())
-    del services
+    site = Site(app, Renderer(), services.tools)
     static_path = site.renderer.static_path
 
     @app.get(static_path + "/messages/{language}.json", include_in_schema=False)

@@ -1,4 +1,4 @@
-"""What people send from the pages: log-in, language, and the forms that htmx sends and answers with a part of a page."""
+"""What people send from the pages: log-in, language, and the forms that htmx sends and a part of a page answers."""
 
 from __future__ import annotations
 

@@ -48,12 +48,16 @@ SECTIONS: Sequence[Section] = (
         _("System"),
         (
             Entry("tools", "/tools", _("Status"), "status", Permission.TOOLS_READ, "t"),
-            Entry(
-                "dead-letters", "/dead-letters", _("Dead letters"), "letter", Permission.DEAD_LETTERS_READ, "d"
-            ),
+            Entry("dead-letters", "/dead-letters", _("Dead letters"), "letter", Permission.DEAD_LETTERS_READ, "d"),
             Entry("audit", "/audit", _("Audit log"), "audit", Permission.AUDIT_READ, "a"),
-            Entry("administration", "/administration", _("Administration"), "administration",
-                  Permission.ADMINISTRATION, "m"),
+            Entry(
+                "administration",
+                "/administration",
+                _("Administration"),
+                "administration",
+                Permission.ADMINISTRATION,
+                "m",
+            ),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""The pages, each a template filled from the interface; what moves on them, their scripts fetch and follow themselves."""
+"""The pages, each a template filled from the interface; what moves on them, their scripts fetch and follow."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from impetus.model import Identifier, Permission, Slug
+from impetus.sdk.panel import load_panels
 from impetus.ui.client import ApiProblem
 from impetus.ui.navigation import first_page
-from impetus.ui.panels import panels_of, render_panels
+from impetus.ui.panels import render_panels
 from impetus.ui.session import Site, Visit, open_visit
 
 Handler = Callable[[Request], Coroutine[Any, Any, Visit]]
@@ -42,9 +43,11 @@ def router(site: Site) -> APIRouter:
 
     @pages.get("/sensors")
     async def sensors(visit: Visit = someone) -> Response:
-        return visit.page("pages/sensors.html", "sensors") if visit.may(
-            Permission.OBSERVATIONS_READ
-        ) else not_allowed(visit)
+        return (
+            visit.page("pages/sensors.html", "sensors")
+            if visit.may(Permission.OBSERVATIONS_READ)
+            else not_allowed(visit)
+        )
 
     @pages.get("/incidents")
     async def incidents(visit: Visit = someone) -> Response:
@@ -64,7 +67,8 @@ def router(site: Site) -> APIRouter:
     @pages.get("/tools/{id}")
     async def tool(id: Slug, visit: Visit = someone) -> Response:
         found = await visit.client.get(f"/tools/{id}")
-        widgets = await render_panels(panels_of(id), visit)
+        installed = site.tools.get(id)
+        widgets = await render_panels(load_panels(installed) if installed else (), visit)
         return visit.page("pages/tool.html", f"tool-{id}", tool=found, panels=widgets)
 
     @pages.get("/dead-letters")
@@ -115,4 +119,4 @@ async def _board(visit: Visit) -> dict[str, Any]:
     """What the status board shows: parts, tools, queues."""
     status = await visit.client.get("/status")
     installed = await visit.client.get("/tools")
-    return {"status": status, "tools": installed["items"]}
+    return {"board": status, "tools": installed["items"]}

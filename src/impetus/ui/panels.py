@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from statistics import fmean
 from typing import Any
 
-from impetus.sdk.panel import AnyWidget, Kpi, Panel, Table, load_panels
-from impetus.sdk.registry import load_tool
+from impetus.sdk.panel import AnyWidget, Kpi, Panel, Table
 from impetus.ui.client import ApiProblem
 from impetus.ui.session import Visit
 
@@ -29,12 +27,6 @@ class DrawnPanel:
 
     panel: Panel
     widgets: Sequence[DrawnWidget]
-
-
-@cache
-def panels_of(tool: str) -> Sequence[Panel]:
-    """The panels of an installed tool. Raises `NotFound` and `ConfigurationError`."""
-    return load_panels(load_tool(tool))
 
 
 async def render_panels(panels: Sequence[Panel], visit: Visit) -> Sequence[DrawnPanel]:
@@ -57,7 +49,9 @@ async def _draw(widget: AnyWidget, visit: Visit) -> DrawnWidget:
     if isinstance(widget, Kpi):
         return DrawnWidget(widget, reduced(field_of(content, widget.value), widget.reduce))
     rows = content.get("items", []) if isinstance(content, Mapping) else content
-    return DrawnWidget(widget, [[field_of(row, column.field) for column in widget.columns] for row in rows[: widget.limit]])
+    return DrawnWidget(
+        widget, [[field_of(row, column.field) for column in widget.columns] for row in rows[: widget.limit]]
+    )
 
 
 def field_of(content: Any, path: str) -> Any:

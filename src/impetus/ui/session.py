@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from impetus.model import Permission
+from impetus.sdk import InstalledTool
 from impetus.ui import languages, security
 from impetus.ui.client import ApiProblem, Client
 from impetus.ui.navigation import sections_for
@@ -29,6 +30,8 @@ class Site:
 
     app: FastAPI
     renderer: Renderer
+    tools: Mapping[str, InstalledTool]
+    """Installed tools by id: their panels are shown."""
     map_settings: Mapping[str, Any] | None = None
     """The interface's `/map/settings`, kept after the first page that asked: it does not change while we run."""
 

@@ -59,10 +59,12 @@ class House:
 
 
 @asynccontextmanager
-async def opened_house(folder: Path, settings: SituationSettings | None = None) -> AsyncIterator[House]:
+async def opened_house(
+    folder: Path, settings: SituationSettings | None = None, *, store_url: str | None = None
+) -> AsyncIterator[House]:
     """Municipality: olivia and omar (operators), sofia (supervisor), ada (administrator). Police: pia (operator)."""
     clock = SystemClock()
-    store = await open_store(f"sqlite:///{folder / 'store.sqlite'}", clock)
+    store = await open_store(store_url or f"sqlite:///{folder / 'store.sqlite'}", clock)
     bus = open_bus(folder / "bus.sqlite", clock)
     try:
         access = AccessSettings(password=PasswordSettings(memory_kib=8, passes=1))

@@ -96,14 +96,14 @@ async def test_the_id_of_a_decision_cannot_be_used_for_another_one(house: House)
         await alerts.decide(house.person("omar"), one.id, decision)
 
 
-async def test_two_people_at_once_never_overwrite_each_other(house: House) -> None:
+async def test_two_people_at_once_never_overwrite_each_other(any_house: House) -> None:
     alert = an_alert()
-    alerts = house.situation.alerts
+    alerts = any_house.situation.alerts
     await alerts.ingest("municipality", [alert])
     outcomes = await asyncio.gather(
-        alerts.decide(house.person("olivia"), alert.id, AlertDecision(action=AlertAction.CONFIRM, version=1)),
+        alerts.decide(any_house.person("olivia"), alert.id, AlertDecision(action=AlertAction.CONFIRM, version=1)),
         alerts.decide(
-            house.person("omar"), alert.id, AlertDecision(action=AlertAction.DISMISS, reason="a test", version=1)
+            any_house.person("omar"), alert.id, AlertDecision(action=AlertAction.DISMISS, reason="a test", version=1)
         ),
         return_exceptions=True,
     )

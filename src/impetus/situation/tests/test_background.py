@@ -101,12 +101,12 @@ async def test_what_is_too_old_is_removed_and_decisions_are_not(house: House) ->
     assert len(history) == 1
 
 
-async def test_the_same_decision_sent_twice_at_once_is_taken_once(house: House) -> None:
+async def test_the_same_decision_sent_twice_at_once_is_taken_once(any_house: House) -> None:
     alert = an_alert()
-    await house.situation.alerts.ingest("municipality", [alert])
+    await any_house.situation.alerts.ingest("municipality", [alert])
     decision = AlertDecision(action=AlertAction.CONFIRM, version=1)
     answers = await asyncio.gather(
-        *(house.situation.alerts.decide(house.person("olivia"), alert.id, decision) for _ in range(5))
+        *(any_house.situation.alerts.decide(any_house.person("olivia"), alert.id, decision) for _ in range(5))
     )
     assert all(answer == answers[0] for answer in answers)
     assert answers[0].alert.version == 2

@@ -7,7 +7,7 @@ import asyncio
 import orjson
 import pytest
 
-from impetus.model import Conflict, IncidentAction, IncidentState, InvalidInput, NotFound, Severity
+from impetus.model import Conflict, Incident, IncidentAction, IncidentState, InvalidInput, NotFound, Severity
 from impetus.situation.decisions import IncidentDecision, NewIncident
 from impetus.situation.tests.house import HOSTILE, House, an_alert
 from impetus.situation.timeline import EntryKind
@@ -56,15 +56,15 @@ async def test_an_alert_belongs_to_one_incident_at_a_time_and_moving_it_is_kept(
     assert [view["incident"] for view in views] == [None, first.id, None, second.id]
 
 
-async def test_two_people_at_once_never_overwrite_each_other(house: House) -> None:
-    incidents = house.situation.incidents
-    incident = await incidents.create(house.person("olivia"), NewIncident(title="one"))
+async def test_two_people_at_once_never_overwrite_each_other(any_house: House) -> None:
+    incidents = any_house.situation.incidents
+    incident = await incidents.create(any_house.person("olivia"), NewIncident(title="one"))
     outcomes = await asyncio.gather(
         incidents.decide(
-            house.person("olivia"), incident.id, IncidentDecision(action=IncidentAction.CONTAIN, version=1)
+            any_house.person("olivia"), incident.id, IncidentDecision(action=IncidentAction.CONTAIN, version=1)
         ),
         incidents.decide(
-            house.person("omar"), incident.id, IncidentDecision(action=IncidentAction.CLOSE, reason="no", version=1)
+            any_house.person("omar"), incident.id, IncidentDecision(action=IncidentAction.CLOSE, reason="no", version=1)
         ),
         return_exceptions=True,
     )
@@ -73,15 +73,15 @@ async def test_two_people_at_once_never_overwrite_each_other(house: House) -> No
     assert isinstance(lost[0], VersionConflict)
 
 
-async def test_the_same_alert_joined_to_two_incidents_at_once_ends_in_one(house: House) -> None:
+async def test_the_same_alert_joined_to_two_incidents_at_once_ends_in_one(any_house: House) -> None:
     alert = an_alert()
-    await house.situation.alerts.ingest("municipality", [alert])
-    incidents = house.situation.incidents
-    rooms = [await incidents.create(house.person("olivia"), NewIncident(title=title)) for title in "ab"]
+    await any_house.situation.alerts.ingest("municipality", [alert])
+    incidents = any_house.situation.incidents
+    rooms = [await incidents.create(any_house.person("olivia"), NewIncident(title=title)) for title in "ab"]
     outcomes = await asyncio.gather(
         *(
             incidents.decide(
-                house.person("omar"),
+                any_house.person("omar"),
                 room.id,
                 IncidentDecision(action=IncidentAction.JOIN, version=1, alert=alert.id),
             )
@@ -118,3 +118,17 @@ async def test_only_join_and_separate_are_about_an_alert(house: House) -> None:
     ):
         with pytest.raises(InvalidInput):
             await incidents.decide(olivia, incident.id, decision)
+
+
+async def test_the_same_incident_asked_for_twice_at_once_is_opened_once(any_house: House) -> None:
+    alert = an_alert()
+    await any_house.situation.alerts.ingest("municipality", [alert])
+    new = NewIncident(title="one", alerts=(alert.id,))
+    incidents = any_house.situation.incidents
+    opened = await asyncio.gather(
+        *(incidents.create(any_house.person("olivia"), new) for _ in range(5)), return_exceptions=True
+    )
+    assert all(one.id == new.id if isinstance(one, Incident) else isinstance(one, Conflict) for one in opened)
+    room = await incidents.get("municipality", new.id)
+    assert room.incident.alerts == (alert.id,)
+    assert len(room.timeline) == 3

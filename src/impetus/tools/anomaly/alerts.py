@@ -27,8 +27,10 @@ NETWORK = "network"
 LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.05, 0.97
 FEW_READINGS = 2_000
 """With fewer readings seen, an alert says that it knows the stream but shortly."""
-LONG_READINGS, LONG_S = 10, 300.0
+LONG_READINGS, LONG_S = 5, 120.0
 """An episode of so many unusual readings over so long a time weighs more."""
+FAR_WIDTHS = 2.0
+"""A value so many widths of the usual range outside of it weighs more."""
 NAMED_SENSORS = 5
 
 
@@ -37,6 +39,7 @@ class Frequencies:
     """What a rarity means: readings and real events a day in all, and from which rarity on one reading alerts."""
 
     readings_a_day: float
+    """Independent ones: see `Parameters.independent_s`."""
     events_a_day: float
     strong: float
 
@@ -47,10 +50,11 @@ class Frequencies:
         return float(round(min(max(share, LEAST_CONFIDENCE), MOST_CONFIDENCE), 3))
 
     def severity(self, episode: Episode) -> Severity:
-        """Minor, and one step more each for being ten times rarer than needed and for lasting."""
+        """Minor, and one step more each for being far outside of what is usual and for lasting."""
         lasting = episode.readings >= LONG_READINGS and episode.last_s - episode.onset_s >= LONG_S
-        steps = (episode.rarity >= self.strong + 1.0) + lasting
-        return (Severity.MINOR, Severity.MODERATE, Severity.SEVERE)[steps]
+        outside = max(episode.value - episode.high, episode.low - episode.value)
+        far = outside >= FAR_WIDTHS * max(episode.high - episode.low, 0.0) and episode.rarity >= self.strong
+        return (Severity.MINOR, Severity.MODERATE, Severity.SEVERE)[far + lasting]
 
 
 class AlertWriter:

@@ -92,7 +92,7 @@ class SeasonalBaseline(ArrayState):
     >>> baseline.grow(1)
     >>> for hour in range(24 * 14):
     ...     local_s, gap_s, value = np.array([hour * 3600.0]), np.array([3600.0]), np.array([10.0 + hour % 24])
-    ...     seen = baseline.update(slice(0, 1), local_s, gap_s, np.ones(1), value)
+    ...     seen = baseline.update(slice(0, 1), local_s, gap_s, np.ones(1), np.ones(1), value)
     >>> bool(abs(baseline.expect(slice(0, 1), np.array([336 * 3600.0]))[0][0] - 10.0) < 1)
     True
     """
@@ -139,11 +139,13 @@ class SeasonalBaseline(ArrayState):
         middle = level + self._mix(self.expert_error[rows], self._day(slots, visits), self._week(slots))
         return middle, self._spread(self.spread[rows], level, slots, visits)
 
-    def update(self, rows: Rows, local_s: Floats, gap_s: Floats, steps: Floats, value: Floats) -> Expectation:
+    def update(
+        self, rows: Rows, local_s: Floats, gap_s: Floats, steps: Floats, weight: Floats, value: Floats
+    ) -> Expectation:
         """The expectation of each reading by what came before it; then learn from it.
 
-        `gap_s` is the time since the stream's reading before (0 for the first), `steps` the same in usual intervals.
-        All arrays have the shape (rows,).
+        `gap_s` is the time since the stream's reading before (0 for the first), `steps` the same in usual intervals,
+        `weight` how much of an independent reading it is, up to 1. All arrays have the shape (rows,).
         """
         known = self._parameters
         slots = _slots(self._numbers(rows), local_s)
@@ -161,7 +163,7 @@ class SeasonalBaseline(ArrayState):
         last, covariance, variance = self.last[rows], self.covariance[rows], self.variance[rows]
         persistence = np.minimum(np.maximum(covariance / np.maximum(variance, TINY), 0.0), MOST_PERSISTENCE)
         # What the reading before says fades with the time since.
-        surprise = residual - persistence ** np.minimum(np.maximum(steps, 1.0), 100.0) * last
+        surprise = residual - persistence ** np.minimum(np.maximum(steps, 0.01), 100.0) * last
         surprise_whole = self.surprise_spread[rows]
         surprise_spread = surprise_whole * (spread / np.maximum(whole, TINY))
         surprise_spread = np.maximum(surprise_spread, TINY + FINEST * np.abs(level))
@@ -171,7 +173,7 @@ class SeasonalBaseline(ArrayState):
         young = count < 5
         limit = np.where(young, np.inf, known.clip * spread)
         surprise_limit = np.where(young, np.inf, 2.0 * known.clip * surprise_spread)
-        rate = 1.0 / np.minimum(count + 1.0, known.memory_readings)
+        rate = weight / np.minimum(count + weight, known.memory_readings)
         bounded = _bounded(residual, limit)
         size = np.minimum(np.abs(residual), 2.0 * limit) * TO_DEVIATION
         surprise_size = np.minimum(np.abs(surprise), surprise_limit) * TO_DEVIATION
@@ -189,9 +191,9 @@ class SeasonalBaseline(ArrayState):
         self.expert_error[rows] = expert_error + rate[:, None] * (errors - expert_error)
         self._learn_profiles(slots, visits, gap_s, _bounded(without_week, limit), size, without_week, limit)
 
-        pace = np.maximum(-np.expm1(-gap_s / known.level_time_s), 1.0 / (count + 1.0))
+        pace = np.maximum(-np.expm1(-gap_s / known.level_time_s), rate)
         self.level[rows] = level + np.where(first, 0.0, pace * bounded)
-        self.count[rows] = count + 1.0
+        self.count[rows] = count + weight
         return outcome
 
     def _learn_profiles(
@@ -205,8 +207,8 @@ class SeasonalBaseline(ArrayState):
         limit: Floats,
     ) -> None:
         # The weight of one reading in its slot is the share of the slot's time that it stands for.
-        weight = np.minimum(np.maximum(gap_s * (DAY_SLOTS / DAY_S), LEAST_WEIGHT), 1.0)
-        share = weight[:, None] * slots.share
+        part = np.minimum(np.maximum(gap_s * (DAY_SLOTS / DAY_S), LEAST_WEIGHT), 1.0)
+        share = part[:, None] * slots.share
         visits = visits + share
         pace = share / np.maximum(visits, TINY)
         day, day_spread = self.day.reshape(-1), self.day_spread.reshape(-1)
@@ -215,9 +217,9 @@ class SeasonalBaseline(ArrayState):
         self.day_visits.reshape(-1)[slots.day] = np.minimum(visits, self._parameters.profile_visits)
 
         week, week_visits = self.week.reshape(-1), self.week_visits.reshape(-1)
-        weight = np.minimum(np.maximum(gap_s / 3600.0, LEAST_WEIGHT), 1.0)
-        seen = week_visits[slots.week] + weight
-        week[slots.week] += weight / seen * _bounded(without_week - week[slots.week], limit)
+        part = np.minimum(np.maximum(gap_s / 3600.0, LEAST_WEIGHT), 1.0)
+        seen = week_visits[slots.week] + part
+        week[slots.week] += part / seen * _bounded(without_week - week[slots.week], limit)
         week_visits[slots.week] = np.minimum(seen, self._parameters.profile_visits)
 
     def _numbers(self, rows: Rows) -> Integers:

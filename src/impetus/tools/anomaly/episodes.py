@@ -35,6 +35,7 @@ class Episode:
     revision: int = -1
     """Of the newest alert that was sent for it; -1: none yet."""
     sent_rarity: float = 0.0
+    sent_severity: str = ""
     sent_s: float = 0.0
     ended_s: float | None = None
 

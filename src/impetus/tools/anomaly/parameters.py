@@ -17,6 +17,8 @@ class Parameters:
     """Time over which residuals are averaged to find what is small but lasts: an hour."""
     smooth_readings: float = 8.0
     """Readings that this average spans at least, for slow streams."""
+    independent_s: float = 60.0
+    """Readings closer than this count as parts of one: a minute of readings a second apart is no sixty witnesses."""
     memory_readings: float = 10_000.0
     """Readings that scales, tails and expert weights remember."""
     clip: float = 3.0

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from impetus.tools.anomaly.arrays import ArrayState, Booleans, Column, Floats, Rows
+from impetus.tools.anomaly.arrays import ArrayState, Booleans, Column, Floats, Integers, Rows
 
 ENOUGH_RUNS = 20.0
 MEMORY_RUNS = 2_000.0
+OTHER_PACE, OTHER_PACE_READINGS = 4.0, 5.0
+"""So many readings in a row that come so many times faster or slower: the stream is sampled otherwise than before."""
 ZERO_AGE_S = 3 * 86_400.0
 """Age of a stream from which on runs of zero are judged."""
 FADING = 0.999
@@ -32,7 +34,8 @@ class RepeatWatch(ArrayState):
     Runs of a value that repeats with probability p are geometric: n repeats are p**n likely. p is learnt for each
     stream, apart for zero and for other values (counts are zero all night), from runs that ended and were not called
     stuck; a run must also be clearly longer than the longest that ended. A value that never changed is not judged, and
-    zeros not before some nights were seen.
+    zeros not before some nights were seen. How often values repeat depends on how often they are read: when that
+    changes, runs are learnt anew.
 
     >>> import numpy as np
     >>> watch = RepeatWatch()
@@ -47,6 +50,9 @@ class RepeatWatch(ArrayState):
     run: Floats
     since_s: Floats
     first_s: Floats
+    time_s: Floats
+    gap_s: Floats
+    other_pace: Floats
     stuck: Booleans
     repeats: Floats
     runs: Floats
@@ -59,6 +65,9 @@ class RepeatWatch(ArrayState):
                 "run": Column(),
                 "since_s": Column(),
                 "first_s": Column((), np.nan),
+                "time_s": Column((), np.nan),
+                "gap_s": Column((), np.nan),
+                "other_pace": Column(),
                 "stuck": Column((), 0, np.bool_),
                 "repeats": Column((2,)),
                 "runs": Column((2,)),
@@ -71,6 +80,7 @@ class RepeatWatch(ArrayState):
     def update(self, rows: Rows, time_s: Floats, value: Floats) -> Repetition:
         """Judge readings by the runs before, then learn. All arrays have the shape (rows,)."""
         numbers = np.arange(self.streams)[rows]
+        self._notice_pace(rows, numbers, time_s)
         before = self.value[rows]
         same = value == before
         kind = 2 * numbers + (before != 0.0)
@@ -98,3 +108,21 @@ class RepeatWatch(ArrayState):
         self.value[rows], self.run[rows], self.since_s[rows], self.stuck[rows] = value, run, since, stuck
         self.first_s[rows] = first
         return Repetition(stuck, since, run, rarity)
+
+    def _notice_pace(self, rows: Rows, numbers: Integers, time_s: Floats) -> None:
+        """Forget the runs of streams that are sampled otherwise than before."""
+        gap, usual = time_s - self.time_s[rows], self.gap_s[rows]
+        self.time_s[rows] = time_s
+        with np.errstate(invalid="ignore"):
+            other = (gap > OTHER_PACE * usual) | (gap * OTHER_PACE < usual)
+        in_a_row = np.where(other, self.other_pace[rows] + 1.0, 0.0)
+        self.other_pace[rows] = in_a_row
+        new = (in_a_row >= OTHER_PACE_READINGS) | (np.isnan(usual) & ~np.isnan(gap))
+        if new.any():
+            at = numbers[new]
+            self.gap_s[at] = gap[new]
+            self.other_pace[at] = 0.0
+            for array in (self.repeats, self.runs, self.longest, self.run):
+                array[at] = 0.0
+            self.value[at] = np.nan
+            self.stuck[at] = False

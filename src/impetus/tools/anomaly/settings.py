@@ -24,7 +24,7 @@ class AnomalySettings(ToolSettings):
     """So many unusual readings among the last ones open an alert; one that is very unusual does so alone."""
     window_readings: Annotated[int, Field(title="Readings looked back on", ge=1, le=LONGEST_WINDOW)] = 5
     """An alert ends when none of so many last readings is unusual."""
-    cool_down_s: Annotated[float, Field(title="Cool-down in seconds", ge=0, le=86_400)] = 600.0
+    cool_down_s: Annotated[float, Field(title="Cool-down in seconds", ge=0, le=86_400)] = 300.0
     """After an alert's end, only something clearly rarer on the same stream raises another within this time."""
     alert_age_s: Annotated[float, Field(title="Oldest reading that alerts, in seconds", gt=0, le=86_400)] = 900.0
     """Older readings are learnt from and raise nothing."""
@@ -32,7 +32,7 @@ class AnomalySettings(ToolSettings):
     """Readings further in the future than this are set aside, and the status board says so."""
     silence_intervals: Annotated[float, Field(title="Intervals until silence", ge=2, le=1_000)] = 6.0
     """A sensor is silent after so many of its usual intervals without a reading."""
-    silence_least_s: Annotated[float, Field(title="Shortest silence in seconds", ge=1, le=86_400)] = 60.0
+    silence_least_s: Annotated[float, Field(title="Shortest silence in seconds", ge=1, le=86_400)] = 45.0
     """No sensor is called silent earlier."""
     silence_together: Annotated[int, Field(title="Sensors silent together", ge=2, le=10_000)] = 8
     """So many sensors that go silent together are one event of the network."""

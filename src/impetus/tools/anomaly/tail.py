@@ -30,7 +30,7 @@ class StreamingTail(ArrayState):
     >>> tail.grow(1)
     >>> random = np.random.default_rng(1)
     >>> for value in np.abs(random.normal(size=3000)):
-    ...     rarity = tail.update(slice(None), np.array([[value]]))
+    ...     rarity = tail.update(slice(None), np.array([[value]]), np.ones(1))
     >>> usual, rare = (float(tail.rarity(slice(None), np.array([[value]]))[0, 0]) for value in (1.0, 7.0))
     >>> usual < 1, rare > 4
     (True, True)
@@ -73,23 +73,28 @@ class StreamingTail(ArrayState):
         known: Floats = np.minimum(rarity, np.log10(self.count[rows] + 1.0) + self._extrapolation)
         return known
 
-    def update(self, rows: Rows, statistic: Floats) -> Floats:
-        """Rarity of each statistic by what came before it; then learn from it."""
+    def update(self, rows: Rows, statistic: Floats, weight: Floats) -> Floats:
+        """Rarity of each statistic by what came before it; then learn from it.
+
+        `weight`, of shape (rows,), is how much of an independent reading it is, up to 1: what exceeds the threshold in
+        a cluster counts about once (runs declustering: Smith & Weissman, J. R. Stat. Soc. B 56(3), 1994).
+        """
+        weight = weight[:, None]
         rarity = self.rarity(rows, statistic)
         threshold = self.threshold[rows]
         mean = self.mean[rows]
-        count = self.count[rows] + 1.0
+        count = self.count[rows] + weight
         above = statistic > threshold
         exceedances = np.where(
-            above, np.minimum(self.exceedances[rows] + 1.0, self._memory * self._share), self.exceedances[rows]
+            above, np.minimum(self.exceedances[rows] + weight, self._memory * self._share), self.exceedances[rows]
         )
-        rate = np.where(above, 1.0 / exceedances, 0.0)
+        rate = np.where(above, weight / exceedances, 0.0)
         excess = np.minimum(statistic - threshold, WINSOR * mean)
         self.mean[rows] = mean + rate * (excess - mean)
         second = self.second[rows]
         self.second[rows] = second + rate * (excess * excess - second)
         self.exceedances[rows] = exceedances
-        step = np.maximum(10.0 / (count + 20.0), 0.02)
+        step = weight * np.maximum(10.0 / (count + 20.0), 0.02)
         self.threshold[rows] = np.maximum(threshold + step * (above - self._share), 0.2)
         self.count[rows] = count
         return rarity

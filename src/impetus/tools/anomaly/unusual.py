@@ -14,7 +14,8 @@ from impetus.tools.anomaly.baseline import TO_DEVIATION, Expectation, SeasonalBa
 from impetus.tools.anomaly.parameters import PARAMETERS, Parameters
 from impetus.tools.anomaly.tail import StreamingTail
 
-FEATURES = ("jump up", "jump down", "high", "low", "high for long", "low for long")
+FEATURES = ("high", "low", "jump up", "jump down", "high for long", "low for long")
+"""Of two that are as rare, the first is named."""
 HIGH, LOW = FEATURES.index("high"), FEATURES.index("low")
 OUTLIER = 8.0
 """Spreads at which one reading's part in an average is cut."""
@@ -57,7 +58,7 @@ class UnusualDetector(ArrayState):
     ...         slice(0, 1), np.array([300.0 * number]), np.array([300.0]), np.ones(1), np.array([value])
     ...     )
     >>> bool(seen.rarity[0] > 4), FEATURES[seen.feature[0]], bool(16 < seen.low[0] < 19 < 21 < seen.high[0] < 24)
-    (True, 'jump up', True)
+    (True, 'high', True)
     """
 
     average: Floats
@@ -94,17 +95,19 @@ class UnusualDetector(ArrayState):
     def update(self, rows: Rows, local_s: Floats, gap_s: Floats, steps: Floats, value: Floats) -> Unusualness:
         """Score readings by what came before them; then learn from them.
 
-        `local_s` is the local time in seconds since 1970, `gap_s` the time since the stream's reading before (0 for the
+        `local_s` is local time in seconds since 1970, `gap_s` the time since the stream's reading before (0 for the
         first), `steps` the same in usual intervals. All arrays have the shape (rows,).
         """
         known = self.parameters
-        expectation = self.baseline.update(rows, local_s, gap_s, steps, value)
-        count = self.count[rows] + 1.0
-        statistics = self._statistics(rows, expectation, gap_s, count)
+        before = self.count[rows]
+        weight = np.where(before > 0, np.minimum(gap_s / known.independent_s, 1.0), 1.0)
+        count = before + weight
+        expectation = self.baseline.update(rows, local_s, gap_s, steps, weight, value)
+        statistics = self._statistics(rows, expectation, gap_s, weight / np.minimum(count, known.memory_readings))
         threshold = self.tail.threshold[rows]
         low = expectation.middle - expectation.spread * threshold[:, LOW]
         high = expectation.middle + expectation.spread * threshold[:, HIGH]
-        rarities = self.tail.update(rows, np.minimum(np.maximum(statistics, 0.0), LARGEST_STATISTIC))
+        rarities = self.tail.update(rows, np.minimum(np.maximum(statistics, 0.0), LARGEST_STATISTIC), weight)
         feature = rarities.argmax(axis=-1)
         rarity = np.where(count > known.warm_readings, rarities.max(axis=-1), 0.0)
         reported = self.reported[rows] * np.exp(-gap_s / known.habituation_s)
@@ -113,13 +116,15 @@ class UnusualDetector(ArrayState):
         self.count[rows] = count
         return Unusualness(expectation, low, high, rarity, novelty, feature)
 
-    def _statistics(self, rows: Rows, expectation: Expectation, gap_s: Floats, count: Floats) -> Floats:
-        """The statistics in the order of `FEATURES`, about one in size when all is usual; shape (rows, features)."""
+    def _statistics(self, rows: Rows, expectation: Expectation, gap_s: Floats, rate: Floats) -> Floats:
+        """The statistics in the order of `FEATURES`, about one in size when all is usual; shape (rows, features).
+
+        `rate` is the share of this reading in what is known.
+        """
         known = self.parameters
         residual, surprise = expectation.residual, expectation.surprise
-        rate = 1.0 / np.minimum(count, known.memory_readings)
         pace = np.minimum(-np.expm1(-gap_s / known.smooth_time_s), 1.0 / known.smooth_readings)
-        pace = np.maximum(pace, 1.0 / count)
+        pace = np.maximum(pace, rate)
 
         average = self.average[rows]
         average = average + pace * (np.minimum(np.maximum(residual, -OUTLIER), OUTLIER) - average)
@@ -129,7 +134,7 @@ class UnusualDetector(ArrayState):
         self.average_spread[rows] += rate * (_bounded_size(average, spread) - self.average_spread[rows])
 
         statistics = np.empty((len(residual), len(FEATURES)))
-        for place, statistic in enumerate((surprise, residual, lasting)):
+        for place, statistic in enumerate((residual, surprise, lasting)):
             statistics[:, 2 * place] = statistic
             statistics[:, 2 * place + 1] = -statistic
         return statistics

@@ -162,9 +162,11 @@ class AnomalyTool(Tool[AnomalySettings]):
         )
         if episode is None:
             return
+        severity = self._frequencies.severity(episode)
         # What began in old readings and goes on is told with its first fresh reading.
-        due = change != "none" or (episode.revision < 0 and reading.rarity >= self._rules.weak)
-        self._keep(key, episode, tell=fresh and due)
+        untold = episode.revision < 0 and reading.rarity >= self._rules.weak
+        due = change != "none" or untold or (episode.revision >= 0 and severity != episode.sent_severity)
+        self._keep(key, replace(episode, sent_severity=str(severity)) if due else episode, tell=fresh and due)
 
     def _judge_faults(self, row: Integers, time_s: Floats, value: Floats, scored: Scored, fresh: Booleans) -> None:
         """Stuck and impossible: open where they are and no episode is, end where they are no more."""
@@ -336,7 +338,8 @@ class AnomalyTool(Tool[AnomalySettings]):
             self._registered[int(row)] = datastream
             self._monitor.set_limits(int(row), datastream.lowest, datastream.highest)
         interval_s = self._interval_s()
-        readings_a_day = float(np.sum(86_400.0 / interval_s)) if len(interval_s) else 1.0
+        independent_s = np.maximum(interval_s, self._monitor.parameters.independent_s)
+        readings_a_day = max(float(np.sum(86_400.0 / independent_s)), 1.0)
         self._rules = self._make_rules(readings_a_day)
         self._frequencies = Frequencies(readings_a_day, self.settings.events_a_day, self._rules.strong)
 
@@ -368,7 +371,11 @@ class AnomalyTool(Tool[AnomalySettings]):
     def _silence_limit_s(self) -> Floats:
         learnt = self._monitor.interval
         usual = np.maximum(self.settings.silence_intervals * self._interval_s(), self.settings.silence_least_s)
-        return np.where(learnt.count >= LEARNT_GAPS, np.maximum(usual, 2.0 * learnt.long_s), usual)
+        declared = np.zeros(len(usual), dtype=np.bool_)
+        for row, datastream in self._registered.items():
+            declared[row] = datastream.interval_s is not None
+        learnable = (learnt.count >= LEARNT_GAPS) & ~declared
+        return np.where(learnable, np.maximum(usual, 2.0 * learnt.long_s), usual)
 
     def _offset_s(self, time_s: Floats) -> Floats:
         """What local time is ahead of UTC at each moment; asked once a quarter of an hour, as it changes on those."""

@@ -8,7 +8,7 @@ import { SENSOR_STATES, SEVERITIES, SEVERITY_RANK } from "./palette.js";
 import { PointsLayer } from "./points.js";
 
 const LARGE_MARKS_FROM = 15;
-const OPEN = new Set(["new", "acknowledged", "escalated"]);
+const LONGEST_WAIT = 2500;
 const SENSOR_RANK = { ok: 0, unknown: 1, stuck: 2, silent: 3, anomalous: 4 };
 
 /** Where a place is, as Leaflet wants it; null if it has none. */
@@ -24,6 +24,7 @@ export function latitudeLongitude(place) {
 export class AlertMap extends EventTarget {
   #hidden = new Set();
   #chosen = { alert: null, sensor: null };
+  #states = new Set(["new", "acknowledged", "escalated"]);
   #frame;
   #count;
 
@@ -36,7 +37,10 @@ export class AlertMap extends EventTarget {
 
   async start(described) {
     const { L } = window;
-    const map = await cityMap(find("[data-map]", this.#frame), described);
+    const place = find("[data-map]", this.#frame);
+    place.classList.add("waiting"); // until `ready`: then nothing jumps when the data arrive
+    setTimeout(() => place.classList.remove("waiting"), LONGEST_WAIT);
+    const map = await cityMap(place, described);
     this.map = map;
     map.createPane("sensors").style.zIndex = 420;
     map.createPane("alerts").style.zIndex = 430;
@@ -45,7 +49,7 @@ export class AlertMap extends EventTarget {
       { pane: "sensors", order: (a, b) => SENSOR_RANK[a.state] - SENSOR_RANK[b.state], above: () => this.#above("sensor") },
     ).addTo(map);
     this.alerts = new PointsLayer(
-      (point) => (this.#hidden.has(point.severity) || !OPEN.has(point.state) ? null : markOfAlert(point.severity, point.state !== "new")),
+      (point) => (this.#hidden.has(point.severity) || !this.#states.has(point.state) ? null : markOfAlert(point.severity, point.state !== "new")),
       { pane: "alerts", order: (a, b) => SEVERITY_RANK[b.severity] - SEVERITY_RANK[a.severity], above: () => this.#above("alert") },
     ).addTo(map);
     this.#tip = L.tooltip({ direction: "top", offset: [0, -10], opacity: 1 });
@@ -61,7 +65,7 @@ export class AlertMap extends EventTarget {
 
   /** Show alerts even when they are decided (an incident room does). */
   showAll() {
-    OPEN.add("confirmed"); OPEN.add("dismissed");
+    for (const state of ["confirmed", "dismissed"]) this.#states.add(state);
   }
 
   putSensor(sensor) {
@@ -97,14 +101,20 @@ export class AlertMap extends EventTarget {
   reveal(place, { zoom = null } = {}) {
     const at = latitudeLongitude(place);
     if (!at) return;
-    const inner = this.map.getBounds().pad(-0.12);
     if (zoom !== null && this.map.getZoom() < zoom) this.map.setView(at, zoom);
-    else if (!inner.contains(at)) this.map.panTo(at);
+    else this.map.panInside(at, { padding: [60, 70] });
   }
 
-  fit() {
-    const places = [...this.alerts.values()].map((point) => point.at);
-    if (places.length) this.map.fitBounds(places, { padding: [50, 50], maxZoom: 16, animate: false });
+  /** Show all points of a kind at once, as near as that allows. */
+  fit(points = this.alerts) {
+    const places = [...points.values()].map((point) => point.at);
+    if (places.length) this.map.fitBounds(places, { padding: [34, 46], maxZoom: 16, animate: false });
+    this.ready();
+  }
+
+  /** The first data are there. */
+  ready() {
+    find("[data-map]", this.#frame).classList.remove("waiting");
   }
 
   #above(kind) {
@@ -149,9 +159,15 @@ export class AlertMap extends EventTarget {
   #countUp() {
     const severities = Object.fromEntries(SEVERITIES.map((name) => [name, 0]));
     const states = Object.fromEntries(SENSOR_STATES.map((name) => [name, 0]));
-    for (const point of this.alerts.values()) if (OPEN.has(point.state)) severities[point.severity] += 1;
+    for (const point of this.alerts.values()) if (this.#states.has(point.state)) severities[point.severity] += 1;
     for (const point of this.sensors.values()) states[point.state] += 1;
-    for (const [name, count] of Object.entries(severities)) setText(find(`[data-severity="${name}"] [data-count]`, this.#frame), whole(count));
-    for (const [name, count] of Object.entries(states)) setText(find(`[data-sensor="${name}"] [data-count]`, this.#frame), whole(count));
+    for (const [name, count] of Object.entries(severities)) this.#showCount(find(`[data-severity="${name}"]`, this.#frame), name, count);
+    for (const [name, count] of Object.entries(states)) this.#showCount(find(`[data-sensor="${name}"]`, this.#frame), name, count);
+  }
+
+  #showCount(button, name, count) {
+    if (!button) return;
+    setText(find("[data-count]", button), whole(count));
+    button.hidden = count === 0 && name.toLowerCase() === "unknown";
   }
 }

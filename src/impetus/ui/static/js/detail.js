@@ -161,7 +161,7 @@ export class AlertDetail extends EventTarget {
     const incident = this.#slot("incident");
     incident.href = `/incidents/${encodeURIComponent(alert.incident ?? "")}`;
     setText(incident, t("Open the incident room"));
-    setText(this.#slot("description"), alert.description || t("The tool gave no further words."));
+    setText(this.#slot("description"), alert.description || reasons(alert));
     setText(this.#slot("instruction"), alert.instruction);
     this.#slot("factors").replaceChildren(...alert.explanation.map(factor));
     find("[data-evidence]", this.panel).hidden = !alert.evidence.length;
@@ -216,6 +216,14 @@ export class AlertDetail extends EventTarget {
     this.#chart = null;
     for (const part of findAll(".detail-body, .decide", this.panel)) part.remove();
   }
+}
+
+/** The first reason in words, for a tool that wrote no description. */
+function reasons(alert) {
+  const [reason] = alert.explanation;
+  if (!reason) return t("The tool gave no further words.");
+  const read = reason.observed && reason.expected ? t("Observed {observed}; expected {expected}.", reason) : `${reason.name}.`;
+  return `${read} ${reason.text}`;
 }
 
 function factor(reason) {

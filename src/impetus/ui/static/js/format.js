@@ -31,11 +31,11 @@ export function shortDay(moment) {
   return day.format(milliseconds(moment));
 }
 
-/** The time of day; with the day before it when that is not today. */
+/** The time of day; with the day before it, and without seconds, when that is not today. */
 export function momentText(moment) {
   const value = milliseconds(moment);
   const today = isoDay.format(value) === isoDay.format(Date.now());
-  return today ? clock.format(value) : `${day.format(value)} ${clock.format(value)}`;
+  return today ? clock.format(value) : `${day.format(value)} ${minutes.format(value)}`;
 }
 
 /** How long ago, in words. */
@@ -88,11 +88,11 @@ export function word(name) {
 }
 
 const PROPERTIES = {
-  "traffic-flow": () => t("Traffic flow"), "sound-level": () => t("Sound level"), "people-count": () => t("People count"),
-  "pm2-5": () => t("Fine dust (PM2.5)"), pm10: () => t("Dust (PM10)"), temperature: () => t("Temperature"),
-  "air-temperature": () => t("Air temperature"), "water-level": () => t("Water level"), no2: () => t("Nitrogen dioxide"),
-  "wind-speed": () => t("Wind speed"), "bike-flow": () => t("Bicycle flow"), humidity: () => t("Humidity"),
-  "parking-occupancy": () => t("Parking occupancy"), "power-load": () => t("Power load"),
+  "traffic-flow": () => t("Traffic flow"), "traffic-speed": () => t("Traffic speed"), "bicycle-flow": () => t("Bicycle flow"),
+  "people-count": () => t("People count"), "sound-level": () => t("Sound level"), "pm2-5": () => t("Fine dust (PM2.5)"),
+  pm10: () => t("Dust (PM10)"), no2: () => t("Nitrogen dioxide"), "parking-free": () => t("Free parking places"),
+  "water-level": () => t("Water level"), "power-load": () => t("Power load"), "wind-speed": () => t("Wind speed"),
+  "air-temperature": () => t("Air temperature"), humidity: () => t("Humidity"),
 };
 
 /** What a datastream measures, in words. */

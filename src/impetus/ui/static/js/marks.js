@@ -93,9 +93,9 @@ export function markOfAlert(severity, handled) {
 
 /** The ring around what is chosen. */
 export const CHOSEN = stamp(64, (pen) => {
-  pen.lineWidth = 2;
   pen.strokeStyle = "#ffffff";
-  pen.beginPath(); pen.arc(0, 0, 16, 0, Math.PI * 2); pen.stroke();
-  pen.globalAlpha = 0.3; pen.lineWidth = 6;
-  pen.beginPath(); pen.arc(0, 0, 20, 0, Math.PI * 2); pen.stroke();
+  pen.lineWidth = 1.8;
+  pen.beginPath(); pen.arc(0, 0, 15, 0, Math.PI * 2); pen.stroke();
+  pen.globalAlpha = 0.22; pen.lineWidth = 4;
+  pen.beginPath(); pen.arc(0, 0, 19, 0, Math.PI * 2); pen.stroke();
 });

@@ -1,7 +1,7 @@
 // The alert queue: what waits for a person, worst first. What arrives never moves what the person is looking at.
 
 import { choice, find, findAll, setText, settled } from "./dom.js";
-import { clockTime, whole, word } from "./format.js";
+import { clockTime, minuteTime, whole, word } from "./format.js";
 import { cell, dense, makeGrid, textCell } from "./grid.js";
 import { t, tn } from "./i18n.js";
 import { SEVERITY_RANK } from "./palette.js";
@@ -115,16 +115,16 @@ export class AlertQueue extends EventTarget {
       || (a.received < b.received ? -1 : a.received > b.received ? 1 : 0) || (a.id < b.id ? -1 : 1);
     return {
       columnDefs: [
-        { headerName: t("Severity"), width: dense ? 80 : 88, cellRenderer: cell((shown, alert) => {
+        { headerName: t("Severity"), width: dense ? 80 : 86, cellRenderer: cell((shown, alert) => {
           shown.className = "severity";
           shown.dataset.severity = alert.severity;
           shown.textContent = word(alert.severity);
         }) },
-        { headerName: t("Time"), width: dense ? 66 : 74, cellRenderer: textCell((alert) => clockTime(alert.received), "mono muted") },
+        { headerName: t("Time"), width: dense ? 50 : 74, cellRenderer: textCell((alert) => (dense ? minuteTime : clockTime)(alert.received), "mono muted") },
         { headerName: t("Alert"), flex: 2.1, minWidth: 96, cellRenderer: textCell((alert) => alert.headline, "clip strong-text") },
-        { headerName: t("Place"), flex: 1, minWidth: 62, cellRenderer: textCell((alert) => alert.place?.name ?? "–") },
-        { headerName: t("P"), headerTooltip: t("Probability"), width: dense ? 40 : 46, cellRenderer: textCell((alert) => alert.confidence.toFixed(2), "mono muted") },
-        { headerName: t("Status"), width: dense ? 96 : 110, cellRenderer: cell((shown, alert) => {
+        { headerName: t("Place"), flex: 1, minWidth: 62, hide: dense, cellRenderer: textCell((alert) => alert.place?.name ?? "–") },
+        { headerName: t("P"), headerTooltip: t("Probability"), width: dense ? 40 : 45, cellRenderer: textCell((alert) => alert.confidence.toFixed(2), "mono muted") },
+        { headerName: t("Status"), width: dense ? 98 : 112, cellRenderer: cell((shown, alert) => {
           shown.className = "state";
           shown.dataset.state = alert.state;
           shown.textContent = word(alert.state);

@@ -23,6 +23,7 @@ export class SeriesChart {
   #unit = "";
   #mini;
   #last = 0;
+  #shown = false;
 
   /** `mini` draws without axes' names and legend, for a small place. */
   constructor(place, { mini = false } = {}) {
@@ -34,6 +35,7 @@ export class SeriesChart {
 
   /** Everything afresh: columns of the interface, alerts to mark, the span in milliseconds. */
   show({ observations, expectations, alerts = [], unit: code, since, until }) {
+    this.#shown = true;
     this.#unit = code;
     this.#span = [since, until];
     this.#observed = pairs(observations.time, observations.value);
@@ -46,7 +48,7 @@ export class SeriesChart {
 
   /** One more reading at the right end; the window moves on with it. */
   append(time, reading) {
-    if (time <= this.#last) return;
+    if (!this.#shown || time <= this.#last) return;
     this.#last = time;
     this.#observed.push([time, reading]);
     const width = this.#span[1] - this.#span[0];
@@ -55,7 +57,7 @@ export class SeriesChart {
     this.chart.setOption({
       xAxis: { min: this.#span[0], max: this.#span[1] },
       series: [{ id: "observed", data: this.#observed }, { id: "now", data: [this.#observed.at(-1)] }],
-    }, { lazyUpdate: true });
+    });
   }
 
   dispose() {
@@ -74,7 +76,8 @@ export class SeriesChart {
   #marks(alerts) {
     return alerts.filter((alert) => Date.parse(alert.onset) >= this.#span[0]).map((alert) => {
       const time = Date.parse(alert.onset);
-      return { value: [time, this.#nearest(time)], itemStyle: { color: SEVERITY_COLOUR[alert.severity] }, severity: alert.severity, headline: alert.headline };
+      const late = time > this.#span[1] - 0.12 * (this.#span[1] - this.#span[0]);
+      return { value: [time, this.#nearest(time)], label: { position: late ? "left" : "top" }, itemStyle: { color: SEVERITY_COLOUR[alert.severity] }, severity: alert.severity, headline: alert.headline };
     }).filter((mark) => mark.value[1] !== null);
   }
 

@@ -9,7 +9,7 @@ import { SENSOR_COLOUR, colour } from "./palette.js";
 const SPAN = 30 * 60_000;
 const ROWS = 12;
 const RATIO = Math.max(1, window.devicePixelRatio || 1);
-const WIDTH = 92;
+const WIDTH = 76;
 const HEIGHT = 26;
 
 export class Sparks {
@@ -52,7 +52,7 @@ export class Sparks {
   #add(sensor) {
     const canvas = element("canvas", { width: WIDTH * RATIO, height: HEIGHT * RATIO, "aria-hidden": "true" });
     const reading = document.createTextNode(sensor.latest ? value(sensor.latest.value) : "–");
-    const name = element("b", { class: "clip" }, sensor.name);
+    const name = element("b", { class: "clip", title: sensor.name }, sensor.place?.name ?? sensor.name);
     const under = element("small", { class: "clip" });
     const button = element("button", { type: "button", class: "spark", onclick: () => this.#chosen(sensor.id) },
       element("span", { class: "clip" }, name, under), canvas,
@@ -72,7 +72,7 @@ export class Sparks {
   #describe(sensor) {
     const row = this.#rows.get(sensor.id);
     row.state = sensor.state;
-    setText(row.under, `${word(sensor.state)} · ${property(sensor.observed_property)}`);
+    setText(row.under, `${property(sensor.observed_property)} · ${word(sensor.state)}`);
     this.#draw(row);
   }
 

@@ -21,7 +21,7 @@ let timeline = [];
 let actions = null;
 let fitted = false;
 
-const NAMES = { open: () => t("Open"), contain: () => t("Contain"), close: () => t("Close"), reopen: () => t("Reopen"), review: () => t("Review") };
+const NAMES = { open: () => t("Open it"), contain: () => t("Contain"), close: () => t("Close"), reopen: () => t("Reopen"), review: () => t("Review") };
 const POSSIBLE = { candidate: ["open", "close"], open: ["contain", "close"], contained: ["close", "reopen"], closed: ["review", "reopen"], reviewed: ["reopen"] };
 const THREATS = { specific: () => t("specific"), evolving: () => t("evolving"), undetermined: () => t("undetermined") };
 
@@ -83,7 +83,7 @@ function showAlerts() {
     element("td", {}, may("incidents:decide") ? element("button", { type: "button", class: "button small quiet icon-only", "aria-label": t("Take the alert out of the incident"), title: t("Take the alert out of the incident"), onclick: () => separate(alert) }, icon("close")) : null))));
   map.clearAlerts();
   for (const alert of shown) map.putAlert(alert);
-  if (!fitted && shown.length) { fitted = true; map.fit(); }
+  if (!fitted) { fitted = true; map.fit(); }
 }
 
 async function separate(alert) {

@@ -30,6 +30,7 @@ let chart = null;
 let chosenSensor = null;
 let hours = 6;
 let decidedLoaded = false;
+let fitted = false;
 
 function takeAlert(alert) {
   queue.apply(alert);
@@ -83,6 +84,10 @@ async function loadSensors() {
   });
   setText(find("[data-map-sensors]"), tn("{n} sensor", "{n} sensors", sensors.size));
   sparks.rank(sensors);
+  if (!fitted) {
+    fitted = true;
+    map.fit(map.sensors);
+  }
 }
 
 // Only the server knows how a sensor is doing: ask for those that alerts came from.
@@ -126,6 +131,7 @@ const shownDecisions = new Set();
 
 function addDecision(decision, { last = false } = {}) {
   if (shownDecisions.has(decision.id)) return;
+  find("#decisions-empty").hidden = true;
   shownDecisions.add(decision.id);
   const list = find("#decisions");
   const alert = queue.alerts.get(decision.subject);
@@ -142,6 +148,7 @@ async function loadDecisions() {
   shownDecisions.clear();
   list.replaceChildren();
   for (const decision of page.items) addDecision(decision, { last: true });
+  find("#decisions-empty").hidden = page.items.length > 0;
 }
 
 function wire() {

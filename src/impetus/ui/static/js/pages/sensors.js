@@ -36,7 +36,7 @@ const grid = makeGrid(find("#sensor-grid"), {
     }) },
     { headerName: t("Sensor"), flex: 2, minWidth: 130, sortable: true, valueGetter: (row) => row.data.name, cellRenderer: textCell((sensor) => sensor.name, "clip strong-text") },
     { headerName: t("Measures"), flex: 1.2, minWidth: 90, sortable: true, valueGetter: (row) => property(row.data.observed_property), cellRenderer: textCell((sensor) => property(sensor.observed_property)) },
-    { headerName: t("Newest"), width: 118, cellRenderer: cell((shown, sensor) => {
+    { headerName: t("Newest"), width: 118, headerClass: "right", cellRenderer: cell((shown, sensor) => {
       shown.className = "newest";
       const reading = sensor.latest ? value(sensor.latest.value) : "–";
       shown.replaceChildren(element("b", { class: "mono" }, reading), element("small", { class: "faint" }, unit(sensor.unit)));
@@ -164,6 +164,7 @@ async function start() {
   wire();
   await map.start((words) => setText(find("[data-map-base]"), words));
   await loadSensors();
+  map.fit(map.sensors);
   if (may("alerts:read")) await all("/alerts", { state: ["new", "acknowledged", "escalated"] }, { each: (alerts) => alerts.forEach((alert) => map.putAlert(alert)) });
   const asked_for = new URLSearchParams(location.search).get("datastream");
   if (asked_for) select(asked_for); else step(0);
