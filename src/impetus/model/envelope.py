@@ -13,6 +13,7 @@ from impetus.model.base import Identifier, Line, Slug, UtcTime, Value, new_id
 from impetus.model.health import Health
 from impetus.model.incident import Assessment, Incident
 from impetus.model.observation import ExpectationBatch, ObservationBatch
+from impetus.model.procedure import ProcedureRun, SimulationRequest, Task
 
 MessageType = TypeVar("MessageType", bound=BaseModel)
 
@@ -29,6 +30,9 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
     "assessment": Assessment,
     "incident": Incident,
     "health": Health,
+    "task": Task,
+    "procedure": ProcedureRun,
+    "simulation-request": SimulationRequest,
 }
 """Kinds of messages and their types. A kind is the second token of a subject."""
 
