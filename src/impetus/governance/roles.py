@@ -16,20 +16,29 @@ _WATCH: Final = frozenset(
         Permission.TOOLS_READ,
     }
 )
-_OPERATE: Final = _WATCH | {Permission.ALERTS_DECIDE, Permission.INCIDENTS_DECIDE, Permission.EVIDENCE_READ}
+_OPERATE: Final = _WATCH | {
+    Permission.ALERTS_DECIDE,
+    Permission.INCIDENTS_DECIDE,
+    Permission.EVIDENCE_READ,
+    Permission.SHARING_READ,
+}
+_SHARE: Final = frozenset({Permission.SHARING_READ, Permission.SHARING_DECIDE})
 _MEND: Final = frozenset({Permission.DEAD_LETTERS_READ, Permission.DEAD_LETTERS_DECIDE})
 
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
     {
         Role.OPERATOR: _OPERATE,
-        Role.SUPERVISOR: _OPERATE | _MEND,
+        Role.SUPERVISOR: _OPERATE | _MEND | _SHARE,
         Role.IT_SECURITY: _OPERATE | _MEND,
         Role.ANALYST: _WATCH | {Permission.ALERTS_DECIDE, Permission.EVIDENCE_READ},
         Role.PLANNER: _WATCH,
         # Sees how data is used, not the data.
-        Role.DATA_PROTECTION_OFFICER: frozenset({Permission.TOOLS_READ, Permission.AUDIT_READ}),
+        Role.DATA_PROTECTION_OFFICER: frozenset(
+            {Permission.TOOLS_READ, Permission.AUDIT_READ, Permission.SHARING_READ}
+        ),
         # Keeps the system running; what it finds about people is not an administrator's business.
         Role.ADMINISTRATOR: _MEND
+        | _SHARE
         | {
             Permission.ADMINISTRATION,
             Permission.AUDIT_READ,
@@ -50,6 +59,7 @@ MACHINE_PERMISSIONS: Final = frozenset(
         Permission.TOOLS_READ,
         Permission.DEAD_LETTERS_READ,
         Permission.AUDIT_READ,
+        Permission.SHARING_READ,
     }
 )
 """What a machine's token may be given. Deciding and administration are left out: those are a named person's."""

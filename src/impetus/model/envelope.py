@@ -14,6 +14,7 @@ from impetus.model.health import Health
 from impetus.model.incident import Assessment, Incident
 from impetus.model.observation import ExpectationBatch, ObservationBatch
 from impetus.model.procedure import ProcedureRun, SimulationRequest, Task
+from impetus.model.sharing import Agreement, IncidentMessage, IncidentShare, SharedIncident
 
 MessageType = TypeVar("MessageType", bound=BaseModel)
 
@@ -30,6 +31,10 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
     "assessment": Assessment,
     "incident": Incident,
     "health": Health,
+    "agreement": Agreement,
+    "shared-incident": SharedIncident,
+    "incident-share": IncidentShare,
+    "incident-message": IncidentMessage,
     "task": Task,
     "procedure": ProcedureRun,
     "simulation-request": SimulationRequest,

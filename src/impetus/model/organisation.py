@@ -34,6 +34,8 @@ class Permission(StrEnum):
     DEAD_LETTERS_READ = "dead-letters:read"
     DEAD_LETTERS_DECIDE = "dead-letters:decide"
     AUDIT_READ = "audit:read"
+    SHARING_READ = "sharing:read"
+    SHARING_DECIDE = "sharing:decide"
     ADMINISTRATION = "administration"
 
 
