@@ -449,6 +449,43 @@ incident_message = Table(
 
 # --- End of sharing ---
 
+# --- Dashboards and custody of evidence (store/dashboards.py, store/custody.py) ---
+
+dashboard = Table(
+    "dashboard",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("owner", String(128), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("updated", Moment, nullable=False),
+    Column("updated_by", FreeText, nullable=False),
+    Column("content", Text, nullable=True),
+)
+"""`owner` is the person who arranged it, or empty for the organisation's. Without `content` it was reset; its version
+goes on, so that a late change made on an older one is noticed."""
+
+dashboard_assignment = Table(
+    "dashboard_assignment",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("user", String(128), primary_key=True),
+    Column("name", String(64), nullable=False),
+)
+
+evidence_custody = Table(
+    "evidence_custody",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("time", Moment, nullable=False),
+    Column("content", Text, nullable=False),
+    Index("ix_evidence_custody_tenant_sha256_time", "tenant", "sha256", "time"),
+)
+
+# --- End of dashboards and custody ---
+
 series = Table(
     "series",
     readings_metadata,
