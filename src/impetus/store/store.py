@@ -20,6 +20,8 @@ from impetus.store.accounts import (
 )
 from impetus.store.alerts import AlertRepository
 from impetus.store.audit import AuditRepository
+from impetus.store.custody import CustodyRepository
+from impetus.store.dashboards import DashboardRepository
 from impetus.store.database import Database, parse_url
 from impetus.store.datastreams import DatastreamRepository
 from impetus.store.expectations import ExpectationStore
@@ -28,6 +30,7 @@ from impetus.store.migrations import READINGS, STORE, migrate
 from impetus.store.outbox import OutboxRepository
 from impetus.store.readings import ReadingStore
 from impetus.store.series import SeriesNumbers
+from impetus.store.sharing import SharingRepository
 
 
 class Transaction:
@@ -43,7 +46,10 @@ class Transaction:
         self.incidents = IncidentRepository(connection)
         self.assessments = AssessmentRepository(connection)
         self.datastreams = DatastreamRepository(connection)
+        self.sharing = SharingRepository(connection)
         self.audit = AuditRepository(connection)
+        self.dashboards = DashboardRepository(connection)
+        self.custody = CustodyRepository(connection)
         self.outbox = OutboxRepository(connection)
 
 
