@@ -13,11 +13,13 @@ from impetus.api.resource import PREFIX, Resource, add_resources, check_declared
 from impetus.api.routes import (
     alerts,
     audit,
+    dashboards,
     datastreams,
     evidence,
     incidents,
     organisations,
     session,
+    sharing,
     stream,
     system,
     tokens,
@@ -32,7 +34,11 @@ RESOURCES = (
     session.resource,
     alerts.resource,
     alerts.decisions,
+    # Its addresses begin like those of the incidents and are longer, so they come first.
+    sharing.incident_parts,
     incidents.resource,
+    sharing.agreements,
+    sharing.shared_incidents,
     datastreams.resource,
     datastreams.observations,
     system.tools,
@@ -43,6 +49,7 @@ RESOURCES = (
     tokens.resource,
     organisations.resource,
     evidence.resource,
+    dashboards.resource,
     city_map.resource,
     stream.resource,
 )

@@ -8,10 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from impetus.api.broadcast import Broadcaster
+from impetus.api.dashboards import Dashboards
 from impetus.api.settings import ApiSettings
+from impetus.api.sharing import create_shares, sharing_works
 from impetus.bus import Bus
 from impetus.governance import Governance
+from impetus.governance.custody import EvidenceCustody
 from impetus.model import Clock, Permission
+from impetus.response.sharing import Shares
 from impetus.sdk import InstalledTool
 from impetus.situation import Situation
 from impetus.situation.consumer import Progress
@@ -37,11 +41,17 @@ class Services:
     time_zone: str = "UTC"
     """Time zone in which the pages show times."""
     broadcaster: Broadcaster = field(init=False)
+    shares: Shares = field(init=False)
+    dashboards: Dashboards = field(init=False)
+    custody: EvidenceCustody = field(init=False)
     welcomed: dict[str, tuple[float, frozenset[Permission]]] = field(default_factory=dict)
     """What callers with open streams were last found to be allowed, by session or token, and when."""
 
     def __post_init__(self) -> None:
         self.broadcaster = Broadcaster(self.bus, self.settings.stream, self.situation.readings.latest.take_changes)
+        self.shares = create_shares(self.store, self.clock, self.situation.incidents)
+        self.dashboards = Dashboards(self.store, self.clock)
+        self.custody = EvidenceCustody(self.store, self.evidence, self.clock)
 
 
 @asynccontextmanager
@@ -55,11 +65,15 @@ async def running(services: Services) -> AsyncIterator[Services]:
             "stream-readings": broadcaster.run_readings,
             "sessions": lambda: _forget_sessions(services),
         }
+        reporting = {
+            **{name: _plain(work) for name, work in works.items()},
+            **sharing_works(services.bus, services.shares),
+        }
         tasks = []
-        for name, work in works.items():
+        for name, work in reporting.items():
             progress = Progress(name)
             situation.progress.append(progress)
-            tasks.append(asyncio.create_task(keep_running(_plain(work), progress), name=f"api-{name}"))
+            tasks.append(asyncio.create_task(keep_running(work, progress), name=f"api-{name}"))
         try:
             yield services
         finally:

@@ -8,7 +8,7 @@ from typing import Final
 
 from impetus.governance import audit
 from impetus.governance.principal import Principal
-from impetus.model import Clock, NotAllowed, NotFound, Permission
+from impetus.model import Clock, ImpetusError, NotAllowed, NotFound, Permission
 from impetus.model.custody import Custody, CustodyKind
 from impetus.store import EvidenceStore, Store
 from impetus.store.evidence import EvidenceAltered
@@ -36,7 +36,8 @@ class EvidenceCustody:
         if incident is not None:
             async with self._store.view() as view:
                 await view.incidents.get(by.tenant, incident)
-        kind, trouble, data = CustodyKind.OPENED, None, b""
+        kind, data = CustodyKind.OPENED, b""
+        trouble: ImpetusError | None = None
         try:
             data = await self._evidence.get(by.tenant, sha256)
         except EvidenceAltered as error:
