@@ -155,6 +155,17 @@ alert = Table(
     Column("handled_by", FreeText, nullable=True),
     Column("search", FreeText, nullable=False),
     Column("content", Text, nullable=False),
+    # The overload guard (store/workload.py): who holds it, which alert it repeats, how many repeat it, until when.
+    Column("holder", String(128), nullable=True),
+    Column("holder_name", FreeText, nullable=True),
+    Column("held_since", Moment, nullable=True),
+    Column("repeat_of", String(128), nullable=True),
+    Column("repeats", Integer, nullable=False, server_default="0"),
+    Column("last_seen", Moment, nullable=True),
+    Index("ix_alert_tenant_holder", "tenant", "holder"),
+    Index("ix_alert_tenant_repeat_of_harm_id", "tenant", "repeat_of", "harm", "id"),
+    Index("ix_alert_tenant_repeat_of_state", "tenant", "repeat_of", "state"),
+    Index("ix_alert_tenant_source_repeat_of_last_seen", "tenant", "source", "repeat_of", "last_seen"),
     Index("ix_alert_tenant_harm_id", "tenant", "harm", "id"),
     Index("ix_alert_tenant_received_id", "tenant", "received", "id"),
     Index("ix_alert_tenant_state_harm_id", "tenant", "state", "harm", "id"),
@@ -176,7 +187,9 @@ incident = Table(
     Column("updated", Moment, nullable=False),
     Column("search", FreeText, nullable=False),
     Column("content", Text, nullable=False),
+    Column("merged_into", String(128), nullable=True),
     Index("ix_incident_tenant_opened_id", "tenant", "opened", "id"),
+    Index("ix_incident_tenant_merged_into", "tenant", "merged_into"),
 )
 
 assessment = Table(
@@ -485,6 +498,23 @@ evidence_custody = Table(
 )
 
 # --- End of dashboards and custody ---
+
+# --- Hand-overs between shifts (store/handovers.py) ---
+
+handover = Table(
+    "handover",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("author", String(128), nullable=False),
+    Column("written", Moment, nullable=False),
+    Column("content", Text, nullable=False),
+    Index("ix_handover_tenant_written_id", "tenant", "written", "id"),
+)
+
+# --- End of hand-overs ---
 
 series = Table(
     "series",
