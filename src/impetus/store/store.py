@@ -28,6 +28,7 @@ from impetus.store.expectations import ExpectationStore
 from impetus.store.incidents import AssessmentRepository, IncidentRepository
 from impetus.store.migrations import READINGS, STORE, migrate
 from impetus.store.outbox import OutboxRepository
+from impetus.store.procedures import ProcedureRepository, TaskRepository
 from impetus.store.readings import ReadingStore
 from impetus.store.series import SeriesNumbers
 from impetus.store.sharing import SharingRepository
@@ -47,6 +48,8 @@ class Transaction:
         self.assessments = AssessmentRepository(connection)
         self.datastreams = DatastreamRepository(connection)
         self.sharing = SharingRepository(connection)
+        self.procedures = ProcedureRepository(connection)
+        self.tasks = TaskRepository(connection)
         self.audit = AuditRepository(connection)
         self.dashboards = DashboardRepository(connection)
         self.custody = CustodyRepository(connection)
