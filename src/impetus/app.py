@@ -15,6 +15,7 @@ import uvicorn
 
 from impetus.api import Services, create_api, running
 from impetus.bus import Bus, open_bus
+from impetus.connectors.cot import run_connector as run_cot_connector
 from impetus.connectors.mqtt import run_connector as run_mqtt_connector
 from impetus.governance import Governance
 from impetus.model import (
@@ -35,7 +36,7 @@ from impetus.store import EvidenceStore, Store, open_store
 from impetus.supervisor import Heartbeat, Part, Supervisor
 from impetus.ui import mount_ui
 
-CONNECTORS = ("mqtt",)
+CONNECTORS = ("mqtt", "cot")
 
 log = structlog.get_logger("app")
 
@@ -158,7 +159,10 @@ async def run_connector(settings: Settings, name: str) -> None:
     configure_logging()
     clock = SystemClock()
     async with opened_bus(settings, clock) as bus, opened_store(settings, clock) as store, beating():
-        await run_mqtt_connector(settings.mqtt, home=settings.home, bus=bus, store=store, clock=clock)
+        if name == "cot":
+            await run_cot_connector(settings.cot, bus=bus, store=store, clock=clock)
+        else:
+            await run_mqtt_connector(settings.mqtt, home=settings.home, bus=bus, store=store, clock=clock)
 
 
 async def run_tool(settings: Settings, tool: str) -> None:

@@ -11,6 +11,7 @@ from impetus.model.alert import (
     Severity,
     Status,
     Urgency,
+    joint_status,
 )
 from impetus.model.base import Identifier, Line, Slug, Text, UtcTime, Value, derived_id, new_id
 from impetus.model.clock import Clock, ManualClock, SystemClock
@@ -26,11 +27,22 @@ from impetus.model.errors import (
     TooManyAttempts,
     Unavailable,
 )
+from impetus.model.handover import (
+    Handover,
+    HandoverAction,
+    HandoverState,
+    HandoverSummary,
+    HeldAlert,
+    PartTrouble,
+    ShiftDecision,
+    ShiftIncident,
+)
 from impetus.model.health import Health, HealthState
 from impetus.model.incident import (
     AlertAction,
     AlertState,
     Assessment,
+    Classification,
     Incident,
     IncidentAction,
     IncidentState,
@@ -99,6 +111,7 @@ __all__ = [
     "Category",
     "Certainty",
     "Choice",
+    "Classification",
     "Clock",
     "ConfigurationError",
     "Conflict",
@@ -114,8 +127,13 @@ __all__ = [
     "FieldGroup",
     "FieldKind",
     "Geometry",
+    "Handover",
+    "HandoverAction",
+    "HandoverState",
+    "HandoverSummary",
     "Health",
     "HealthState",
+    "HeldAlert",
     "Identifier",
     "ImpetusError",
     "Incident",
@@ -135,6 +153,7 @@ __all__ = [
     "ObservationBatch",
     "PartAction",
     "PartState",
+    "PartTrouble",
     "Permission",
     "Place",
     "PlaceDetail",
@@ -154,6 +173,8 @@ __all__ = [
     "SharedIncident",
     "SharedRoom",
     "SharingTerms",
+    "ShiftDecision",
+    "ShiftIncident",
     "Side",
     "Signature",
     "SimulationKind",
@@ -180,6 +201,7 @@ __all__ = [
     "Visibility",
     "derived_id",
     "from_microseconds",
+    "joint_status",
     "new_id",
     "to_microseconds",
 ]
