@@ -28,7 +28,7 @@ _MEND: Final = frozenset({Permission.DEAD_LETTERS_READ, Permission.DEAD_LETTERS_
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
     {
         Role.OPERATOR: _OPERATE,
-        Role.SUPERVISOR: _OPERATE | _MEND | _SHARE,
+        Role.SUPERVISOR: _OPERATE | _MEND | _SHARE | {Permission.ALERTS_ASSIGN},
         Role.IT_SECURITY: _OPERATE | _MEND,
         Role.ANALYST: _WATCH | {Permission.ALERTS_DECIDE, Permission.EVIDENCE_READ},
         Role.PLANNER: _WATCH,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from impetus.model.alert import Alert
 from impetus.model.base import Identifier, Line, Slug, UtcTime, Value, new_id
+from impetus.model.handover import Handover
 from impetus.model.health import Health
 from impetus.model.incident import Assessment, Incident
 from impetus.model.observation import ExpectationBatch, ObservationBatch
@@ -38,6 +39,7 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
     "task": Task,
     "procedure": ProcedureRun,
     "simulation-request": SimulationRequest,
+    "handover": Handover,
 }
 """Kinds of messages and their types. A kind is the second token of a subject."""
 

@@ -27,6 +27,8 @@ class Permission(StrEnum):
     ALERTS_READ = "alerts:read"
     ALERTS_WRITE = "alerts:write"
     ALERTS_DECIDE = "alerts:decide"
+    ALERTS_ASSIGN = "alerts:assign"
+    """Give any alert to anybody, and let somebody hold more than the cap."""
     INCIDENTS_READ = "incidents:read"
     INCIDENTS_DECIDE = "incidents:decide"
     EVIDENCE_READ = "evidence:read"

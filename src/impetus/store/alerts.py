@@ -32,6 +32,11 @@ RECORD_COLUMNS = (
     table.c.incident,
     table.c.handled_by,
     table.c.harm,
+    table.c.holder,
+    table.c.holder_name,
+    table.c.held_since,
+    table.c.repeat_of,
+    table.c.repeats,
     table.c.content,
 )
 
@@ -62,7 +67,7 @@ class AlertRepository:
             some = distinct[begin : begin + IDS_A_QUERY]
             query = select(*RECORD_COLUMNS).where(table.c.tenant == tenant, table.c.id.in_(some))
             for row in await self._connection.execute(query):
-                record = _record(row)
+                record = alert_record(row)
                 found[record.alert.id] = record
         return found
 
@@ -85,7 +90,7 @@ class AlertRepository:
             plain = bindparam("key", value, Double() if order is AlertOrder.HARM else BigInteger())
             query = query.where(tuple_(key, table.c.id) < tuple_(plain, id))
         query = query.order_by(key.desc(), table.c.id.desc()).limit(limit + 1)
-        records = [_record(row) for row in await self._connection.execute(query)]
+        records = [alert_record(row) for row in await self._connection.execute(query)]
         following = None
         if len(records) > limit:
             last = records[limit - 1]
@@ -192,16 +197,24 @@ class AlertRepository:
         return record
 
     async def counts(self, tenant: str) -> Mapping[AlertState, int]:
-        """How many alerts are in each state; every state is there."""
-        query = select(table.c.state, func.count()).where(table.c.tenant == tenant).group_by(table.c.state)
+        """How many alerts are in each state; every state is there. Repeats count as the one that they repeat."""
+        query = (
+            select(table.c.state, func.count())
+            .where(table.c.tenant == tenant, table.c.repeat_of.is_(None))
+            .group_by(table.c.state)
+        )
         found = {AlertState(state): count for state, count in await self._connection.execute(query)}
         return {state: found.get(state, 0) for state in AlertState}
 
     async def open_counts_by_severity(self, tenant: str) -> Mapping[Severity, int]:
-        """How many alerts wait for somebody, by severity; every severity is there."""
+        """How many alerts wait for somebody, by severity; every severity is there. Repeats are not counted."""
         query = (
             select(table.c.severity, func.count())
-            .where(table.c.tenant == tenant, table.c.state.in_([state.value for state in OPEN_STATES]))
+            .where(
+                table.c.tenant == tenant,
+                table.c.repeat_of.is_(None),
+                table.c.state.in_([state.value for state in OPEN_STATES]),
+            )
             .group_by(table.c.severity)
         )
         found = {Severity(severity): count for severity, count in await self._connection.execute(query)}
@@ -234,6 +247,12 @@ def _conditions(wanted: AlertFilter) -> Sequence[ColumnElement[bool]]:
             conditions.append(column.in_([str(value) for value in values]))
     if wanted.incident is not None:
         conditions.append(table.c.incident == wanted.incident)
+    if wanted.holder is not None:
+        conditions.append(table.c.holder == wanted.holder)
+    if wanted.repeat_of is not None:
+        conditions.append(table.c.repeat_of == wanted.repeat_of)
+    elif wanted.joined:
+        conditions.append(table.c.repeat_of.is_(None))
     if wanted.since is not None:
         conditions.append(table.c.received >= wanted.since)
     if wanted.until is not None:
@@ -243,7 +262,8 @@ def _conditions(wanted: AlertFilter) -> Sequence[ColumnElement[bool]]:
     return conditions
 
 
-def _record(row: Row[*tuple[Any, ...]]) -> AlertRecord:
+def alert_record(row: Row[*tuple[Any, ...]]) -> AlertRecord:
+    """The record in a row that has the `RECORD_COLUMNS`."""
     return AlertRecord(
         alert=Alert.model_validate_json(row.content),
         tenant=row.tenant,
@@ -254,6 +274,11 @@ def _record(row: Row[*tuple[Any, ...]]) -> AlertRecord:
         incident=row.incident,
         handled_by=row.handled_by,
         harm=row.harm,
+        holder=row.holder,
+        holder_name=row.holder_name,
+        held_since=row.held_since,
+        repeat_of=row.repeat_of,
+        repeats=row.repeats,
     )
 
 
@@ -275,6 +300,7 @@ def _row(record: AlertRecord) -> dict[str, object]:
         "received": record.received,
         "updated": record.updated,
         "ended": alert.ended,
+        "last_seen": alert.onset,
         "incident": record.incident,
         "handled_by": record.handled_by,
         "search": "\n".join((alert.headline, alert.source, place, alert.description)).casefold(),

@@ -93,6 +93,15 @@ class IncidentRepository:
             )
         return now
 
+    async def merged_into(self, tenant: str, id: str) -> Sequence[Incident]:
+        """The incidents that were merged into this one, opened first first."""
+        query = (
+            select(table.c.content)
+            .where(table.c.tenant == tenant, table.c.merged_into == id)
+            .order_by(table.c.opened, table.c.id)
+        )
+        return [Incident.model_validate_json(row.content) for row in await self._connection.execute(query)]
+
     async def counts(self, tenant: str) -> Mapping[IncidentState, int]:
         """How many incidents are in each state; every state is there."""
         query = select(table.c.state, func.count()).where(table.c.tenant == tenant).group_by(table.c.state)
@@ -194,6 +203,7 @@ def _row(incident: Incident) -> dict[str, object]:
         "version": incident.version,
         "opened": incident.opened,
         "updated": incident.updated,
+        "merged_into": incident.merged_into,
         "search": f"{incident.title}\n{incident.summary}".casefold(),
         "content": incident.model_copy(update={"alerts": ()}).model_dump_json(),
     }
