@@ -132,14 +132,12 @@ class Execution:
     def __init__(self, procedure: Procedure, workflow: Any) -> None:
         self.procedure = procedure
         self._workflow = workflow
-        self._passed: list[Step] = []
 
     @classmethod
-    def start(cls, procedure: Procedure, clock: Clock) -> Execution:
-        """Begin at the start."""
+    def start(cls, procedure: Procedure, clock: Clock) -> tuple[Execution, Sequence[Step]]:
+        """Begin at the start; with the automatic steps that stand there."""
         execution = cls(procedure, BpmnWorkflow(_workflow_spec(procedure), script_engine=_Conditions(clock)))
-        execution._advance()
-        return execution
+        return execution, execution._advance()
 
     @classmethod
     def restore(cls, procedure: Procedure, state: str, clock: Clock) -> Execution:

@@ -48,7 +48,7 @@ def walk(procedure: Procedure) -> Walk:
     """Every situation that people's answers and the clock can lead to, each once, with all that can happen in it."""
     walked = Walk()
     clock = ManualClock(START)
-    first = Execution.start(procedure, clock)
+    first, _ = Execution.start(procedure, clock)
     waiting = deque([(first.state(), START)])
     known = set()
     leads: dict[object, set[object]] = {}
