@@ -40,6 +40,8 @@ class Topic(StrEnum):
     INCIDENTS = "incidents"
     READINGS = "readings"
     HEALTH = "health"
+    TASKS = "tasks"
+    """Procedures under way and their tasks."""
     SHARING = "sharing"
     """How agreements with other organisations stand."""
 
@@ -49,6 +51,7 @@ TOPIC_PERMISSION: Mapping[Topic, Permission] = {
     Topic.INCIDENTS: Permission.INCIDENTS_READ,
     Topic.READINGS: Permission.OBSERVATIONS_READ,
     Topic.HEALTH: Permission.TOOLS_READ,
+    Topic.TASKS: Permission.PROCEDURES_READ,
     Topic.SHARING: Permission.SHARING_READ,
 }
 
@@ -57,6 +60,8 @@ SUBJECTS = (
     "*.incident.>",
     "*.assessment.>",
     "*.health.>",
+    "*.task.>",
+    "*.procedure.>",
     "*.shared-incident.>",
     "*.incident-share.>",
     "*.incident-message.>",
@@ -288,6 +293,8 @@ def _event_of(kind: str, data: bytes) -> tuple[str, Topic]:
         return "incident", Topic.INCIDENTS
     if kind == "health":
         return "health", Topic.HEALTH
+    if kind in ("task", "procedure"):
+        return kind, Topic.TASKS
     if kind in ("shared-incident", "incident-share", "incident-message"):
         return kind, Topic.INCIDENTS
     if kind == "agreement":

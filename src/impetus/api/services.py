@@ -15,6 +15,7 @@ from impetus.bus import Bus
 from impetus.governance import Governance
 from impetus.governance.custody import EvidenceCustody
 from impetus.model import Clock, Permission
+from impetus.response.runtime import Procedures
 from impetus.response.sharing import Shares
 from impetus.sdk import InstalledTool
 from impetus.situation import Situation
@@ -44,6 +45,7 @@ class Services:
     shares: Shares = field(init=False)
     dashboards: Dashboards = field(init=False)
     custody: EvidenceCustody = field(init=False)
+    procedures: Procedures = field(init=False)
     welcomed: dict[str, tuple[float, frozenset[Permission]]] = field(default_factory=dict)
     """What callers with open streams were last found to be allowed, by session or token, and when."""
 
@@ -52,6 +54,7 @@ class Services:
         self.shares = create_shares(self.store, self.clock, self.situation.incidents)
         self.dashboards = Dashboards(self.store, self.clock)
         self.custody = EvidenceCustody(self.store, self.evidence, self.clock)
+        self.procedures = Procedures.create(self.store, self.clock)
 
 
 @asynccontextmanager
@@ -64,6 +67,7 @@ async def running(services: Services) -> AsyncIterator[Services]:
             "stream": broadcaster.run,
             "stream-readings": broadcaster.run_readings,
             "sessions": lambda: _forget_sessions(services),
+            "procedures": services.procedures.watch,
         }
         reporting = {
             **{name: _plain(work) for name, work in works.items()},

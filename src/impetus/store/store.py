@@ -32,6 +32,7 @@ from impetus.store.procedures import ProcedureRepository, TaskRepository
 from impetus.store.readings import ReadingStore
 from impetus.store.series import SeriesNumbers
 from impetus.store.sharing import SharingRepository
+from impetus.store.workload import WorkloadRepository
 
 
 class Transaction:
@@ -44,6 +45,7 @@ class Transaction:
         self.tokens = TokenRepository(connection)
         self.throttles = ThrottleRepository(connection)
         self.alerts = AlertRepository(connection)
+        self.workload = WorkloadRepository(connection)
         self.incidents = IncidentRepository(connection)
         self.assessments = AssessmentRepository(connection)
         self.datastreams = DatastreamRepository(connection)
