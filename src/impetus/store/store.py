@@ -27,6 +27,7 @@ from impetus.store.datastreams import DatastreamRepository
 from impetus.store.expectations import ExpectationStore
 from impetus.store.incidents import AssessmentRepository, IncidentRepository
 from impetus.store.migrations import READINGS, STORE, migrate
+from impetus.store.notification import CapRepository, NotificationRepository
 from impetus.store.outbox import OutboxRepository
 from impetus.store.procedures import ProcedureRepository, TaskRepository
 from impetus.store.readings import ReadingStore
@@ -55,6 +56,8 @@ class Transaction:
         self.audit = AuditRepository(connection)
         self.dashboards = DashboardRepository(connection)
         self.custody = CustodyRepository(connection)
+        self.notification = NotificationRepository(connection)
+        self.cap = CapRepository(connection)
         self.outbox = OutboxRepository(connection)
 
 

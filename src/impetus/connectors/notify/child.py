@@ -45,7 +45,7 @@ def answer(request: dict[str, Any], asset: apprise.AppriseAsset) -> dict[str, An
         if len(sender) != 1:
             return {"sent": False, "reason": "no service can be reached by this address"}
         if request.get("check"):
-            return {"sent": True, "reason": str(sender[0].service_name or "")}
+            return {"sent": True, "reason": str(sender[0].service_name)}
         result = sender.notify(
             title=str(request["title"]),
             body=str(request["body"]),
