@@ -24,6 +24,9 @@ CITY_M = 6_000.0
 DAY_S = 86_400.0
 
 INCIDENTS_A_DAY = 14
+FLAPPING_S = 900.0
+"""False alarms of one source that follow each other so soon are one: nobody could tell them apart."""
+
 LOOKALIKES_A_DAY = 10
 """Happenings that several tools notice rightly and that are no danger: a match, a delivery, a test of the sirens."""
 
@@ -49,10 +52,12 @@ class Day:
     happenings: dict[str, Happening] = field(default_factory=dict)
     about: dict[str, str] = field(default_factory=dict)
     """Alert to happening."""
+    faked: set[str] = field(default_factory=set)
+    """Alerts that an intruder made a camera raise: about the intrusion, and themselves false."""
 
     def true(self, alert: str) -> bool:
         """Whether a person who looks into it would confirm the alert."""
-        return self.happenings[self.about[alert]].dangerous
+        return alert not in self.faked and self.happenings[self.about[alert]].dangerous
 
     def incidents(self) -> Sequence[Happening]:
         """The true incidents that at least one alert is about."""
@@ -170,8 +175,11 @@ class City:
                     if random.random() < 0.7 or apart == 0.0
                     else (random.uniform(-CITY_M / 2, CITY_M / 2, 2))
                 )
-                network = f"network:{number % self.networks}"
-                entities = (venue[2],) if apart == 0.0 else (network,) if tool in ("firearm", "anomaly") else ()
+                entities: tuple[str, ...] = ()
+                if apart == 0.0:
+                    entities = (venue[2],)
+                elif tool in ("firearm", "anomaly"):
+                    entities = (f"network:{number % self.networks}",)
                 badness = float(random.gamma(0.5, 2.0))
                 self.sources.append(Source(tool, f"{tool}-{number}", float(x), float(y), badness, entities))
         for number in range(80):
@@ -261,8 +269,7 @@ class _DayMaker:
                 onset = begin + 1_200.0 + float(random.exponential(900.0))
                 if kind == "cameras":
                     # A person who looks into it finds no gun: the camera was made to show one.
-                    faked = self._happening(f"{name}-faked-{victim.id}", "faked", False, onset)
-                    self._episode(faked, victim, "handgun", onset, true=True)
+                    self._day.faked |= self._episode(happening, victim, "handgun", onset, true=True)
                 else:
                     self._episode(happening, victim, "silence", onset, true=True)
 
@@ -270,11 +277,17 @@ class _DayMaker:
         random = self._random
         sources = self._city.by_tool[tool]
         weights = np.array([source.badness + 0.02 for source in sources])
-        for number in range(count):
-            source = sources[int(random.choice(len(sources), p=weights / weights.sum()))]
-            onset = float(random.uniform(0, DAY_S - 3_600))
-            happening = self._happening(f"noise-{tool}-{detector}-{number}", "noise", False, onset)
-            self._episode(happening, source, detector, onset, true=False)
+        chosen = random.choice(len(sources), size=count, p=weights / weights.sum())
+        onsets = random.uniform(0, DAY_S - 3_600, size=count)
+        last: dict[str, tuple[float, Happening]] = {}
+        for number in np.argsort(onsets).tolist():
+            source, onset = sources[int(chosen[number])], float(onsets[number])
+            ended, happening = last.get(source.id, (-DAY_S, None))
+            if happening is None or onset > ended + FLAPPING_S:
+                happening = self._happening(f"noise-{tool}-{detector}-{number}", "noise", False, onset)
+            made = self._episode(happening, source, detector, onset, true=False)
+            newest = max(moment for moment, alert in self._sent[-len(made) :])
+            last[source.id] = (newest, happening)
 
     def _happening(self, name: str, kind: str, dangerous: bool, begin: float) -> Happening:
         happening = Happening(f"{self._day.seed}-{name}", kind, dangerous, begin)
@@ -290,8 +303,9 @@ class _DayMaker:
         *,
         true: bool,
         entities: tuple[str, ...] = (),
-    ) -> None:
-        """One alert and its repeats."""
+    ) -> set[str]:
+        """One alert and its repeats; their identifiers."""
+        made: set[str] = set()
         random = self._random
         voice = next(voice for voice in VOICES[source.tool] if voice.detector == detector)
         repeats = min(int(random.geometric(0.4)), 12)
@@ -301,9 +315,11 @@ class _DayMaker:
                 1.0 + math.exp(-random.normal(voice.true_mean if true else voice.false_mean, voice.spread))
             )
             alert = self._alert(happening, source, voice, number, moment, float(confidence), entities)
+            made.add(alert.id)
             self._day.about[alert.id] = happening.id
             self._sent.append((moment, alert))
             moment += 20.0 + float(random.exponential(180.0))
+        return made
 
     def _alert(
         self,
@@ -318,7 +334,7 @@ class _DayMaker:
         onset = self._day.begin + timedelta(seconds=moment)
         sent = onset + timedelta(seconds=float(self._random.exponential(8.0)))
         return Alert(
-            id=derived_id("day", str(self._day.seed), happening.id, source.id, voice.detector, str(number)),
+            id=derived_id("day", str(self._day.seed), str(len(self._sent))),
             tool=source.tool,
             detector=voice.detector,
             source=source.id,

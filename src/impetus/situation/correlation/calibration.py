@@ -1,4 +1,4 @@
-"""How often a detector's alerts are true, learnt from people's verdicts: Beta posteriors that shrink towards their parent.
+"""How often a detector's alerts are true, learnt from verdicts: Beta posteriors that shrink towards their parent.
 
 A chain of three: the tool's card says what share of a detector's alerts was true where it was measured; the detector's
 own estimate in this city starts there and moves with each verdict; each source (a camera, a sensor) starts at the
@@ -278,15 +278,31 @@ class Recalibration:
         self._outcomes += outcomes
         if len(self._outcomes) > OUTCOME_LIMIT:
             del self._outcomes[: len(self._outcomes) - OUTCOME_LIMIT]
-        stretch, shift = 1.0, 0.0
+        self.stretch, self.shift = self._fit()
+
+    def _fit(self) -> tuple[float, float]:
+        # What came long ago was judged with other estimates of the detectors, and counts less.
+        known = [
+            (log_odds, outcome, math.exp(-number / OUTCOMES_REMEMBERED))
+            for number, (log_odds, outcome) in enumerate(reversed(self._outcomes))
+        ]
         weight = self._prior / 4  # the information of so many outcomes at one half
+
+        def cost(stretch: float, shift: float) -> float:
+            total = 0.5 * weight * ((stretch - 1.0) ** 2 + shift**2)
+            for log_odds, outcome, worth in known:
+                total += worth * _softplus((1 - 2 * outcome) * (stretch * log_odds + shift))
+            return total
+
+        stretch, shift = 1.0, 0.0
+        before = cost(stretch, shift)
         for _ in range(30):
             slope_stretch, slope_shift = weight * (stretch - 1.0), weight * shift
             curve_stretch, curve_both, curve_shift = weight, 0.0, weight
-            for log_odds, outcome in self._outcomes:
+            for log_odds, outcome, worth in known:
                 probability = logistic(stretch * log_odds + shift)
-                error = probability - outcome
-                spread = probability * (1.0 - probability)
+                error = worth * (probability - outcome)
+                spread = worth * probability * (1.0 - probability)
                 slope_stretch += error * log_odds
                 slope_shift += error
                 curve_stretch += spread * log_odds * log_odds
@@ -295,19 +311,32 @@ class Recalibration:
             determinant = curve_stretch * curve_shift - curve_both * curve_both
             step_stretch = (curve_shift * slope_stretch - curve_both * slope_shift) / determinant
             step_shift = (curve_stretch * slope_shift - curve_both * slope_stretch) / determinant
-            stretch, shift = stretch - step_stretch, shift - step_shift
-            if abs(step_stretch) + abs(step_shift) < 1e-6:
+            # The whole step may overshoot; the cost is convex, so that some part of it always helps.
+            part = 1.0
+            while part > 1e-4 and cost(stretch - part * step_stretch, shift - part * step_shift) > before:
+                part /= 2
+            stretch, shift = stretch - part * step_stretch, shift - part * step_shift
+            if abs(step_stretch) + abs(step_shift) < 1e-5:
                 break
+            before = cost(stretch, shift)
         # More evidence never makes less likely, whatever a few odd outcomes say.
-        self.stretch, self.shift = max(stretch, 0.05), shift
+        return max(stretch, 0.05), shift
 
     def probability(self, log_odds: float) -> float:
         """The straightened probability."""
         return min(max(logistic(self.stretch * log_odds + self.shift), LEAST), 1.0 - LEAST)
 
 
-OUTCOME_LIMIT = 5_000
+OUTCOMES_REMEMBERED = 300
+"""An outcome counts a third after so many newer ones."""
+
+OUTCOME_LIMIT = 1_500
 """Newest outcomes that are kept for fitting."""
+
+
+def _softplus(value: float) -> float:
+    """log(1 + e^value), without overflow."""
+    return max(value, 0.0) + math.log1p(math.exp(-abs(value)))
 
 
 def _band(confidence: float) -> int:

@@ -4,11 +4,11 @@ Two tracks are tied by how much likelier they are so near each other under one h
 
     score = weight + log(q g(r) h(t) / rate)
 
-with q the share of happenings that a second tool notices too, g a Gaussian in distance and h an exponential in time
-that the rule's `distance_m` and `minutes` set, and `rate` how often this tool raises anything in this quarter anyway,
-learnt from the stream (compare Baiesi and Paczuski 2004 and Zaliapin et al. 2008, who tell aftershocks from background
-in this way). A busy quarter thus asks for closer neighbours than a quiet one. A shared name counts in the same way: the
-rarer it is, the more it ties.
+with q how likely a source within reach notices a happening too, g a Gaussian in distance and h an exponential in time
+that the rule's `distance_m` and `minutes` set, and `rate` how often this source raises anything here anyway, learnt
+from the stream (compare Baiesi and Paczuski 2004 and Zaliapin et al. 2008, who tell aftershocks from background in this
+way). A chatty sensor thus has to be nearer than a quiet one. A shared name counts in the same way: the fewer carry it,
+the more it ties.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from impetus.situation.correlation.calibration import LEAST, Calibration, Recalibration
+from impetus.situation.correlation.calibration import LEAST, Calibration, Recalibration, logistic, logit
 from impetus.situation.correlation.evidence import Piece, fuse
 from impetus.situation.correlation.groups import Group, Link, Track
 from impetus.situation.correlation.rates import Rates
@@ -27,8 +27,21 @@ from impetus.situation.correlation.trust import TrustBoard
 Cell = tuple[int, int]
 Kind = tuple[str, str, str]
 
-SEEN_TWICE = 0.5
-"""Share of happenings that a second tool notices too; no better figure is known beforehand."""
+NOTICED = 0.2
+"""How likely a source within reach notices a true happening too: one of two would notice what it is made for, and less
+than half of all happenings are that."""
+
+FEW = 5
+"""Sources that may carry a name before it ties less: what everything names says nothing."""
+
+HARMLESS = 0.06
+"""Share of false alerts that are about something real but harmless, which other tools notice as well."""
+
+QUARTER_M = 400.0
+"""Side of the squares in which a source's rate is counted, on the Mercator plane: a feed reports from everywhere."""
+
+CARRIERS_KNOWN = 1_000
+"""Sources that are remembered to carry one name."""
 
 TRACKS_A_CELL = 64
 """Newest tracks of one cell that are compared."""
@@ -58,18 +71,25 @@ class Grouping:
         rules: RuleSet,
         calibration: Calibration,
         recalibration: Recalibration | None = None,
+        single: Recalibration | None = None,
         *,
         horizon_s: float = HORIZON_S,
     ) -> None:
         self.rules = rules
         self.calibration = calibration
         self.recalibration = recalibration or Recalibration()
+        """Of groups of several tracks."""
+        self.single = single or Recalibration()
+        """Of one track with its repeats."""
         self.trust = TrustBoard(rules.trust)
         self._horizon_s = horizon_s
-        self._cell_m = max([tie.distance_m for tie in rules.ties if tie.distance_m is not None], default=500.0) * 2.0
-        self._longest_s = max([tie.minutes for tie in rules.ties], default=0.0) * 60.0
+        near = [(tie.distance_m, tie.minutes) for tie in rules.ties if tie.distance_m is not None]
+        self._cell_m = max((distance for distance, _ in near), default=500.0) * 1.2
+        self._near_s = max((minutes for _, minutes in near), default=0.0) * 60.0
+        self._named_s = max((tie.minutes for tie in rules.ties if tie.shared_entity), default=0.0) * 60.0
         self._ties: dict[tuple[Kind, Kind], tuple[Tie, ...]] = {}
         self._rates = Rates()
+        self._carriers: dict[str, set[str]] = {}
         self._tracks_in_cell: dict[Cell, dict[int, Track]] = {}
         self._tracks_of_entity: dict[str, dict[int, Track]] = {}
         self._track_of_alert: dict[str, Track] = {}
@@ -202,15 +222,14 @@ class Grouping:
             tracks = sorted(tracks, key=lambda track: -_best(track))[:TRACKS_AS_EVIDENCE]
         for track in tracks:
             base = self.calibration.precision(track.tool, track.detector)
-            for signal in track.strongest:
-                pieces.append(Piece(track.tool, track.source, self._believed(signal), base, track.closeness))
+            if track.strongest:
+                pieces.append(Piece(track.tool, track.source, self._believed_track(track), base, track.closeness))
         group.fused = fuse(pieces)
         if any(signal.verdict for track in group.tracks.values() for signal in track.strongest):
             group.probability = FOUND_TRUE
-        elif len(group.tracks) > 1:
-            group.probability = self.recalibration.probability(group.fused.log_odds)
         else:
-            group.probability = group.fused.probability
+            straight = self.recalibration if len(group.tracks) > 1 else self.single
+            group.probability = straight.probability(group.fused.log_odds)
 
     # --- how it is done ---
 
@@ -218,6 +237,11 @@ class Grouping:
         if signal.verdict is not None:
             return FOUND_TRUE if signal.verdict else FOUND_FALSE
         return self.trust.believed(signal)
+
+    def _believed_track(self, track: Track) -> float:
+        """Repeats are one measurement taken several times: the mean of the strongest few, not one on top of another."""
+        log_odds = [logit(self._believed(signal)) for signal in track.strongest]
+        return logistic(sum(log_odds) / len(log_odds))
 
     def _repeats(self, track: Track, signal: Signal, incident: str | None) -> bool:
         group = track.group
@@ -246,38 +270,45 @@ class Grouping:
             for further in ranked[number + 1 :]:
                 if further.score >= MERGE_FROM and further.other.group is not group:
                     group = self._merge(group, further.other.group)
+            self.weigh(group)
             return group
         group = self._new_group(track.status)
         self._enter(track, group, None)
+        self.weigh(group)
         return group
 
     def _links(self, track: Track) -> list[Link]:
         """The best link of a track to each group near it."""
         best: dict[int, Link] = {}
-        chances: dict[str, float] = {}
-        earliest, latest = track.begin_s - self._longest_s, track.end_s + self._longest_s
+        likely = self._believed(track.strongest[0]) if track.strongest else 0.0
+        truth = math.log(HARMLESS + (1.0 - HARMLESS) * likely / self.calibration.precision(track.tool, track.detector))
+        kind, status = track.kind, track.status
         if track.where is not None and track.cell is not None:
             across, up = track.cell
             reach = 1 if track.where.scale > 0.5 else 2
-            cells = [(across + i, up + j) for i in range(-reach, reach + 1) for j in range(-reach, reach + 1)]
-            area = (self._cell_m * track.where.scale) ** 2 * len(cells)
-            for cell in cells:
-                for other in (self._tracks_in_cell.get(cell) or {}).values():
-                    if other.end_s < earliest or other.begin_s > latest or other.status != track.status or other.dead:
-                        continue
-                    ties = self._ties_of(track.kind, other.kind)
-                    if ties:
-                        if track.tool not in chances:
-                            chances[track.tool] = self._rates.rate(cells, track.tool, self.now_s) / area
-                        _keep(best, _near(track, other, ties, chances[track.tool]))
+            rate = self._rates.rate(track.tool, _around(track.source, track.where), self.now_s)
+            earliest, latest = track.begin_s - self._near_s, track.end_s + self._near_s
+            for i in range(-reach, reach + 1):
+                for j in range(-reach, reach + 1):
+                    for other in (self._tracks_in_cell.get((across + i, up + j)) or {}).values():
+                        if other.end_s < earliest or other.begin_s > latest or other.dead or other.status != status:
+                            continue
+                        ties = self._ties_of(kind, other.kind)
+                        if ties:
+                            _keep(best, _near(track, other, ties, rate, truth))
+        earliest, latest = track.begin_s - self._named_s, track.end_s + self._named_s
         for entity in track.entities:
-            for other in (self._tracks_of_entity.get(entity) or {}).values():
-                if other.end_s < earliest or other.begin_s > latest or other.status != track.status or other.dead:
+            tracks = self._tracks_of_entity.get(entity)
+            if not tracks:
+                continue
+            rate = self._rates.rate(track.tool, (track.source,), self.now_s)
+            rate *= max(len(self._carriers.get(entity, ())) / FEW, 1.0)
+            for other in tracks.values():
+                if other.end_s < earliest or other.begin_s > latest or other.dead or other.status != status:
                     continue
-                ties = self._ties_of(track.kind, other.kind)
+                ties = self._ties_of(kind, other.kind)
                 if ties:
-                    rate = self._rates.rate((entity,), track.tool, self.now_s)
-                    _keep(best, _named(track, other, ties, entity, rate))
+                    _keep(best, _named(track, other, ties, entity, rate, truth))
         return list(best.values())
 
     def _ties_of(self, one: Kind, other: Kind) -> tuple[Tie, ...]:
@@ -368,15 +399,22 @@ class Grouping:
     def _enter(self, track: Track, group: Group, link: Link | None) -> None:
         track.group = group
         group.tracks[track.number] = track
+        if group.anchor is None:
+            group.anchor = track.where
         if link is not None:
             group.links[track.number] = link
             track.closeness = max(track.closeness, link.score)
             link.other.closeness = max(link.other.closeness, link.score)
-        # A happening counts once in a quarter's rate, however many alerts it raises there.
-        for key in (*track.entities, *([] if track.cell is None else [track.cell])):
-            if (key, track.tool) not in group.kinds:
-                group.kinds.add((key, track.tool))
-                self._rates.count(key, track.tool, self.now_s)
+        # A happening counts once in a source's rate, however often the source raises it.
+        if (track.tool, track.source) not in group.kinds:
+            group.kinds.add((track.tool, track.source))
+            self._rates.count(track.tool, track.source, self.now_s)
+            if track.where is not None:
+                self._rates.count(track.tool, (track.source, *_quarter(track.where)), self.now_s)
+        for entity in track.entities:
+            carriers = self._carriers.setdefault(entity, set())
+            if len(carriers) < CARRIERS_KNOWN:
+                carriers.add(track.source)
 
     def _new_group(self, status: str) -> Group:
         group = Group(number=next(self._numbers), status=status)
@@ -446,43 +484,61 @@ class Grouping:
         self._rates.sweep(self.now_s)
 
 
-def _near(track: Track, other: Track, ties: Sequence[Tie], rate: float) -> Link | None:
-    """The best link by place and time; `rate` is how often the track's tool raises something, per square metre and
-    second."""
+def _quarter(where: Where) -> Cell:
+    return (math.floor(where.x / QUARTER_M), math.floor(where.y / QUARTER_M))
+
+
+def _around(source: str, where: Where) -> list[tuple[str, int, int]]:
+    across, up = _quarter(where)
+    return [(source, across + i, up + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+
+
+def _noticed(other: Track) -> float:
+    """Log of how likely a further source notices it too: less where the first alert is probably false."""
+    likely = other.group.probability
+    return math.log(NOTICED * (HARMLESS + (1.0 - HARMLESS) * likely))
+
+
+def _near(track: Track, other: Track, ties: Sequence[Tie], rate: float, truth: float) -> Link | None:
+    """The best link by place and time; `rate` is how often the track's source raises something here, per second."""
     if track.where is None or other.where is None:
         return None
-    gap_s = max(track.begin_s - other.end_s, other.begin_s - track.end_s, 0.0)
     distance = track.where.distance_m(other.where)
+    gap_s = max(track.begin_s - other.end_s, other.begin_s - track.end_s, 0.0)
     best: Link | None = None
     for tie in ties:
         if tie.distance_m is None or distance > tie.distance_m or gap_s > tie.minutes * 60.0:
             continue
-        anchor = other.group.anchor()
-        if (
-            anchor is not None
-            and anchor.where is not None
-            and track.where.distance_m(anchor.where) > SPAN * tie.distance_m
-        ):
+        anchor = other.group.anchor
+        if anchor is not None and track.where.distance_m(anchor) > SPAN * tie.distance_m:
             continue
         spread_m = tie.distance_m / 2.0
         spread_s = tie.minutes * 60.0 / 3.0
         # A large place is near to much by chance.
-        across = spread_m**2 + (track.where.radius_m + other.where.radius_m) ** 2
-        chance = rate * 2.0 * math.pi * across * 2.0 * spread_s
-        score = tie.weight + math.log(SEEN_TWICE / chance) - 0.5 * (distance / spread_m) ** 2 - gap_s / spread_s
+        larger = 1.0 + ((track.where.radius_m + other.where.radius_m) / spread_m) ** 2
+        chance = rate * 2.0 * spread_s * larger
+        score = (
+            tie.weight
+            + truth
+            + _noticed(other)
+            - math.log(chance)
+            - 0.5 * (distance / spread_m) ** 2
+            - gap_s / spread_s
+        )
         if best is None or score > best.score:
             best = Link(tie, track, other, score, distance, gap_s, None)
     return best
 
 
-def _named(track: Track, other: Track, ties: Sequence[Tie], entity: str, rate: float) -> Link | None:
-    """The best link by a shared name; `rate` is how often the track's tool names it, per second."""
+def _named(track: Track, other: Track, ties: Sequence[Tie], entity: str, rate: float, truth: float) -> Link | None:
+    """The best link by a shared name; `rate` is how often the track's source raises something, per second."""
     gap_s = max(track.begin_s - other.end_s, other.begin_s - track.end_s, 0.0)
     best: Link | None = None
     for tie in ties:
         if not tie.shared_entity or gap_s > tie.minutes * 60.0:
             continue
-        score = tie.weight + math.log(SEEN_TWICE / (rate * 2.0 * tie.minutes * 60.0))
+        spread_s = tie.minutes * 60.0 / 3.0
+        score = tie.weight + truth + _noticed(other) - math.log(rate * 2.0 * spread_s) - gap_s / spread_s
         if best is None or score > best.score:
             best = Link(tie, track, other, score, None, gap_s, entity)
     return best

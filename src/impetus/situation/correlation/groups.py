@@ -43,15 +43,15 @@ class Track:
     entities: frozenset[str]
     cell: tuple[int, int] | None
     group: Group = field(init=False)
+    kind: tuple[str, str, str] = field(init=False)
     signals: dict[str, Signal] = field(default_factory=dict)
     strongest: list[Signal] = field(default_factory=list)
     closeness: float = 0.0
     dead: bool = False
     """Moved into another track; the index may still hold it for a while."""
 
-    @property
-    def kind(self) -> tuple[str, str, str]:
-        return (self.tool, self.detector, self.category)
+    def __post_init__(self) -> None:
+        self.kind = (self.tool, self.detector, self.category)
 
     def add(self, signal: Signal) -> None:
         """Take an alert in, or a new state of one that is in."""
@@ -91,14 +91,16 @@ class Group:
     """A person acted on its incident: it is never merged into another one."""
     closed: bool = False
     """Nothing is added any more."""
-    kinds: set[tuple[object, str]] = field(default_factory=set)
-    """(cell or entity, tool) that it was counted for in the rates of chance."""
+    kinds: set[tuple[str, str]] = field(default_factory=set)
+    """(tool, source) that it was counted for in the rates of chance."""
     absorbed: list[str] = field(default_factory=list)
     """Incidents that were merged into this one and are still to be closed."""
     fused: Fused | None = None
     probability: float = 0.0
     size: int = 0
     """Alerts in all its tracks."""
+    anchor: Where | None = None
+    """Where it began."""
 
     @property
     def begin_s(self) -> float:
@@ -111,10 +113,6 @@ class Group:
     def alerts(self) -> list[str]:
         """Identifiers of its alerts, track by track."""
         return [id for track in self.tracks.values() for id in track.signals]
-
-    def anchor(self) -> Track | None:
-        """The first track with a place."""
-        return next((track for track in self.tracks.values() if track.where is not None), None)
 
 
 def _rank(signal: Signal) -> float:

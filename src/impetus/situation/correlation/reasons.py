@@ -19,9 +19,8 @@ def reasons(group: Group, trust: TrustBoard) -> Sequence[str]:
     strongest.sort(key=lambda signal: -signal.probability)
     first = strongest[0]
     lines = [f"{first.tool}: {first.headline} ({_percent(first.probability)} likely true)"]
-    for link in sorted(group.links.values(), key=lambda link: -link.score)[: MOST_REASONS - 2]:
-        if link.one.number in group.tracks and link.other.number in group.tracks:
-            lines.append(_of_link(link))
+    known = [link for link in group.links.values() if {link.one.number, link.other.number} <= group.tracks.keys()]
+    lines += [_of_link(link) for link in sorted(known, key=lambda link: -link.score)[: MOST_REASONS - 2]]
     doubt = next((line for signal in strongest if (line := _of_doubt(signal, trust)) is not None), None)
     if doubt is not None:
         lines = [*lines[: MOST_REASONS - 2], doubt]

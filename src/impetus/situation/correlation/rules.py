@@ -129,7 +129,7 @@ class RuleSet(Value):
     ties: Annotated[tuple[Tie, ...], Field(max_length=200)] = ()
     trust: Annotated[tuple[TrustEffect, ...], Field(max_length=100)] = ()
     requests: Annotated[tuple[RequestRule, ...], Field(max_length=100)] = ()
-    repeat_minutes: Annotated[float, Field(gt=0, le=24 * 60)] = 30.0
+    repeat_minutes: Annotated[float, Field(gt=0, le=24 * 60)] = 15.0
     """An alert of the same detector on the same source within this time is a repeat of the one before."""
     candidate_from: Annotated[float, Field(ge=0, le=1)] = 0.2
     """A group of alerts becomes an incident candidate from this probability on."""
