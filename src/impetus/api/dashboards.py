@@ -61,7 +61,7 @@ class PanelKind(Value):
     sensor: bool = False
     """Whether it can be tied to one datastream."""
 
-    def visible(self, role: Role | None, permissions: Collection[Permission]) -> bool:
+    def visible(self, role: str | None, permissions: Collection[str]) -> bool:
         """Whether this person would see anything in it."""
         return all(one in permissions for one in self.permissions) and (not self.roles or role in self.roles)
 

@@ -16,6 +16,8 @@ from impetus.ui.session import LANGUAGE_COOKIE, LogInFirst, Site, Visit
 
 Field = Annotated[str, Form()]
 YEAR_S = 365 * 86_400
+START = "/start"
+"""Where a person who asked for no page in particular goes after logging in."""
 
 
 def router(site: Site) -> APIRouter:
@@ -86,7 +88,7 @@ def _log_in(forms: APIRouter, site: Site) -> None:
             reply = await Client(site.app, request).send("POST", "/session", {"name": name, "password": password})
         except ApiProblem as problem:
             return _log_in_page(site, request, next, status=problem.http_status, problem=problem, name=name)
-        return _with_cookies(RedirectResponse(security.own_path(next), 303), reply.headers.getlist("set-cookie"))
+        return _with_cookies(RedirectResponse(security.own_path(next, START), 303), reply.headers.getlist("set-cookie"))
 
     @forms.post("/logout")
     async def log_out(request: Request, csrf: Field = "") -> Response:
@@ -120,7 +122,7 @@ def _log_in_page(
         "pages/login.html",
         site.language(request),
         status=status,
-        next=security.own_path(next),
+        next=security.own_path(next, START),
         problem=problem,
         name=name,
         here=request.url.path,

@@ -10,6 +10,7 @@ import { get, newId, post } from "../http.js";
 import { t, tn } from "../i18n.js";
 import { stream } from "../stream.js";
 import { toast } from "../toast.js";
+import { together } from "../together.js";
 
 const id = find("#room").dataset.incident;
 const path = `/incidents/${encodeURIComponent(id)}`;
@@ -135,5 +136,6 @@ find("#note-form")?.addEventListener("submit", async (event) => {
 });
 
 map.addEventListener("alert", (event) => location.assign(`/#${encodeURIComponent(event.detail)}`));
+together(id);
 await map.start().catch(() => {});
 await load().catch((problem) => toast("bad", problem.message, problem.hint));
