@@ -42,6 +42,7 @@ SECTIONS: Sequence[Section] = (
             Entry("live", "/", _("Live"), "live", Permission.ALERTS_READ, "l"),
             Entry("dashboards", "/dashboards", _("Dashboards"), "board", Permission.TOOLS_READ, "b"),
             Entry("incidents", "/incidents", _("Incidents"), "incident", Permission.INCIDENTS_READ, "i"),
+            Entry("procedures", "/procedures", _("Tasks"), "procedure", Permission.PROCEDURES_READ, "p"),
             Entry("agreements", "/agreements", _("Sharing"), "share", Permission.SHARING_READ, "h"),
             Entry("sensors", "/sensors", _("Sensors"), "sensor", Permission.OBSERVATIONS_READ, "s"),
         ),

@@ -60,6 +60,12 @@ def router(site: Site) -> APIRouter:
         room = await visit.client.get(f"/incidents/{id}")
         return visit.page("pages/incident.html", "incidents", incident=room.get("incident", room))
 
+    @pages.get("/procedures")
+    async def procedures(visit: Visit = someone) -> Response:
+        if not visit.may(Permission.PROCEDURES_READ):
+            return not_allowed(visit)
+        return visit.page("pages/procedures.html", "procedures")
+
     @pages.get("/tools")
     async def tools(visit: Visit = someone) -> Response:
         return visit.page("pages/tools.html", "tools", **await _board(visit))

@@ -6,7 +6,7 @@ const FIRST_WAIT = 800;
 const LONGEST_WAIT = 15_000;
 const SILENCE = 40_000; // the server speaks at least every 15 s
 
-const EVENTS = ["alert", "incident", "assessment", "readings", "health", "reset", "shared-incident", "incident-share", "incident-message", "agreement"];
+const EVENTS = ["alert", "incident", "assessment", "readings", "health", "reset", "shared-incident", "incident-share", "incident-message", "agreement", "task", "procedure"];
 
 class Stream extends EventTarget {
   #source = null;
