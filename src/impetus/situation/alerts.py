@@ -14,8 +14,10 @@ from impetus.situation.admission import Window, check_alert
 from impetus.situation.consumer import Refuse
 from impetus.situation.decisions import AlertDecided, AlertDecision, check_replay, deciding_person
 from impetus.situation.harm import expected_harm
+from impetus.situation.holding import settle_holder
 from impetus.situation.lifecycle import next_alert_state
 from impetus.situation.messages import validation_reason
+from impetus.situation.repeats import join_repeats
 from impetus.situation.settings import SituationSettings
 from impetus.situation.views import ORIGIN, alert_envelope
 from impetus.store import Store
@@ -39,12 +41,13 @@ class AlertService:
         Any number of repetitions is harmless. A greater revision of a known alert brings its content up to date; what
         people decided stays.
         """
+        now = self._clock.now()
         async with self._store.transaction() as transaction:
-            arrivals = await transaction.alerts.upsert(tenant, alerts, received=self._clock.now(), harm=expected_harm)
-            # Of an alert that came twice in one go only the last state is told.
-            told = {arrival.record.alert.id: arrival.record for arrival in arrivals if arrival.changed}
+            arrivals = await transaction.alerts.upsert(tenant, alerts, received=now, harm=expected_harm)
+            # Of an alert that came twice in one go only the last state is told; a repeat is told as its head's count.
+            told = await join_repeats(transaction, tenant, arrivals, self._settings, now)
             if told:
-                await transaction.outbox.add([alert_envelope(record) for record in told.values()])
+                await transaction.outbox.add([alert_envelope(record) for record in told])
         return arrivals
 
     def check(self, alert: Alert) -> None:
@@ -91,14 +94,23 @@ class AlertService:
             known = await transaction.assessments.find(tenant, decision.id)
             record = await transaction.alerts.get(tenant, id)
             if known is not None:
-                check_replay(known, kind=SubjectKind.ALERT, subject=id, action=decision.action.value, person=person)
+                check_replay(
+                    known,
+                    kind=SubjectKind.ALERT,
+                    subject=id,
+                    action=decision.action.value,
+                    person=person,
+                    given_to=decision.person,
+                )
                 return AlertDecided(known, record)
+            now = self._clock.now()
+            receiver = None
             if record.version == decision.version:
                 state = next_alert_state(record.state, decision.action, decision.reason)
+                receiver = await settle_holder(transaction, principal, record, decision, self._settings, now)
             else:
                 # `change` below refuses it and says who was first.
                 state = record.state
-            now = self._clock.now()
             changed = await transaction.alerts.change(
                 tenant,
                 id,
@@ -107,6 +119,9 @@ class AlertService:
                 incident=record.incident,
                 handled_by=person_name,
                 updated=now,
+            )
+            followed = await transaction.workload.follow(
+                tenant, id, before=record.state, after=changed.state, handled_by=person_name, updated=now
             )
             assessment = Assessment(
                 id=decision.id,
@@ -121,6 +136,8 @@ class AlertService:
                 person=person,
                 person_name=person_name,
                 decided=now,
+                given_to=receiver.id if receiver is not None else None,
+                given_to_name=receiver.name if receiver is not None else None,
             )
             await transaction.assessments.add(assessment)
             await append(
@@ -135,16 +152,25 @@ class AlertService:
                     "before": record.state.value,
                     "after": changed.state.value,
                     "reason": decision.reason,
+                    "repeats": followed,
+                    **({"override": True} if decision.override else {}),
+                    **({"given_to": receiver.id} if receiver is not None else {}),
                 },
             )
             await transaction.outbox.add([alert_envelope(changed), assessment_envelope(assessment)])
         return AlertDecided(assessment, changed)
 
     async def get(self, tenant: str, id: str) -> tuple[AlertRecord, Sequence[Assessment]]:
-        """One alert and all decisions on it. Raises `NotFound`."""
+        """One alert and all decisions on it; of a repeat, those on the alert that it repeats as well, first.
+
+        Raises `NotFound`.
+        """
         async with self._store.view() as transaction:
             record = await transaction.alerts.get(tenant, id)
-            return record, await transaction.assessments.history(tenant, id)
+            own = await transaction.assessments.history(tenant, id)
+            if record.repeat_of is None:
+                return record, own
+            return record, [*await transaction.assessments.history(tenant, record.repeat_of), *own]
 
     async def list(
         self, tenant: str, wanted: AlertFilter, *, order: AlertOrder, limit: int, after: str | None
