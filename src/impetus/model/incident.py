@@ -73,6 +73,13 @@ class ThreatClass(StrEnum):
     UNDETERMINED = "undetermined"
 
 
+class IncidentOrigin(StrEnum):
+    """Who put the alerts of an incident together first."""
+
+    PERSON = "person"
+    CORRELATION = "correlation"
+
+
 class SubjectKind(StrEnum):
     """What an assessment is about."""
 
@@ -134,6 +141,11 @@ class Incident(Value):
     merged_into: Identifier | None = None
     """The incident that this one was merged into: its alerts are there."""
     place: Place | None = None
+    probability: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = None
+    """How likely it is a true incident, by all its alerts together; None if nobody reckoned."""
+    reasons: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
+    """Why its alerts were put together, weightiest first."""
+    origin: IncidentOrigin = IncidentOrigin.PERSON
     alerts: tuple[Identifier, ...] = ()
     opened: UtcTime
     updated: UtcTime

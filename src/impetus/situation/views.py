@@ -29,6 +29,8 @@ class AlertView(Alert):
     handled_by: Line | None = None
     harm: Annotated[float, Field(ge=0, le=1)]
     """Expected harm: the queue is ordered by it."""
+    probability: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Calibrated: how likely the alert is true."""
     holder: Identifier | None = None
     """The person who works on it."""
     holder_name: Line | None = None
@@ -51,6 +53,7 @@ def alert_json(record: AlertRecord) -> bytes:
             "incident": record.incident,
             "handled_by": record.handled_by,
             "harm": record.harm,
+            "probability": record.probability,
             "holder": record.holder,
             "holder_name": record.holder_name,
             "held_since": record.held_since,
@@ -72,6 +75,7 @@ def alert_envelope(record: AlertRecord) -> Envelope:
             str(record.version),
             str(record.alert.revision),
             str(record.repeats),
+            record.incident or "",
         ),
         source=f"/{ORIGIN}",
         type=f"impetus.{ALERT_VIEW}.v1",
@@ -92,5 +96,6 @@ def incident_envelope(incident: Incident) -> Envelope:
         origin=ORIGIN,
         time=incident.updated,
         partition=incident.id,
-        id=derived_id("incident", incident.tenant, incident.id, str(incident.version)),
+        # What the system adds to it leaves the version alone.
+        id=derived_id("incident", incident.tenant, incident.id, str(incident.version), incident.updated.isoformat()),
     )

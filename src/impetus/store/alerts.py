@@ -32,6 +32,7 @@ RECORD_COLUMNS = (
     table.c.incident,
     table.c.handled_by,
     table.c.harm,
+    table.c.probability,
     table.c.holder,
     table.c.holder_name,
     table.c.held_since,
@@ -99,7 +100,13 @@ class AlertRepository:
         return Page(tuple(records[:limit]), following)
 
     async def upsert(
-        self, tenant: str, alerts: Sequence[Alert], *, received: datetime, harm: Harm
+        self,
+        tenant: str,
+        alerts: Sequence[Alert],
+        *,
+        received: datetime,
+        harm: Harm,
+        probability: Harm | None = None,
     ) -> Sequence[AlertArrival]:
         """Keep alerts that arrived; the answer has one entry for each, in order.
 
@@ -125,9 +132,17 @@ class AlertRepository:
                     received=received,
                     updated=received,
                     harm=harm(alert),
+                    probability=None if probability is None else probability(alert),
                 )
             else:
-                new = old.model_copy(update={"alert": alert, "updated": received, "harm": harm(alert)})
+                new = old.model_copy(
+                    update={
+                        "alert": alert,
+                        "updated": received,
+                        "harm": harm(alert),
+                        "probability": None if probability is None else probability(alert),
+                    }
+                )
             known[alert.id] = new
             arrivals.append(AlertArrival(new, created=old is None, changed=True))
         added = [_row(record) for id, record in known.items() if id not in before]
@@ -139,7 +154,7 @@ class AlertRepository:
         return arrivals
 
     async def _revise(self, records: Sequence[AlertRecord]) -> None:
-        changing = ("severity", "status", "revision", "harm", "updated", "ended", "search", "content")
+        changing = ("severity", "status", "revision", "harm", "probability", "updated", "ended", "search", "content")
         statement = (
             update(table)
             .where(
@@ -195,6 +210,24 @@ class AlertRepository:
                 handled_by=record.handled_by,
             )
         return record
+
+    async def place(
+        self, tenant: str, ids: Sequence[str], incident: str, *, taken_from: str | None = None, updated: datetime
+    ) -> Sequence[AlertRecord]:
+        """Put alerts that belong to no incident (or to `taken_from`) into one; those that were put there.
+
+        The version stays as it is, so that nobody's decision meets a conflict because the system sorted alerts; where
+        a person was quicker, that stands.
+        """
+        for begin in range(0, len(ids), IDS_A_QUERY):
+            belongs = table.c.incident.is_(None) if taken_from is None else table.c.incident == taken_from
+            await self._connection.execute(
+                update(table)
+                .where(table.c.tenant == tenant, table.c.id.in_(ids[begin : begin + IDS_A_QUERY]), belongs)
+                .values(incident=incident, updated=updated)
+            )
+        placed = await self.many(tenant, ids)
+        return [record for record in placed.values() if record.incident == incident and record.updated == updated]
 
     async def counts(self, tenant: str) -> Mapping[AlertState, int]:
         """How many alerts are in each state; every state is there. Repeats count as the one that they repeat."""
@@ -274,6 +307,7 @@ def alert_record(row: Row[*tuple[Any, ...]]) -> AlertRecord:
         incident=row.incident,
         handled_by=row.handled_by,
         harm=row.harm,
+        probability=row.probability,
         holder=row.holder,
         holder_name=row.holder_name,
         held_since=row.held_since,
@@ -297,6 +331,7 @@ def _row(record: AlertRecord) -> dict[str, object]:
         "state": record.state.value,
         "version": record.version,
         "harm": record.harm,
+        "probability": record.probability,
         "received": record.received,
         "updated": record.updated,
         "ended": alert.ended,

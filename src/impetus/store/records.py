@@ -47,6 +47,8 @@ class AlertRecord(Value):
     handled_by: Line | None = None
     """Name of the person who decided last."""
     harm: FiniteFloat
+    probability: FiniteFloat | None = None
+    """Calibrated: how likely the alert is true, by what people found of this detector and source before."""
     holder: Identifier | None = None
     """The person who works on it."""
     holder_name: Line | None = None

@@ -22,9 +22,11 @@ from impetus.store.alerts import AlertRepository
 from impetus.store.audit import AuditRepository
 from impetus.store.custody import CustodyRepository
 from impetus.store.dashboards import DashboardRepository
+from impetus.store.correlation import RulesRepository, VerdictRepository
 from impetus.store.database import Database, parse_url
 from impetus.store.datastreams import DatastreamRepository
 from impetus.store.expectations import ExpectationStore
+from impetus.store.handovers import HandoverRepository
 from impetus.store.incidents import AssessmentRepository, IncidentRepository
 from impetus.store.migrations import READINGS, STORE, migrate
 from impetus.store.notification import CapRepository, NotificationRepository
@@ -47,7 +49,10 @@ class Transaction:
         self.throttles = ThrottleRepository(connection)
         self.alerts = AlertRepository(connection)
         self.workload = WorkloadRepository(connection)
+        self.handovers = HandoverRepository(connection)
         self.incidents = IncidentRepository(connection)
+        self.verdicts = VerdictRepository(connection)
+        self.rules = RulesRepository(connection)
         self.assessments = AssessmentRepository(connection)
         self.datastreams = DatastreamRepository(connection)
         self.sharing = SharingRepository(connection)
