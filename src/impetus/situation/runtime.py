@@ -17,12 +17,14 @@ from impetus.situation import alerts, readings
 from impetus.situation.alerts import AlertService
 from impetus.situation.consumer import Progress, consume
 from impetus.situation.figures import FigureService
+from impetus.situation.handover import HandoverService
 from impetus.situation.health import HealthBoard
 from impetus.situation.incidents import IncidentService
 from impetus.situation.messages import validation_reason
 from impetus.situation.readings import ReadingService
 from impetus.situation.retention import forget_old
 from impetus.situation.settings import SituationSettings
+from impetus.situation.shift import ShiftService
 from impetus.store import OutboxRelay, Store
 
 log = structlog.get_logger(__name__)
@@ -49,12 +51,15 @@ class Situation:
     readings: ReadingService
     health: HealthBoard
     figures: FigureService
+    shift: ShiftService
+    handovers: HandoverService
     progress: list[Progress] = field(default_factory=list)
 
     @classmethod
     def create(cls, bus: Bus, store: Store, clock: Clock, settings: SituationSettings) -> Situation:
         """The services on a bus and a store; nothing runs yet."""
         readings = ReadingService(store, bus, clock, settings)
+        health = HealthBoard(clock, settings.silent_s)
         return cls(
             bus=bus,
             store=store,
@@ -63,8 +68,10 @@ class Situation:
             alerts=AlertService(store, clock, settings),
             incidents=IncidentService(store, clock),
             readings=readings,
-            health=HealthBoard(clock, settings.silent_s),
+            health=health,
             figures=FigureService(store, clock, readings),
+            shift=ShiftService(store, clock, settings),
+            handovers=HandoverService(store, bus, clock, health),
         )
 
     def hub_health(self) -> Health:
@@ -109,6 +116,7 @@ async def running(situation: Situation) -> AsyncIterator[Situation]:
         "report": lambda _: _report_health(situation),
         "watch": lambda _: _watch_for_silence(situation),
         "retention": lambda _: _retain(situation),
+        "holders": lambda _: _return_orphans(situation),
     }
     tasks = []
     for name, work in works.items():
@@ -196,6 +204,12 @@ async def _watch_for_silence(situation: Situation) -> None:
                 await publish_health(situation.bus, told)
             except ImpetusError as error:
                 log.warning("silence of a part not published", part=silent.part, error=str(error))
+
+
+async def _return_orphans(situation: Situation) -> None:
+    while True:
+        await situation.shift.return_orphans()
+        await asyncio.sleep(situation.settings.holders_interval_s)
 
 
 async def _retain(situation: Situation) -> None:

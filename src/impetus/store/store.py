@@ -20,9 +20,9 @@ from impetus.store.accounts import (
 )
 from impetus.store.alerts import AlertRepository
 from impetus.store.audit import AuditRepository
+from impetus.store.correlation import RulesRepository, VerdictRepository
 from impetus.store.custody import CustodyRepository
 from impetus.store.dashboards import DashboardRepository
-from impetus.store.correlation import RulesRepository, VerdictRepository
 from impetus.store.database import Database, parse_url
 from impetus.store.datastreams import DatastreamRepository
 from impetus.store.expectations import ExpectationStore
