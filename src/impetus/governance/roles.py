@@ -21,17 +21,24 @@ _OPERATE: Final = _WATCH | {
     Permission.INCIDENTS_DECIDE,
     Permission.EVIDENCE_READ,
     Permission.SHARING_READ,
+    Permission.NOTIFICATIONS_READ,
 }
 _CARRY_OUT: Final = frozenset({Permission.PROCEDURES_READ, Permission.TASKS_DECIDE})
 """Every role has its part in some procedure."""
 _START: Final = _CARRY_OUT | {Permission.PROCEDURES_START}
 _SHARE: Final = frozenset({Permission.SHARING_READ, Permission.SHARING_DECIDE})
+_NOTIFY: Final = frozenset({Permission.NOTIFICATIONS_READ, Permission.NOTIFICATIONS_MANAGE})
 _MEND: Final = frozenset({Permission.DEAD_LETTERS_READ, Permission.DEAD_LETTERS_DECIDE})
 
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
     {
         Role.OPERATOR: _OPERATE | _START,
-        Role.SUPERVISOR: _OPERATE | _MEND | _SHARE | _START | {Permission.ALERTS_ASSIGN, Permission.PROCEDURES_PUBLISH},
+        Role.SUPERVISOR: _OPERATE
+        | _MEND
+        | _NOTIFY
+        | _SHARE
+        | _START
+        | {Permission.ALERTS_ASSIGN, Permission.PROCEDURES_PUBLISH},
         Role.IT_SECURITY: _OPERATE | _MEND | _START,
         Role.ANALYST: _WATCH | _CARRY_OUT | {Permission.ALERTS_DECIDE, Permission.EVIDENCE_READ},
         Role.PLANNER: _WATCH | _START,
@@ -40,6 +47,7 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
         | _CARRY_OUT,
         # Keeps the system running; what it finds about people is not an administrator's business.
         Role.ADMINISTRATOR: _MEND
+        | _NOTIFY
         | _SHARE
         | _CARRY_OUT
         | {
@@ -65,6 +73,7 @@ MACHINE_PERMISSIONS: Final = frozenset(
         Permission.DEAD_LETTERS_READ,
         Permission.AUDIT_READ,
         Permission.SHARING_READ,
+        Permission.NOTIFICATIONS_READ,
     }
 )
 """What a machine's token may be given. Deciding and administration are left out: those are a named person's."""

@@ -44,6 +44,8 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     SHARING_READ = "sharing:read"
     SHARING_DECIDE = "sharing:decide"
+    NOTIFICATIONS_READ = "notifications:read"
+    NOTIFICATIONS_MANAGE = "notifications:manage"
     ADMINISTRATION = "administration"
 
 

@@ -116,15 +116,16 @@ class NotificationRepository:
         if not await changed_rows(self._connection, statement):
             raise NotFound(f"there is no {kind} {id}", hint="It may belong to another organisation.")
 
-    async def escalations_about(self, tenant: str, subject: str) -> Sequence[Escalation]:
-        """Of each chain that ever climbed for this alert or incident, the latest climb."""
-        query = select(escalation.c.content).where(escalation.c.tenant == tenant, escalation.c.subject == subject)
-        latest: dict[str, Escalation] = {}
+    async def escalations_about(self, tenant: str, subjects: Sequence[str]) -> Mapping[tuple[str, str], Escalation]:
+        """By subject and chain, the latest climb of each chain that ever climbed for these alerts or incidents."""
+        query = select(escalation.c.content).where(escalation.c.tenant == tenant, escalation.c.subject.in_(subjects))
+        latest: dict[tuple[str, str], Escalation] = {}
         for row in await self._connection.execute(query):
             found = Escalation.model_validate_json(row.content)
-            if found.chain not in latest or latest[found.chain].episode < found.episode:
-                latest[found.chain] = found
-        return list(latest.values())
+            key = (found.subject.id, found.chain)
+            if key not in latest or latest[key].episode < found.episode:
+                latest[key] = found
+        return latest
 
     async def escalation(self, tenant: str, id: str) -> Escalation:
         """One. Raises `NotFound`."""
@@ -236,11 +237,11 @@ class NotificationRepository:
     async def waiting(self, tenant: str) -> Mapping[str, int]:
         """How many messages wait, by channel."""
         query = (
-            select(notification.c.channel, func.count())
+            select(notification.c.channel, func.count().label("waiting"))
             .where(notification.c.tenant == tenant, notification.c.due.is_not(None))
             .group_by(notification.c.channel)
         )
-        return {channel: count for channel, count in await self._connection.execute(query)}
+        return {row.channel: row.waiting for row in await self._connection.execute(query)}
 
 
 class CapRepository:
