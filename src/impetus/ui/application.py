@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from impetus.model import ConfigurationError, ImpetusError
-from impetus.ui import dashboard_pages, forms, languages, pages, sharing_pages
+from impetus.ui import dashboard_pages, forms, languages, pages, report_pages, sharing_pages
 from impetus.ui.client import ApiProblem
 from impetus.ui.dashboards import PanelRegistry, role_layouts
 from impetus.ui.rendering import STATIC, Renderer
@@ -53,6 +53,7 @@ def mount_ui(app: FastAPI, services: Services) -> None:
     registry = PanelRegistry.create(services.tools)
     services.dashboards.show(registry.kinds, role_layouts())
     app.include_router(dashboard_pages.router(site, registry))
+    app.include_router(report_pages.router(site))
     app.include_router(pages.router(site))
     app.include_router(forms.router(site))
     app.include_router(sharing_pages.router(site))

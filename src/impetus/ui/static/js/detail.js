@@ -2,6 +2,7 @@
 
 import { askReason } from "./dialogs.js";
 import { element, find, findAll, icon, setText } from "./dom.js";
+import { openEvidence } from "./evidence.js";
 import { ago, momentText, property, word } from "./format.js";
 import { conflictText, decisionLine, line } from "./history.js";
 import { get, newId, post } from "./http.js";
@@ -127,6 +128,11 @@ export class AlertDetail extends EventTarget {
     this.dispatchEvent(new CustomEvent("alert", { detail: alert }));
   }
 
+  async #openEvidence(evidence) {
+    const opened = await openEvidence(evidence.sha256, evidence.title, this.#alert.incident ?? null);
+    if (opened) open(opened.address, "_blank", "noopener");
+  }
+
   #slot(name) {
     return find(`[data-slot="${name}"]`, this.panel);
   }
@@ -166,7 +172,7 @@ export class AlertDetail extends EventTarget {
     this.#slot("factors").replaceChildren(...alert.explanation.map(factor));
     find("[data-evidence]", this.panel).hidden = !alert.evidence.length;
     this.#slot("evidence").replaceChildren(...alert.evidence.map((evidence) => element("li", {},
-      element("a", { href: `/api/v1/evidence/${evidence.sha256}`, target: "_blank", rel: "noopener" }, icon("file"),
+      element("button", { type: "button", class: "button quiet small", onclick: () => this.#openEvidence(evidence) }, icon("file"),
         element("span", { class: "clip" }, evidence.title), element("span", { class: "faint mono" }, evidence.media_type)))));
     setText(this.#slot("model"), `${alert.tool} · ${alert.detector} · ${alert.model.name} ${alert.model.version}`);
     setText(this.#slot("id"), alert.id);

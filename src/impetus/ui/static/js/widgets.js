@@ -1,7 +1,8 @@
 // The widgets of tools' panels that draw themselves in the browser.
 
 import { AlertMap } from "./citymap.js";
-import { find, findAll } from "./dom.js";
+import { element, find, findAll } from "./dom.js";
+import { openEvidence } from "./evidence.js";
 import { all, get, post } from "./http.js";
 import { t } from "./i18n.js";
 import { SANS, colour } from "./palette.js";
@@ -59,6 +60,13 @@ async function send(form) {
   }
 }
 
+async function openMedia(button) {
+  const opened = await openEvidence(button.dataset.media, button.dataset.mediaTitle);
+  if (!opened) return;
+  const kind = { image: "img", audio: "audio", video: "video" }[button.dataset.mediaKind];
+  button.replaceWith(element(kind, { src: opened.address, class: "media", controls: kind !== "img", alt: kind === "img" ? button.dataset.mediaTitle : null }));
+}
+
 const tell = (problem) => toast("bad", problem.message, problem.hint);
 
 /** Draw all widgets within a place. */
@@ -66,5 +74,6 @@ export function drawWidgets(place = document) {
   for (const one of findAll("[data-series]", place)) drawSeries(one).catch(tell);
   for (const one of findAll("[data-map-source]", place)) drawMap(one).catch(tell);
   for (const one of findAll("[data-graph]", place)) drawGraph(one).catch(tell);
+  for (const button of findAll("[data-media]", place)) button.addEventListener("click", () => openMedia(button).catch(tell));
   for (const form of findAll("[data-form]", place)) form.addEventListener("submit", (event) => { event.preventDefault(); send(form); });
 }

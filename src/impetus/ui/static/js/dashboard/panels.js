@@ -157,6 +157,7 @@ async function incidents(place, board) {
       .sort((a, b) => SEVERITY_RANK[a.severity] - SEVERITY_RANK[b.severity] || (a.opened < b.opened ? 1 : -1));
     setText(find("[data-incidents-sub]", place), tn("{n} open", "{n} open", open.length));
     find("[data-incidents-empty]", place).hidden = open.length > 0;
+    find("[data-incidents]", place).hidden = open.length === 0;
     find("[data-incidents]", place).replaceChildren(...open.map((incident) => element("a",
       { class: "dash-incident", href: `/incidents/${encodeURIComponent(incident.id)}`, "data-severity": incident.severity },
       element("span", { class: "clip" }, element("b", { class: "clip" }, incident.title), element("span", { class: "muted" }, `${tn("{n} alert", "{n} alerts", incident.alerts.length)} · ${ago(incident.updated)}`)),
@@ -175,7 +176,7 @@ async function incidents(place, board) {
 async function drawn(place) {
   const own = () => find("[data-refresh]", place);
   if (!own()) return;
-  if (find("[data-series], [data-map-source], [data-graph], [data-form]", place)) {
+  if (find("[data-series], [data-map-source], [data-graph], [data-form], [data-media]", place)) {
     await libraries("leaflet", "charts");
     const { drawWidgets } = await import("../widgets.js");
     drawWidgets(place);
