@@ -32,6 +32,7 @@ from impetus.sdk import load_tools
 from impetus.sdk.worker import run_worker
 from impetus.settings import Settings, read_settings
 from impetus.situation import Situation
+from impetus.situation.desk import priors_of
 from impetus.store import EvidenceStore, Store, open_store
 from impetus.supervisor import Heartbeat, Part, Supervisor
 from impetus.ui import mount_ui
@@ -113,15 +114,16 @@ def stop_on_signals() -> asyncio.Event:
 
 def create_services(settings: Settings, bus: Bus, store: Store, clock: Clock) -> Services:
     """What the HTTP interface and the pages work with."""
+    tools = load_tools()
     return Services(
         bus=bus,
         store=store,
         clock=clock,
         settings=settings.api,
         governance=Governance(store, clock, settings.access),
-        situation=Situation.create(bus, store, clock, settings.situation),
+        situation=Situation.create(bus, store, clock, settings.situation, priors_of(tools)),
         evidence=EvidenceStore(settings.home / "evidence"),
-        tools=load_tools(),
+        tools=tools,
         time_zone=settings.timezone,
     )
 

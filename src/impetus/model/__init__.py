@@ -75,6 +75,7 @@ from impetus.model.procedure import (
     TaskField,
     TaskState,
 )
+from impetus.model.request import ToolRequest
 from impetus.model.sharing import (
     Agreement,
     AgreementState,
@@ -139,8 +140,8 @@ __all__ = [
     "ImpetusError",
     "Incident",
     "IncidentAction",
-    "IncidentOrigin",
     "IncidentMessage",
+    "IncidentOrigin",
     "IncidentShare",
     "IncidentState",
     "InvalidInput",
@@ -192,6 +193,7 @@ __all__ = [
     "Text",
     "ThreatClass",
     "TooManyAttempts",
+    "ToolRequest",
     "Unavailable",
     "Urgency",
     "User",

@@ -15,6 +15,7 @@ from impetus.model.health import Health
 from impetus.model.incident import Assessment, Incident
 from impetus.model.observation import ExpectationBatch, ObservationBatch
 from impetus.model.procedure import ProcedureRun, SimulationRequest, Task
+from impetus.model.request import ToolRequest
 from impetus.model.sharing import Agreement, IncidentMessage, IncidentShare, SharedIncident
 
 MessageType = TypeVar("MessageType", bound=BaseModel)
@@ -40,6 +41,7 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
     "procedure": ProcedureRun,
     "simulation-request": SimulationRequest,
     "handover": Handover,
+    "tool-request": ToolRequest,
 }
 """Kinds of messages and their types. A kind is the second token of a subject."""
 

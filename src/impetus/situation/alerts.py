@@ -12,6 +12,7 @@ from impetus.governance.principal import Principal
 from impetus.model import Alert, Assessment, Clock, Envelope, ImpetusError, SubjectKind, derived_id
 from impetus.situation.admission import Window, check_alert
 from impetus.situation.consumer import Refuse
+from impetus.situation.correlating import CorrelationService
 from impetus.situation.decisions import AlertDecided, AlertDecision, check_replay, deciding_person
 from impetus.situation.harm import expected_harm
 from impetus.situation.holding import settle_holder
@@ -30,8 +31,11 @@ SUBJECTS = ("*.alert.>",)
 class AlertService:
     """What may be done with alerts. Every method is about one organisation's alerts only."""
 
-    def __init__(self, store: Store, clock: Clock, settings: SituationSettings) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, settings: SituationSettings, correlation: CorrelationService
+    ) -> None:
         self._store = store
+        self._correlation = correlation
         self._clock = clock
         self._settings = settings
 
@@ -42,8 +46,15 @@ class AlertService:
         people decided stays.
         """
         now = self._clock.now()
+        probability = await self._correlation.calibrated(tenant)
         async with self._store.transaction() as transaction:
-            arrivals = await transaction.alerts.upsert(tenant, alerts, received=now, harm=expected_harm)
+            arrivals = await transaction.alerts.upsert(
+                tenant,
+                alerts,
+                received=now,
+                harm=lambda alert: expected_harm(alert, probability(alert)),
+                probability=probability,
+            )
             # Of an alert that came twice in one go only the last state is told; a repeat is told as its head's count.
             told = await join_repeats(transaction, tenant, arrivals, self._settings, now)
             if told:
