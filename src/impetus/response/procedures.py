@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import structlog
 
@@ -63,8 +64,15 @@ class ProcedureService:
         procedure = await asyncio.to_thread(load, new.content.encode())
         now = self._clock.now()
         async with self._store.transaction() as transaction:
+            before = [
+                text.published
+                for text in await transaction.procedures.published(principal.tenant)
+                if text.procedure == procedure.id and text.published is not None
+            ]
+            # A clock may stand still or jump back: the text that was published last is the one that counts.
+            published = max(now, *(moment + timedelta(microseconds=1) for moment in before)) if before else now
             await self._library.keep(
-                transaction, principal.tenant, procedure, published=now, published_by=person.full_name
+                transaction, principal.tenant, procedure, published=published, published_by=person.full_name
             )
             await append(
                 transaction,

@@ -146,8 +146,11 @@ def _schema() -> etree.XMLSchema:
 
 
 def parse_tree(content: bytes) -> etree._Element:
-    """The same file for lxml, once it is known to be harmless."""
-    return etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+    """The same file for lxml, once it is known to be harmless. Raises `InvalidInput`: lxml is stricter in places."""
+    try:
+        return etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+    except etree.XMLSyntaxError as error:
+        raise InvalidInput(f"the file is not XML: {error}"[:300], hint="Save it again as BPMN 2.0 XML.") from error
 
 
 def _check_schema(content: bytes) -> None:

@@ -51,6 +51,7 @@ async def test_three_roles_carry_a_procedure_to_its_end(api: Api) -> None:
     }
     incident, run = await started(api, "data-leak")
     took_part = set()
+    room: dict[str, Any] = {}
     for _ in range(20):
         room = (await people["it-security"].get(f"/runs/{run}")).json()
         if room["run"]["state"] != "running":
@@ -96,6 +97,7 @@ async def test_operator_supervisor_and_officer_carry_the_gunman_procedure(api: A
     _, run = await started(api, "gunman")
     took_part = set()
     updates = 0
+    room: dict[str, Any] = {}
     for _ in range(30):
         room = (await people["operator"].get(f"/runs/{run}")).json()
         if room["run"]["state"] != "running":
