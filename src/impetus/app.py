@@ -125,6 +125,7 @@ def create_services(settings: Settings, bus: Bus, store: Store, clock: Clock) ->
         evidence=EvidenceStore(settings.home / "evidence"),
         tools=tools,
         time_zone=settings.timezone,
+        notification_settings=settings.notification,
     )
 
 

@@ -15,6 +15,7 @@ from impetus.connectors.cot.settings import CotSettings
 from impetus.connectors.mqtt.settings import MqttSettings
 from impetus.governance.settings import AccessSettings
 from impetus.model import ConfigurationError
+from impetus.response.notification_settings import NotificationSettings
 from impetus.situation.settings import SituationSettings
 
 HOME_VARIABLE = "IMPETUS_HOME"
@@ -85,6 +86,7 @@ class Settings(BaseSettings):
     access: Annotated[AccessSettings, Field(title="Access")] = AccessSettings()
     situation: Annotated[SituationSettings, Field(title="Situation")] = SituationSettings()
     mqtt: Annotated[MqttSettings, Field(title="MQTT")] = MqttSettings()
+    notification: Annotated[NotificationSettings, Field(title="Notification")] = NotificationSettings()
     cot: Annotated[CotSettings, Field(title="Cursor-on-Target")] = CotSettings()
     connectors: Annotated[
         tuple[str, ...], Field(title="Connectors", description="The connectors that `impetus serve` runs.")

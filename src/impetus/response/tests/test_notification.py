@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from impetus.bus import Delivery
 from impetus.connectors.notify import ChannelSender
@@ -186,7 +187,7 @@ async def on_duty(folder: Path, sender: ChannelSender, clock: ManualClock) -> As
     await store.close()
 
 
-@pytest.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sender() -> AsyncIterator[ChannelSender]:
     """One for all tests: its processes take seconds to start."""
     sender = ChannelSender(processes=1, timeout_s=4)
@@ -194,7 +195,7 @@ async def sender() -> AsyncIterator[ChannelSender]:
     await sender.close()
 
 
-@pytest.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="module")
 async def duty(tmp_path: Path, sender: ChannelSender) -> AsyncIterator[Duty]:
     async with on_duty(tmp_path, sender, ManualClock(NOON)) as duty:
         yield duty
