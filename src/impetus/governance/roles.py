@@ -28,12 +28,14 @@ _CARRY_OUT: Final = frozenset({Permission.PROCEDURES_READ, Permission.TASKS_DECI
 _START: Final = _CARRY_OUT | {Permission.PROCEDURES_START}
 _SHARE: Final = frozenset({Permission.SHARING_READ, Permission.SHARING_DECIDE})
 _NOTIFY: Final = frozenset({Permission.NOTIFICATIONS_READ, Permission.NOTIFICATIONS_MANAGE})
+_RULE: Final = frozenset({Permission.RULES_DECIDE})
 _MEND: Final = frozenset({Permission.DEAD_LETTERS_READ, Permission.DEAD_LETTERS_DECIDE})
 
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
     {
         Role.OPERATOR: _OPERATE | _START,
-        Role.SUPERVISOR: _OPERATE
+        Role.SUPERVISOR: _RULE
+        | _OPERATE
         | _MEND
         | _NOTIFY
         | _SHARE
@@ -47,6 +49,7 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
         | _CARRY_OUT,
         # Keeps the system running; what it finds about people is not an administrator's business.
         Role.ADMINISTRATOR: _MEND
+        | _RULE
         | _NOTIFY
         | _SHARE
         | _CARRY_OUT

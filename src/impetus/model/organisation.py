@@ -39,6 +39,7 @@ class Permission(StrEnum):
     """Take and complete tasks of the own role."""
     EVIDENCE_READ = "evidence:read"
     TOOLS_READ = "tools:read"
+    RULES_DECIDE = "rules:decide"
     DEAD_LETTERS_READ = "dead-letters:read"
     DEAD_LETTERS_DECIDE = "dead-letters:decide"
     AUDIT_READ = "audit:read"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
@@ -13,6 +15,12 @@ from impetus.governance.audit import append
 from impetus.governance.principal import Principal
 from impetus.model import Clock, InvalidInput, Line, UtcTime, Value
 from impetus.situation.correlating import CorrelationService
+from impetus.situation.correlation.calibration import (
+    Estimate,
+    ReliabilityBin,
+    expected_calibration_error,
+    reliability,
+)
 from impetus.situation.correlation.rules import TEXT_LIMIT, RuleSet, default_rules, read_rules, write_rules
 from impetus.situation.correlation.trial import Trial, try_rules
 from impetus.situation.decisions import deciding_person
@@ -20,6 +28,9 @@ from impetus.situation.desk import PAGE, rules_of, signal
 from impetus.store import AlertFilter, AlertOrder, AlertRecord, Store
 
 TRIAL_DAYS = 7.0
+DIAGRAM_VERDICTS = 5_000
+"""Newest verdicts that the reliability diagram is drawn from."""
+
 TRIAL_ALERTS = 5_000
 """Newest alerts of the week that a trial runs over."""
 
@@ -43,6 +54,18 @@ class RulesView(Value):
     """0: those of the house, since the organisation has none of its own."""
     updated: UtcTime | None = None
     updated_by: Line | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalibration:
+    """What is known of how right a tool is."""
+
+    tool: str
+    verdicts: int
+    estimates: Sequence[Estimate]
+    reliability: Sequence[ReliabilityBin]
+    error: float
+    raw_error: float
 
 
 class RulesService:
@@ -100,6 +123,22 @@ class RulesService:
             )
         self._correlation.forget(tenant)
         return await self.get(tenant)
+
+    async def calibration(self, tenant: str, tool: str) -> ToolCalibration:
+        """How far a tool is to be believed."""
+        desk = await self._correlation.desk(tenant)
+        async with self._store.view() as view:
+            verdicts = await view.verdicts.newest(tenant, tool=tool, limit=DIAGRAM_VERDICTS)
+        shown = [(one.probability, one.correct) for one in verdicts if one.probability is not None]
+        diagram = reliability(shown)
+        return ToolCalibration(
+            tool=tool,
+            verdicts=len(verdicts),
+            estimates=desk.calibration.estimates(tool),
+            reliability=diagram,
+            error=expected_calibration_error(diagram),
+            raw_error=expected_calibration_error(reliability((one.confidence, one.correct) for one in verdicts)),
+        )
 
     async def _try(self, tenant: str, rules: RuleSet) -> Trial:
         desk = await self._correlation.desk(tenant)
