@@ -103,13 +103,14 @@ export class ProcedureDrawing extends EventTarget {
       group.append(shape("rect", { x, y, width, height, rx: 7, class: "drawn-box" }), MARKS[step.kind](x + 8, y + 8));
       group.append(text(step.kind === "task" ? role(step.role) : t("automatic"), { x: x + 26, y: y + 17, class: "drawn-role" }));
       if (step.deadline_s) group.append(text(duration(step.deadline_s), { x: x + width - 8, y: y + 17, class: "drawn-role drawn-due", "text-anchor": "end" }));
-      group.append(...lines(step.name, middle[0], y + height / 2 + 14, { width: 25, limit: 3, centred: true }));
+      group.append(...lines(step.name, middle[0], y + height / 2 + 14, { width: 23, limit: 3, centred: true }));
     } else if (step.kind === "decision" || step.kind === "parallel") {
       group.append(shape("path", { d: `M${middle[0]} ${y} ${x + width} ${middle[1]} ${middle[0]} ${y + height} ${x} ${middle[1]}z`, class: "drawn-box" }));
       const sign = step.kind === "parallel" ? `M${middle[0]} ${y + 13}v${height - 26}M${x + 13} ${middle[1]}h${width - 26}`
         : `M${x + 18} ${y + 18}l${width - 36} ${height - 36}M${x + width - 18} ${y + 18}l${36 - width} ${height - 36}`;
       group.append(shape("path", { d: sign, class: "drawn-sign" }));
-      if (step.name) group.append(...lines(step.name, middle[0], y + height + 15, { width: 20, limit: 2, name: "drawn-text drawn-question" }));
+      // To the left, since the ways out turn up or down on the right.
+      if (step.name) group.append(...lines(step.name, x + width + 6, y + height + 13, { width: 22, limit: 2, anchor: "end", name: "drawn-text drawn-question" }));
     } else {
       const radius = width / 2;
       group.append(shape("circle", { cx: middle[0], cy: middle[1], r: radius, class: "drawn-box" }));

@@ -9,7 +9,7 @@ import { element, settled } from "./dom.js";
 import { all, get, newId, post } from "./http.js";
 import { t } from "./i18n.js";
 import { ProcedureDrawing } from "./procedure_drawing.js";
-import { state, urgency } from "./procedure_words.js";
+import { mayAct, state, urgency } from "./procedure_words.js";
 import { stream } from "./stream.js";
 import { byUrgency, stepText, taskCard, taskForm } from "./tasks.js";
 import { toast } from "./toast.js";
@@ -110,7 +110,7 @@ export class IncidentProcedures extends EventTarget {
     }
     this.#drawing.mark(marks(room.run, room.tasks));
     const open = room.tasks.filter((task) => task.state === "open" || task.state === "claimed").sort(byUrgency);
-    if (!this.#step && (!this.#task || !open.some((task) => task.id === this.#task))) this.#task = open[0]?.id ?? null;
+    if (!this.#step && (!this.#task || !open.some((task) => task.id === this.#task))) this.#task = (open.find(mayAct) ?? open[0])?.id ?? null;
     this.#parts.tasks.replaceChildren(...open.map((task) => taskCard(task, {
       showIncident: false, pressed: task.id === this.#task,
       chosen: (one) => { this.#task = one.id; this.#step = null; this.#drawing.choose(one.step, { tell: false }); this.#show(); },

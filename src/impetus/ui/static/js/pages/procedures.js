@@ -1,11 +1,11 @@
 // Procedures and tasks: what is mine to do, where each procedure stands, and how each is drawn.
 
-import { context } from "../context.js";
+import { context, may } from "../context.js";
 import { choice, element, find, icon, setText, settled } from "../dom.js";
 import { all, get } from "../http.js";
 import { t, tn } from "../i18n.js";
 import { ProcedureDrawing } from "../procedure_drawing.js";
-import { marks, procedureDetail } from "../procedure_panel.js";
+import { IncidentProcedures, marks, procedureDetail } from "../procedure_panel.js";
 import { role, state, underWay } from "../procedure_words.js";
 import { stream } from "../stream.js";
 import { byUrgency, stepText, taskCard, taskForm } from "../tasks.js";
@@ -30,6 +30,7 @@ function wanted(task) {
 }
 
 const show = settled(() => {
+  if (!find("#tasks")) return; // the page is about one incident
   const list = [...tasks.values()].filter(wanted).sort(byUrgency);
   setText(find("[data-task-count]"), tn("{n} task", "{n} tasks", list.length));
   find("#tasks").classList.remove("loading");
@@ -80,7 +81,7 @@ async function showRun(id) {
   word.dataset.state = run.state;
   setText(word, run.outcome ?? state(run.state));
   const link = find("[data-incident]");
-  link.hidden = false;
+  link.hidden = !may("incidents:read");
   link.href = `/incidents/${encodeURIComponent(run.incident)}`;
   showLibrary();
 }
@@ -147,7 +148,16 @@ stream.on("reset", () => load().then(again));
 stream.on("open", (opened) => { if (opened.again) load().then(again); });
 choice(find("#task-scope"), "scope", (given) => { scope = given; show(); });
 
-try {
+/** Only the procedures of one incident: `/procedures?incident=ID`. */
+async function showIncident(id) {
+  const { incident } = may("incidents:read") ? await get(`/incidents/${encodeURIComponent(id)}`) : { incident: { title: id } };
+  const host = element("section", { class: "panel", "aria-label": t("Procedures of this incident") });
+  find(".procedures").replaceWith(element("div", { class: "procedures-of" },
+    element("header", { class: "panel room-head", "data-severity": incident.severity }, element("a", { class: "button small", href: `/incidents/${encodeURIComponent(id)}` }, t("Back to the incident")), element("h2", { class: "clip" }, incident.title)), host));
+  await new IncidentProcedures(host, id).load();
+}
+
+async function showAll() {
   library = await all("/procedures", { limit: null });
   await load();
   const asked = new URLSearchParams(location.search);
@@ -156,6 +166,7 @@ try {
   else if (first) await choose(first);
   else if (library.length) await open(library[0].id);
   showLibrary();
-} catch (problem) {
-  toast("bad", problem.message, problem.hint);
 }
+
+const about = new URLSearchParams(location.search).get("incident");
+await (about ? showIncident(about) : showAll()).catch((problem) => toast("bad", problem.message, problem.hint));
