@@ -43,7 +43,7 @@ KEYWORDS: Keywords = {"_": None, "gettext": None, "ngettext": (1, 2), "t": None,
 OPTIONS = {"jinja2": {"trim_blocks": "true", "lstrip_blocks": "true"}, "javascript": {"parse_template_string": "true"}}
 
 
-def layout_texts(file: IO[bytes], *_: object) -> Iterator[tuple[int, str, str, list[str]]]:
+def layout_texts(file: IO[bytes], *_: object, **options: object) -> Iterator[tuple[int, str, str, list[str]]]:
     """What a role's layout says to people, as Babel's extraction methods give it."""
     layout = tomllib.load(file)
     for name in ("title", "summary"):

@@ -128,7 +128,9 @@ def report_pdf(
     paper.ln(1.5)
     severity = incident["severity"]
     paper.ink(_rgb(SEVERITY_COLOURS.get(severity, SEVERITY_COLOURS["Unknown"])), 9.5, bold=True)
-    paper.cell(0, 5, plain(f"{_(severity)} · {_(incident['state'])}"), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    paper.cell(
+        0, 5, plain(f"{_word(_, severity)} · {_word(_, incident['state'])}"), new_x=XPos.LMARGIN, new_y=YPos.NEXT
+    )
     paper.ln(1)
     if incident["summary"]:
         paper.line_of(incident["summary"], 9.5)
@@ -165,7 +167,7 @@ def _facts(export: Mapping[str, Any], _: Words, moment: Moment) -> Sequence[tupl
         (_("Opened"), moment(incident["opened"])),
         (_("Changed"), moment(incident["updated"])),
         (_("Place"), (incident["place"] or {}).get("name") or ""),
-        (_("Threat"), _(incident["threat_class"])),
+        (_("Threat"), _word(_, incident["threat_class"])),
         (_("Probability"), "" if probability is None else f"{probability:.2f}"),
         (_("Participants"), ", ".join(export["participants"])),
         (_("Report made"), f"{moment(export['generated'])}, {export['generated_by']}"),
@@ -178,7 +180,8 @@ def _alert(paper: _Paper, number: int, alert: Mapping[str, Any], _: Words, momen
     paper.line_of(f"{number}. {alert['headline']}", 9.5, bold=True)
     paper.ln(0.6)
     paper.row(
-        _("Severity"), f"{_(alert['severity'])} · {_(alert['state'])} · {alert.get('handled_by') or ''}".rstrip(" ·")
+        _("Severity"),
+        f"{_word(_, alert['severity'])} · {_word(_, alert['state'])} · {alert.get('handled_by') or ''}".rstrip(" ·"),
     )
     paper.row(_("Began"), moment(alert["onset"]))
     paper.row(_("Place"), (alert["place"] or {}).get("name") or "")
@@ -200,7 +203,7 @@ def _evidence(paper: _Paper, one: Mapping[str, Any], _: Words, moment: Moment) -
     paper.row("SHA-256", evidence["sha256"])
     paper.row(_("Kind"), f"{evidence['media_type']}, {evidence['size_bytes']} B, {evidence['data_class']}")
     for entry in one["custody"]:
-        paper.row(moment(entry["time"]), f"{entry['person_name']}: {_(entry['kind'])} – {entry['reason']}", 40)
+        paper.row(moment(entry["time"]), f"{entry['person_name']}: {_word(_, entry['kind'])} – {entry['reason']}", 40)
     if not one["custody"]:
         paper.row("", _("Nobody has opened it."))
     paper.ln(1.5)
@@ -249,3 +252,8 @@ def _draw(paper: _Paper, drawn: Sketch) -> None:
 
 def _rgb(colour: str) -> tuple[int, int, int]:
     return (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))
+
+
+def _word(translate: Words, word: str) -> str:
+    """A word of the model in the reader's language; the pages have them in their catalogue."""
+    return translate(word)

@@ -53,11 +53,11 @@ export class RoomMore {
   }
 
   #procedure(room) {
-    const run = room.run ?? room;
-    const open = (room.tasks ?? []).filter((task) => !["done", "completed", "cancelled", "canceled"].includes(task.state));
-    return element("div", { class: "room-procedure" }, element("b", {}, run.title ?? run.procedure), ` · ${word(run.state)}`,
-      element("ul", {}, ...open.map((task) => element("li", {}, element("span", {}, task.title ?? task.name ?? task.id),
-        element("span", { class: "muted" }, task.claimed_by_name ?? task.role ?? "", task.deadline ?? task.due ? ` ${momentText(task.deadline ?? task.due)}` : "")))));
+    const { run } = room;
+    const waiting = room.tasks.filter((task) => task.state === "open" || task.state === "claimed");
+    return element("div", { class: "room-procedure" }, element("b", {}, run.title), ` · ${word(run.state)}`,
+      element("ul", {}, ...waiting.map((task) => element("li", {}, element("span", {}, task.title),
+        element("span", { class: "muted" }, `${task.claimed_by_name ?? task.roles.join(", ")} · ${momentText(task.due)}`)))));
   }
 
   async #evidence(alerts) {
