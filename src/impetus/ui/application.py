@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from impetus.model import ConfigurationError, ImpetusError
-from impetus.ui import dashboard_pages, forms, languages, pages, report_pages, sharing_pages
+from impetus.ui import dashboard_pages, forms, languages, notification_pages, pages, report_pages, sharing_pages, shift_pages
 from impetus.ui.client import ApiProblem
 from impetus.ui.dashboards import PanelRegistry, role_layouts
 from impetus.ui.rendering import STATIC, Renderer
@@ -57,6 +57,8 @@ def mount_ui(app: FastAPI, services: Services) -> None:
     app.include_router(pages.router(site))
     app.include_router(forms.router(site))
     app.include_router(sharing_pages.router(site))
+    app.include_router(shift_pages.router(site))
+    app.include_router(notification_pages.router(site))
 
     @app.exception_handler(LogInFirst)
     async def log_in_first(request: Request, error: Exception) -> Response:

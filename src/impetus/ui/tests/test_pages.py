@@ -11,11 +11,21 @@ from impetus.situation.tests.house import HOSTILE
 from impetus.ui.tests.conftest import Ui
 from impetus.ui.tests.reading import read
 
-PAGES = ("/", "/sensors", "/incidents", "/tools", "/dead-letters", "/audit", "/administration", "/profile")
-PARTS = ("/parts/figures", "/parts/status")
+PAGES = (
+    "/",
+    "/sensors",
+    "/incidents",
+    "/notifications",
+    "/tools",
+    "/dead-letters",
+    "/audit",
+    "/administration",
+    "/profile",
+)
+PARTS = ("/parts/figures", "/parts/status", "/parts/notifications")
 OPEN_TO = {
-    "olivia": {"/", "/sensors", "/incidents", "/tools", "/profile"},
-    "sofia": {"/", "/sensors", "/incidents", "/tools", "/dead-letters", "/profile"},
+    "olivia": {"/", "/sensors", "/incidents", "/notifications", "/tools", "/profile"},
+    "sofia": {"/", "/sensors", "/incidents", "/notifications", "/tools", "/dead-letters", "/profile"},
 }
 
 
