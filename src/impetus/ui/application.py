@@ -12,7 +12,16 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from impetus.model import ConfigurationError, ImpetusError
-from impetus.ui import dashboard_pages, forms, languages, notification_pages, pages, report_pages, sharing_pages, shift_pages
+from impetus.ui import (
+    dashboard_pages,
+    forms,
+    languages,
+    notification_pages,
+    pages,
+    report_pages,
+    sharing_pages,
+    shift_pages,
+)
 from impetus.ui.client import ApiProblem
 from impetus.ui.dashboards import PanelRegistry, role_layouts
 from impetus.ui.rendering import STATIC, Renderer

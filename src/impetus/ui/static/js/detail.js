@@ -81,7 +81,7 @@ export class AlertDetail extends EventTarget {
       this.dispatchEvent(new CustomEvent("alert", { detail: taken.alert }));
       setText(find("#announcer"), `${word(taken.alert.state)}: ${alert.headline}`);
     } catch (problem) {
-      if (problem.status === 409) await this.#conflict(alert.id);
+      if (problem.status === 409 && problem.content.current) await this.#conflict(alert.id);
       else toast("bad", problem.message, problem.hint);
     } finally {
       this.#busy = false;
@@ -162,7 +162,7 @@ export class AlertDetail extends EventTarget {
     const state = this.#slot("state");
     state.dataset.state = alert.state;
     setText(state, word(alert.state));
-    setText(this.#slot("handled"), alert.handled_by ?? "");
+    setText(this.#slot("handled"), alert.holder_name ? t("held by {name}", { name: alert.holder_name }) : alert.handled_by ?? "");
     for (const part of findAll("[data-incident]", this.panel)) part.hidden = !alert.incident;
     const incident = this.#slot("incident");
     incident.href = `/incidents/${encodeURIComponent(alert.incident ?? "")}`;
