@@ -12,6 +12,7 @@ from impetus.model import Identifier, Permission, Role
 from impetus.ui import languages, security
 from impetus.ui.client import ApiProblem, Client
 from impetus.ui.pages import not_allowed, visitor
+from impetus.ui.rule_pages import add_rule_pages
 from impetus.ui.session import LANGUAGE_COOKIE, LogInFirst, Site, Visit
 
 Field = Annotated[str, Form()]
@@ -25,6 +26,7 @@ def router(site: Site) -> APIRouter:
     forms = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
     someone = Depends(visitor(site))
     _log_in(forms, site)
+    add_rule_pages(forms, site)
 
     @forms.post("/dead-letters/{id}/discard")
     async def discard(id: Identifier, reason: Field = "", visit: Visit = someone) -> Response:

@@ -75,7 +75,8 @@ def router(site: Site) -> APIRouter:
         found = await visit.client.get(f"/tools/{id}")
         installed = site.tools.get(id)
         widgets = await render_panels(load_panels(installed) if installed else (), visit)
-        return visit.page("pages/tool.html", f"tool-{id}", tool=found, panels=widgets)
+        calibration = await visit.client.get(f"/tools/{id}/calibration")
+        return visit.page("pages/tool.html", f"tool-{id}", tool=found, panels=widgets, calibration=calibration)
 
     @pages.get("/dead-letters")
     async def dead_letters(visit: Visit = someone, before: Annotated[str | None, Query()] = None) -> Response:
