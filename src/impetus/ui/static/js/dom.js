@@ -58,6 +58,16 @@ export function onceAFrame(work) {
   };
 }
 
+/** Calls `work` soon, and at most once in `period` milliseconds, whatever asks for it. */
+export function atMost(period, work) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    setTimeout(() => { waiting = false; work(); }, period);
+  };
+}
+
 /** Calls `work` when nothing asked for it during `delay` milliseconds. */
 export function settled(work, delay) {
   let timer = 0;

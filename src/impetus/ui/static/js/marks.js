@@ -39,7 +39,8 @@ function disc(pen, radius, fill) {
 function sensorMark(state, large) {
   const tone = SENSOR_COLOUR[state];
   const radius = large ? 4.2 : 2.6;
-  return stamp(26, (pen) => {
+  // No larger than what is drawn: thousands of these are stamped, and every pixel counts.
+  return stamp(2 * Math.ceil(radius + (state === "anomalous" ? 5.5 : 2.8)), (pen) => {
     if (state === "anomalous") {
       pen.globalAlpha = 0.25; disc(pen, radius + 5, tone); pen.globalAlpha = 1;
       disc(pen, radius + 1.2, tone);
@@ -59,8 +60,9 @@ function alertMark(severity, handled) {
   const tone = SEVERITY_COLOUR[severity];
   const radius = severity === "Extreme" ? 6.5 : severity === "Severe" ? 6 : 5;
   const shape = SEVERITY_SHAPE[severity];
-  return stamp(44, (pen) => {
-    if (!handled && (severity === "Extreme" || severity === "Severe")) {
+  const striking = !handled && (severity === "Extreme" || severity === "Severe");
+  return stamp(2 * Math.ceil(striking ? radius + 9.5 : 1.25 * radius + 3.2), (pen) => {
+    if (striking) {
       pen.globalAlpha = 0.2; disc(pen, radius + 9, tone);
       pen.globalAlpha = 0.75; pen.lineWidth = 1.2; pen.strokeStyle = tone;
       pen.beginPath(); pen.arc(0, 0, radius + 6.5, 0, Math.PI * 2); pen.stroke();
