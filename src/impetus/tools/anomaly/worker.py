@@ -220,7 +220,9 @@ class AnomalyTool(Tool[AnomalySettings]):
     def _keep(self, key: Key, episode: Episode, *, tell: bool) -> None:
         """Remember an episode as it is now, and tell of it; not of the end of one that nobody was told of."""
         over = episode.ended_s is not None
-        if tell and not (over and episode.revision < 0):
+        told = episode.revision >= 0
+        # Who was told of it is told of its end, even where that was found out late, as after a restart.
+        if (tell and not over) or (over and told):
             now = self.context.clock.now()
             sent_s = episode.last_s
             episode = replace(episode, revision=episode.revision + 1, sent_rarity=episode.rarity, sent_s=sent_s)
