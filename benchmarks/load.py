@@ -1,4 +1,4 @@
-"""What loads an installation in the benchmarks, sensors that read what cannot be, and what it takes of the processor."""
+"""What loads an installation in the benchmarks: sensors that read what cannot be; and how processes share the cores."""
 
 from __future__ import annotations
 
