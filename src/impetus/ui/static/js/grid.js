@@ -48,6 +48,7 @@ export function makeGrid(place, options) {
     suppressColumnVirtualisation: true,
     suppressNoRowsOverlay: false,
     asyncTransactionWaitMillis: 60,
+    deltaSort: true,
     rowSelection: { mode: "singleRow", checkboxes: false, enableClickSelection: true },
     overlayNoRowsTemplate: `<span class="muted">${t("Nothing to show")}</span>`,
     localeText: { noRowsToShow: t("Nothing to show"), loadingOoo: t("Loading") },

@@ -2,6 +2,10 @@
 
 const { L } = window;
 const REACH = 11; // pixels around a mark that still hit it
+const PAD = 120; // pixels drawn beyond each edge, so that a drag shows no empty rim
+const PACE = 60; // milliseconds between drawings that data ask for; drags and zooms draw at once
+const SLOW_PACE = 400; // the same where drawing takes long (very many points, no graphics processor)
+const CELL = 3; // pixels; of equal marks that lie on each other only one is drawn
 
 export const PointsLayer = L.Layer.extend({
   /** `mark(point)` gives a stamp of marks.js, or null for a point that is not shown now. */
@@ -9,6 +13,8 @@ export const PointsLayer = L.Layer.extend({
     this._mark = mark;
     this._points = new Map();
     this._order = null;
+    this._drawnIn = 0;
+    this._waiting = 0;
     this._above = options.above ?? null; // drawn over everything: the chosen point
     L.setOptions(this, options);
   },
@@ -22,8 +28,8 @@ export const PointsLayer = L.Layer.extend({
 
   onRemove() {
     L.DomUtil.remove(this._canvas);
-    cancelAnimationFrame(this._frame);
-    this._frame = 0;
+    clearTimeout(this._waiting);
+    this._waiting = 0;
   },
 
   getEvents() {
@@ -33,11 +39,12 @@ export const PointsLayer = L.Layer.extend({
   /** Put or change a point: `{id, at: [latitude, longitude], ...}`. */
   put(point) {
     const known = this._points.get(point.id);
+    const unchanged = known && this._mark(known) === this._mark(point);
     const there = known && known.at[0] === point.at[0] && known.at[1] === point.at[1];
     point.world = there ? known.world : L.CRS.EPSG3857.latLngToPoint(L.latLng(point.at), 0);
     this._points.set(point.id, point);
     this._order = null;
-    this.redraw();
+    if (!(there && unchanged)) this.redraw();
   },
 
   remove_(id) {
@@ -58,10 +65,10 @@ export const PointsLayer = L.Layer.extend({
     return this._points.values();
   },
 
-  /** Draw again, at most once a frame. */
+  /** Draw again soon; many changes are drawn at once. */
   redraw() {
-    if (!this._map || this._frame) return;
-    this._frame = requestAnimationFrame(() => { this._frame = 0; this._draw(); });
+    if (!this._map || this._waiting) return;
+    this._waiting = setTimeout(() => { this._waiting = 0; this._draw(); }, this._drawnIn > 8 ? SLOW_PACE : PACE);
   },
 
   /** The point under a place in the container, or null. */
@@ -85,7 +92,7 @@ export const PointsLayer = L.Layer.extend({
   },
 
   _reset() {
-    const size = this._map.getSize();
+    const size = this._map.getSize().add([2 * PAD, 2 * PAD]);
     const ratio = Math.max(1, window.devicePixelRatio || 1);
     if (this._canvas.width !== Math.round(size.x * ratio) || this._canvas.height !== Math.round(size.y * ratio)) {
       this._canvas.width = Math.round(size.x * ratio);
@@ -93,8 +100,6 @@ export const PointsLayer = L.Layer.extend({
       this._canvas.style.width = `${size.x}px`;
       this._canvas.style.height = `${size.y}px`;
     }
-    L.DomUtil.setTransform(this._canvas, this._map.containerPointToLayerPoint([0, 0]), 1);
-    this._topLeft = this._map.containerPointToLatLng([0, 0]);
     this._draw();
   },
 
@@ -105,25 +110,39 @@ export const PointsLayer = L.Layer.extend({
   },
 
   _draw() {
+    const begun = performance.now();
     const pen = this._pen;
     const ratio = Math.max(1, window.devicePixelRatio || 1);
-    const size = this._map.getSize();
+    const size = this._map.getSize().add([2 * PAD, 2 * PAD]);
     const { scale, x, y } = this._view();
+    // Where a drag is under way, the canvas goes along with it from its new place.
+    L.DomUtil.setTransform(this._canvas, this._map.containerPointToLayerPoint([-PAD, -PAD]), 1);
+    this._topLeft = this._map.containerPointToLatLng([-PAD, -PAD]);
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, size.x, size.y);
     this._order ??= this.options.order ? [...this._points.values()].sort(this.options.order) : [...this._points.values()];
+    const taken = new Map();
+    const columns = Math.ceil(size.x / CELL);
     for (const point of this._order) {
-      const left = point.world.x * scale - x;
-      const top = point.world.y * scale - y;
-      if (left < -30 || top < -30 || left > size.x + 30 || top > size.y + 30) continue;
+      const left = Math.round(point.world.x * scale - x) + PAD;
+      const top = Math.round(point.world.y * scale - y) + PAD;
+      if (left < 0 || top < 0 || left > size.x || top > size.y) continue;
       const mark = this._mark(point);
-      if (mark) pen.drawImage(mark.canvas, left - mark.size / 2, top - mark.size / 2, mark.size, mark.size);
+      if (!mark) continue;
+      let cells = taken.get(mark);
+      if (!cells) taken.set(mark, cells = new Set());
+      const cell = Math.floor(top / CELL) * columns + Math.floor(left / CELL);
+      if (cells.has(cell)) continue;
+      cells.add(cell);
+      this._stamp(mark, left, top);
     }
     const chosen = this._above?.();
     const point = chosen && this._points.get(chosen.id);
-    if (point) {
-      const { mark } = chosen;
-      pen.drawImage(mark.canvas, point.world.x * scale - x - mark.size / 2, point.world.y * scale - y - mark.size / 2, mark.size, mark.size);
-    }
+    if (point) this._stamp(chosen.mark, Math.round(point.world.x * scale - x) + PAD, Math.round(point.world.y * scale - y) + PAD);
+    this._drawnIn = performance.now() - begun;
+  },
+
+  _stamp(mark, left, top) {
+    this._pen.drawImage(mark.canvas, left - mark.size / 2, top - mark.size / 2, mark.size, mark.size);
   },
 });

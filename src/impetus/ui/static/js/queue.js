@@ -124,7 +124,7 @@ export class AlertQueue extends EventTarget {
         { headerName: t("Alert"), flex: 2.1, minWidth: 96, cellRenderer: textCell((alert) => alert.headline, "clip strong-text") },
         { headerName: t("Place"), flex: 1, minWidth: 62, hide: dense, cellRenderer: textCell((alert) => alert.place?.name ?? "–") },
         { headerName: t("P"), headerTooltip: t("Probability"), width: dense ? 40 : 45, cellRenderer: textCell((alert) => alert.confidence.toFixed(2), "mono muted") },
-        { headerName: t("Status"), width: dense ? 98 : 112, cellRenderer: cell((shown, alert) => {
+        { headerName: t("Status"), width: dense ? 98 : 120, cellRenderer: cell((shown, alert) => {
           shown.className = "state";
           shown.dataset.state = alert.state;
           shown.textContent = word(alert.state);
