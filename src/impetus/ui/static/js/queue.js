@@ -10,11 +10,16 @@ const OPEN = new Set(["new", "acknowledged", "escalated"]);
 const STAYS = 20_000; // a decided alert stays this long where it was
 const STILL = 3000; // a pointer that has not moved for this long is not about to click
 const FLASH = 2500;
+const FLASHES = 6; // where more arrives at once nothing flashes: every row that does is drawn anew sixty times a second
 
 /** Whether one state of an alert is newer than another. */
 export function isNewer(alert, known) {
   return alert.version > known.version || (alert.version === known.version && (alert.revision ?? 0) > (known.revision ?? 0))
     || (alert.version === known.version && alert.incident !== known.incident && alert.updated > known.updated);
+}
+
+function flashes(times, id) {
+  return times.size <= FLASHES && Date.now() - (times.get(id) ?? 0) < FLASH;
 }
 
 export class AlertQueue extends EventTarget {
@@ -134,8 +139,8 @@ export class AlertQueue extends EventTarget {
       ],
       rowClassRules: {
         decided: (row) => !OPEN.has(row.data.state),
-        arrived: (row) => Date.now() - (this.#arrived.get(row.data.id) ?? 0) < FLASH,
-        changed: (row) => Date.now() - (this.#changed.get(row.data.id) ?? 0) < FLASH,
+        arrived: (row) => flashes(this.#arrived, row.data.id),
+        changed: (row) => flashes(this.#changed, row.data.id),
       },
       isExternalFilterPresent: () => true,
       doesExternalFilterPass: (row) => this.#passes(row.data),
