@@ -24,6 +24,7 @@ import orjson
 
 from benchmarks.load import (
     FaultySender,
+    end_tidily,
     faulty_sensors,
     post_until_answered,
     register,
@@ -285,6 +286,7 @@ def _waits(installation: Installation, victim: str) -> Sequence[float]:
 
 def main() -> int:
     """Kill many times in one run and print what was lost or doubled, and how fast it recovered."""
+    end_tidily()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=20_261_121)
