@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.load import (
     FaultySender,
     ProcessorShares,
+    end_tidily,
     faulty_sensors,
     in_words,
     parts_and,
@@ -135,6 +136,7 @@ def _described(one: Run) -> str:
 
 def main() -> None:
     """Take the figure a few times on one installation and print the medians."""
+    end_tidily()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--warm-up", type=float, default=15.0, dest="warm_up_s", help="seconds before each run")

@@ -1,4 +1,4 @@
-"""What loads an installation in the benchmarks, sensors that read what cannot be, and what it takes of the processor."""
+"""What loads an installation in the benchmarks: sensors that read what cannot be; and how processes share the cores."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +26,11 @@ from tests.installation import Installation
 IMPOSSIBLE = 999.0
 _DAY_S = 86_400.0
 _PUBACK = 0x40
+
+
+def end_tidily() -> None:
+    """Have SIGTERM end this process as an error does, so that the installation that it started is stopped too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def faulty_sensors(count: int) -> list[Datastream]:

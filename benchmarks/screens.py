@@ -160,7 +160,7 @@ class Listener:
             self.connections += 1
             self.listening.set()
             text = bytearray()
-            while size := int(await reader.readline(), 16):
+            while size := int(await reader.readline() or b"0", 16):
                 text += (await reader.readexactly(size + 2))[:-2]
                 *frames, rest = text.split(b"\n\n")
                 text = bytearray(rest)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.load import ProcessorShares, in_words, parts_and, wait_until_settled, without_history
+from benchmarks.load import ProcessorShares, end_tidily, in_words, parts_and, wait_until_settled, without_history
 from benchmarks.reporting import Figure, percentile, report
 from benchmarks.screens import Listeners, Screen, screens
 from impetus.bus import open_bus
@@ -168,6 +168,7 @@ async def run(installation: Installation, arguments: argparse.Namespace) -> tupl
 
 def main() -> None:
     """Take the figure a few times, each on an installation of its own, and print the medians."""
+    end_tidily()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--alerts", type=int, default=10_000, help="open alerts")
     parser.add_argument("--changes", type=int, default=51)

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -129,6 +130,18 @@ def create_services(settings: Settings, bus: Bus, store: Store, clock: Clock) ->
     )
 
 
+class _Server(uvicorn.Server):
+    """Ends the live streams as soon as it is asked to stop: it would wait for them."""
+
+    def __init__(self, services: Services, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._services = services
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._services.broadcaster.close()
+        super().handle_exit(sig, frame)
+
+
 async def run_hub(settings: Settings) -> None:
     """Serve the HTTP interface and the pages, and run the situation, until SIGTERM or SIGINT."""
     configure_logging()
@@ -137,7 +150,8 @@ async def run_hub(settings: Settings) -> None:
         services = create_services(settings, bus, store, clock)
         application = create_api(services)
         mount_ui(application, services)
-        server = uvicorn.Server(
+        server = _Server(
+            services,
             uvicorn.Config(
                 application,
                 host=settings.http.host,
@@ -149,7 +163,7 @@ async def run_hub(settings: Settings) -> None:
                 forwarded_allow_ips=settings.http.trusted_proxies or None,
                 timeout_graceful_shutdown=2,
                 timeout_keep_alive=75,
-            )
+            ),
         )
         async with running(services), beating():
             await server.serve()
@@ -216,6 +230,12 @@ async def serve(settings: Settings, *, more_parts: Sequence[Part] = ()) -> None:
                     )
                 ]
             )
+
+        # A tool that is not run any more must not hold up the log for the others.
+        readers = {f"tool-{part.name.removeprefix('worker-')}" for part in parts if part.name.startswith("worker-")}
+        for consumer in await bus.consumers():
+            if consumer.durable.startswith("tool-") and consumer.durable not in readers:
+                await bus.remove_consumer(consumer.durable)
 
         supervisor = Supervisor(parts, environment=dict(os.environ), logs=settings.home / "logs", report=report)
         loop = asyncio.get_running_loop()

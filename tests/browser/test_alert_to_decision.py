@@ -37,8 +37,8 @@ def raise_alert(demo: Installation) -> str:
 
 
 def row(page: Page, alert: str) -> Locator:
-    """The alert's row in the queue; AG Grid splits a row over its containers, the first holds the cells."""
-    return page.locator(f'#queue-grid .ag-center-cols-container .ag-row[row-id="{alert}"]')
+    """The alert's row in the queue."""
+    return page.locator(f'#queue-grid .ag-row[row-id="{alert}"]')
 
 
 def newest_first(page: Page) -> None:

@@ -246,7 +246,7 @@ PARKS: tuple[Area, ...] = (
 )
 
 DISTRICTS: tuple[District, ...] = (
-    District("Old Town", (-480, -330), 4_200, 510, 6.5, "courtyard"),
+    District("Old Town", (-440, -70), 4_200, 510, 6.5, "courtyard"),
     District("Station Quarter", (-560, 310), 9_000, 1_090, 11.0, "courtyard"),
     District("West End", (-1080, 90), 11_000, 1_220, 12.0, "courtyard"),
     District("Academy", (-1060, -680), 12_000, 1_580, 12.0, "courtyard"),
@@ -258,7 +258,7 @@ DISTRICTS: tuple[District, ...] = (
     District("Linden", (330, 430), 10_500, 1_220, 11.0, "courtyard"),
     District("Republic", (900, -90), 10_000, 1_150, 12.0, "courtyard"),
     District("Docks", (600, -430), 21_000, 5_120, 14.0, "hall"),
-    District("Customs Quarter", (150, -330), 7_000, 970, 10.0, "courtyard"),
+    District("Customs Quarter", (170, -340), 7_000, 970, 10.0, "courtyard"),
     District("Belvedere", (1300, 640), 19_000, 2_070, 10.0, "villa"),
     District("Shore", (-1530, -800), 21_000, 2_310, 10.0, "villa"),
 )

@@ -35,9 +35,16 @@ LONGEST_WAIT_S = 10.0
 
 
 async def consume(
-    bus: Bus, durable: str, subjects: Sequence[str], handler: Handler, *, limit: int, progress: Progress
+    bus: Bus,
+    durable: str,
+    subjects: Sequence[str],
+    handler: Handler,
+    *,
+    limit: int,
+    progress: Progress,
+    linger_s: float = 0.0,
 ) -> None:
-    """Run until cancelled.
+    """Run until cancelled. After a batch of fewer than `limit` it waits `linger_s`, so that the next is larger.
 
     At least once: messages are acknowledged after the handler has returned, so it keeps them before that. A handler
     that fails on a batch gets its messages one by one, so that a single one cannot hold up the others for ever; while
@@ -56,6 +63,8 @@ async def consume(
                     progress.handled += len(deliveries)
                 progress.trouble = ""
                 wait_s = FIRST_WAIT_S
+                if linger_s and 0 < len(deliveries) < limit:
+                    await asyncio.sleep(linger_s)
             except Exception as error:
                 # Nothing was acknowledged, so nothing is lost: report, wait, and have it delivered again.
                 progress.trouble = f"{durable} waits: {error}"

@@ -19,6 +19,10 @@ class HealthBoard:
 
     def report(self, health: Health) -> None:
         """Take in a report. The order of arrival counts, not the time in it: a clock may jump."""
+        known = self._reports.get(health.part)
+        if known is not None and known.restarts > health.restarts:
+            # Only the supervisor counts restarts; the part itself begins at nought each time.
+            health = health.model_copy(update={"restarts": known.restarts})
         self._reports[health.part] = health
         # How long ago a report came is measured here, so that the clock of another machine may differ; a report that
         # waited on the bus while this process was down counts from when it was written.

@@ -37,6 +37,8 @@ HEALTH_SUBJECTS = (f"{SYSTEM_TENANT}.health.>",)
 HEALTH_INTERVAL_S = 3.0
 WATCH_INTERVAL_S = 1.0
 RESTART_WAIT_S = 1.0
+READINGS_LINGER_S = 0.25
+"""Readings reach the screens once a second: a transaction for each few of them would be work for nothing."""
 SETTLED_S = 30.0
 """A task that has run for so long since it failed counts as well again."""
 
@@ -128,6 +130,7 @@ async def running(situation: Situation) -> AsyncIterator[Situation]:
             situation.readings.handle,
             limit=settings.reading_batch,
             progress=progress,
+            linger_s=READINGS_LINGER_S,
         ),
         "outbox": lambda _: relay.run(),
         "health": lambda _: _listen_to_health(situation),

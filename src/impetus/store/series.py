@@ -20,6 +20,9 @@ ROWS_A_TRANSACTION: Final = 2_000
 POINTS_LIMIT: Final = 20_000
 """Points that a series may be asked for in."""
 
+NAMES_AT_ONCE: Final = 500
+"""Names that one query asks for."""
+
 LARGEST_IN_MEAN: Final = 1e150
 """PostgreSQL sums squares as well when it takes a mean, and refuses what it cannot hold."""
 
@@ -51,7 +54,7 @@ class SeriesNumbers:
         known = self._numbers.setdefault(tenant, {})
         missing = [datastream for datastream in datastreams if datastream not in known]
         if missing:
-            await self.of_tenant(tenant)
+            await self._look_up(tenant, missing)
             missing = [datastream for datastream in missing if datastream not in known]
         if missing:
             async with self._database.write() as connection:
@@ -59,8 +62,19 @@ class SeriesNumbers:
                     insert_if_absent(connection, series),
                     [{"tenant": tenant, "datastream": datastream} for datastream in missing],
                 )
-            await self.of_tenant(tenant)
+            await self._look_up(tenant, missing)
         return [known[datastream] for datastream in datastreams]
+
+    async def _look_up(self, tenant: str, datastreams: Sequence[str]) -> None:
+        """Read the numbers of these; one new sensor must not cost the reading of all others."""
+        known = self._numbers.setdefault(tenant, {})
+        async with self._database.read() as connection:
+            for begin in range(0, len(datastreams), NAMES_AT_ONCE):
+                some = datastreams[begin : begin + NAMES_AT_ONCE]
+                query = select(series.c.datastream, series.c.number).where(
+                    series.c.tenant == tenant, series.c.datastream.in_(some)
+                )
+                known.update({row.datastream: row.number for row in await connection.execute(query)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The embedded MQTT listener: sensors connect to impetus itself, without a broker.
 
 It takes messages in and hands nothing out: subscriptions are refused, wills and retained messages are of no use here.
-QoS 1 and 2 are acknowledged only after the readings are on the bus; a full connector stops reading from the sockets, so
-that TCP makes the senders wait. Why this is no general broker inside the process: docs/adr/0004-an-own-mqtt-listener.md.
+QoS 1 and 2 are acknowledged only after the readings are on the bus; a full connector stops reading from the sockets,
+so that TCP makes the senders wait. Why this is no general broker: docs/adr/0004-an-own-mqtt-listener.md.
 """
 
 from __future__ import annotations

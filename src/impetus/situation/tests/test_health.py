@@ -43,6 +43,13 @@ def test_a_report_that_waited_counts_from_when_it_was_written() -> None:
     assert [part.state for part in board.board()] == [HealthState.STOPPED]
 
 
+def test_restarts_that_the_supervisor_counted_are_not_forgotten_when_the_part_speaks_again() -> None:
+    board = HealthBoard(ManualClock(NOW), 15.0)
+    board.report(Health(part="worker-anomaly", state=HealthState.DEGRADED, time=NOW, restarts=2))
+    board.report(Health(part="worker-anomaly", state=HealthState.RUNNING, time=NOW))
+    assert [(part.state, part.restarts) for part in board.board()] == [(HealthState.RUNNING, 2)]
+
+
 async def test_reports_reach_the_board_and_the_hub_reports_itself(house: House) -> None:
     before = Health(part="worker-anomaly", state=HealthState.RUNNING, time=house.clock.now())
     await publish_health(house.bus, before)

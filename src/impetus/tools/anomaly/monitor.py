@@ -141,14 +141,18 @@ class StreamMonitor(ArrayState):
             full[good] = result
             return full
 
+        def possible(result: Floats) -> Floats:
+            """Nothing is expected that the sensor cannot read: no count below nought."""
+            return spread(np.clip(result, self.lowest[rows], self.highest[rows]), np.nan)
+
         return Scored(
             outcome=outcome,
             rarity=spread(unusual.rarity, 0.0),
             novelty=spread(unusual.novelty, 0.0),
             feature=spread(unusual.feature, 0),
-            low=spread(unusual.low, np.nan),
-            middle=spread(unusual.expectation.middle, np.nan),
-            high=spread(unusual.high, np.nan),
+            low=possible(unusual.low),
+            middle=possible(unusual.expectation.middle),
+            high=possible(unusual.high),
             stuck=spread(repetition.stuck, 0),
             stuck_since_s=spread(repetition.since_s, np.nan),
             stuck_readings=spread(repetition.run, 0.0),

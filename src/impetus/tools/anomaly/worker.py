@@ -220,7 +220,9 @@ class AnomalyTool(Tool[AnomalySettings]):
     def _keep(self, key: Key, episode: Episode, *, tell: bool) -> None:
         """Remember an episode as it is now, and tell of it; not of the end of one that nobody was told of."""
         over = episode.ended_s is not None
-        if tell and not (over and episode.revision < 0):
+        told = episode.revision >= 0
+        # Who was told of it is told of its end, even where that was found out late, as after a restart.
+        if (tell and not over) or (over and told):
             now = self.context.clock.now()
             sent_s = episode.last_s
             episode = replace(episode, revision=episode.revision + 1, sent_rarity=episode.rarity, sent_s=sent_s)
@@ -294,16 +296,14 @@ class AnomalyTool(Tool[AnomalySettings]):
         due = self._band.due(rows, self.context.clock.monotonic_s(), self.settings.expectation_interval_s)
         if not len(due):
             return
-        low, middle, high = self._band.low[due], self._band.middle[due], self._band.high[due]
-        lowest, highest = self._monitor.lowest[due], self._monitor.highest[due]
         await self.context.emit_expectations(
             ExpectationBatch(
                 datastreams=tuple(self._names[row] for row in due),
                 index=tuple(range(len(due))),
                 time_us=tuple(int(time) for time in np.round(self._band.time_s[due] * 1e6)),
-                low=tuple(np.clip(low, lowest, highest).tolist()),
-                middle=tuple(np.clip(middle, lowest, highest).tolist()),
-                high=tuple(np.clip(high, lowest, highest).tolist()),
+                low=tuple(self._band.low[due].tolist()),
+                middle=tuple(self._band.middle[due].tolist()),
+                high=tuple(self._band.high[due].tolist()),
                 score=tuple(self._band.score[due].tolist()),
             )
         )

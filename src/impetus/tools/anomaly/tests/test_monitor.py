@@ -242,3 +242,16 @@ def test_stuck_is_judged_by_how_the_stream_repeats_by_nature() -> None:
     stuck = [number for number, part in enumerate(found) if part.stuck[0]]
     assert broken < stuck[0] < broken + 30
     assert found[stuck[0]].stuck_since_s[0] == START_S + broken * INTERVAL_S
+
+
+def test_nothing_is_expected_that_the_sensor_cannot_read() -> None:
+    monitor = StreamMonitor()
+    monitor.grow(1)
+    monitor.set_limits(0, 0.0, 500.0)
+    counts = np.random.default_rng(5).poisson(2.0, 600).astype(float)
+    bands = []
+    for minute, count in enumerate(counts):
+        scored = monitor.update(np.array([0]), np.array([60.0 * minute]), np.zeros(1), np.array([count]))
+        bands.append((scored.low[0], scored.high[0]))
+    assert not any(low < 0 or high > 500 for low, high in bands)
+    assert bands[-1][0] < bands[-1][1]

@@ -18,7 +18,7 @@ present = pytest.mark.skipif(not NAB.is_dir(), reason=f"needs the benchmark's fi
 @present
 @pytest.mark.parametrize(
     "name",
-    ["realTraffic/speed_t4013.csv", "realTraffic/TravelTime_387.csv", "artificialWithAnomaly/art_daily_nojump.csv"],
+    ["realTraffic/speed_t4013.csv", "realTraffic/TravelTime_387.csv", "artificialWithAnomaly/art_daily_jumpsup.csv"],
 )
 def test_a_labelled_anomaly_is_reported_in_its_window(name: str) -> None:
     """Real traffic, with the parameter set that all files share."""

@@ -179,6 +179,21 @@ async def test_an_open_alert_survives_a_clean_restart() -> None:
     assert [alert.revision for alert in level] == list(range(len(level)))
 
 
+async def test_the_end_of_a_told_event_is_told_even_if_it_is_found_out_late() -> None:
+    """The worker was down while the crowd went home: the alert must not stay open for ever."""
+    tool, made = await warm_tool()
+    values = crowd(20)
+    await live(tool, made, {"torget-north": values[:6]})
+    assert [alert for alert in made.alerts if alert.ended] == []
+    await tool.stop()
+    made.kept.append(batch({"torget-north": values[6:]}, first=WARM + 6))
+    made.clock.advance(86_400)
+    again = AnomalyTool(made, AnomalySettings())
+    await again.start()
+    assert [alert.ended is not None for alert in made.alerts][-1]
+    assert len({alert.id for alert in made.alerts}) == 1
+
+
 async def test_a_broken_checkpoint_is_replaced_by_history() -> None:
     made = context(datastream(), history=batch({"torget-north": people(14.5)}), readings=WARM)
     made.checkpoint = b"from another version"

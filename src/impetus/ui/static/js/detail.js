@@ -3,7 +3,7 @@
 import { askReason } from "./dialogs.js";
 import { element, find, findAll, icon, setText } from "./dom.js";
 import { openEvidence } from "./evidence.js";
-import { ago, momentText, property, word } from "./format.js";
+import { ago, momentText, word } from "./format.js";
 import { conflictText, decisionLine, line } from "./history.js";
 import { get, newId, post } from "./http.js";
 import { joinIncidentDialog, openIncidentDialog } from "./incident_dialog.js";
@@ -155,7 +155,7 @@ export class AlertDetail extends EventTarget {
     setText(this.#slot("place"), alert.place?.name ?? "–");
     const source = this.#slot("source");
     source.href = `/sensors?datastream=${encodeURIComponent(alert.source)}`;
-    setText(source, sensor ? `${sensor.name} · ${property(sensor.observed_property)}` : alert.source);
+    setText(source, sensor?.name ?? alert.source);
     setText(this.#slot("onset"), momentText(alert.onset));
     setText(this.#slot("since"), `(${ago(alert.onset)})`);
     setText(this.#slot("confidence"), `${alert.confidence.toFixed(2)}`);

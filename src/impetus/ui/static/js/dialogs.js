@@ -7,7 +7,9 @@ export function ask(dialog) {
   dialog.returnValue = "";
   const form = find("form", dialog);
   dialog.showModal();
-  find("textarea, input:not([type=hidden]), select", dialog)?.focus();
+  const first = find("textarea, input:not([type=hidden]), select", dialog);
+  first?.focus();
+  if (first?.type === "text") first.select();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       resolve(dialog.returnValue === "yes" ? Object.fromEntries(new FormData(form)) : null);
@@ -31,8 +33,10 @@ export async function askReason({ title, text = "", yes, required = false, dange
   return answer === null ? null : String(answer.reason || "").trim();
 }
 
-// Enter with Ctrl sends a form whose focus is in a text area.
 for (const dialog of findAll("dialog")) {
+  // No submit button: Enter would press it instead of the one that says yes.
+  find("[data-cancel]", dialog)?.addEventListener("click", () => dialog.close());
+  // Enter with Ctrl sends a form whose focus is in a text area.
   dialog.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) find('[value="yes"]', dialog)?.click();
   });

@@ -48,9 +48,9 @@ export function makeGrid(place, options) {
     suppressColumnVirtualisation: true,
     suppressNoRowsOverlay: false,
     asyncTransactionWaitMillis: 60,
+    deltaSort: true,
     rowSelection: { mode: "singleRow", checkboxes: false, enableClickSelection: true },
-    overlayNoRowsTemplate: `<span class="muted">${t("Nothing to show")}</span>`,
-    localeText: { noRowsToShow: t("Nothing to show"), loadingOoo: t("Loading") },
+    localeText: { noRowsToShow: t("Nothing to show"), noMatchingRows: t("Nothing to show"), loadingOoo: t("Loading") },
     ...options,
     defaultColDef: {
       resizable: true, sortable: false, suppressHeaderMenuButton: true, suppressHeaderContextMenu: true,

@@ -39,8 +39,7 @@ function disc(pen, radius, fill) {
 function sensorMark(state, large) {
   const tone = SENSOR_COLOUR[state];
   const radius = large ? 4.2 : 2.6;
-  // No larger than what is drawn: thousands of these are stamped, and every pixel counts.
-  return stamp(2 * Math.ceil(radius + (state === "anomalous" ? 5.5 : 2.8)), (pen) => {
+  return stamp(state === "anomalous" ? 2 * Math.ceil(radius + 6) : 2 * Math.ceil(radius + 3), (pen) => {
     if (state === "anomalous") {
       pen.globalAlpha = 0.25; disc(pen, radius + 5, tone); pen.globalAlpha = 1;
       disc(pen, radius + 1.2, tone);
@@ -60,9 +59,9 @@ function alertMark(severity, handled) {
   const tone = SEVERITY_COLOUR[severity];
   const radius = severity === "Extreme" ? 6.5 : severity === "Severe" ? 6 : 5;
   const shape = SEVERITY_SHAPE[severity];
-  const striking = !handled && (severity === "Extreme" || severity === "Severe");
-  return stamp(2 * Math.ceil(striking ? radius + 9.5 : 1.25 * radius + 3.2), (pen) => {
-    if (striking) {
+  const calling = !handled && (severity === "Extreme" || severity === "Severe");
+  return stamp(2 * Math.ceil(calling ? radius + 10 : radius * 1.3 + 3), (pen) => {
+    if (calling) {
       pen.globalAlpha = 0.2; disc(pen, radius + 9, tone);
       pen.globalAlpha = 0.75; pen.lineWidth = 1.2; pen.strokeStyle = tone;
       pen.beginPath(); pen.arc(0, 0, radius + 6.5, 0, Math.PI * 2); pen.stroke();
@@ -94,7 +93,7 @@ export function markOfAlert(severity, handled) {
 }
 
 /** The ring around what is chosen. */
-export const CHOSEN = stamp(64, (pen) => {
+export const CHOSEN = stamp(44, (pen) => {
   pen.strokeStyle = "#ffffff";
   pen.lineWidth = 1.8;
   pen.beginPath(); pen.arc(0, 0, 15, 0, Math.PI * 2); pen.stroke();

@@ -10,11 +10,16 @@ const OPEN = new Set(["new", "acknowledged", "escalated"]);
 const STAYS = 20_000; // a decided alert stays this long where it was
 const STILL = 3000; // a pointer that has not moved for this long is not about to click
 const FLASH = 2500;
+const FLASHES = 6; // where more arrives at once nothing flashes: every row that does is drawn anew sixty times a second
 
 /** Whether one state of an alert is newer than another. */
 export function isNewer(alert, known) {
   return alert.version > known.version || (alert.version === known.version && (alert.revision ?? 0) > (known.revision ?? 0))
     || (alert.version === known.version && (alert.incident !== known.incident || alert.repeats !== known.repeats) && alert.updated > known.updated);
+}
+
+function flashes(times, id) {
+  return times.size <= FLASHES && Date.now() - (times.get(id) ?? 0) < FLASH;
 }
 
 export class AlertQueue extends EventTarget {
@@ -126,7 +131,7 @@ export class AlertQueue extends EventTarget {
         { headerName: t("Alert"), flex: 2.1, minWidth: 96, cellRenderer: textCell((alert) => (alert.repeats ? `×${whole(alert.repeats + 1)} ${alert.headline}` : alert.headline), "clip strong-text") },
         { headerName: t("Place"), flex: 1, minWidth: 62, hide: dense, cellRenderer: textCell((alert) => alert.place?.name ?? "–") },
         { headerName: t("P"), headerTooltip: t("Probability"), width: dense ? 40 : 45, cellRenderer: textCell((alert) => alert.confidence.toFixed(2), "mono muted") },
-        { headerName: t("Status"), width: dense ? 98 : 112, cellRenderer: cell((shown, alert) => {
+        { headerName: t("Status"), width: dense ? 98 : 120, cellRenderer: cell((shown, alert) => {
           shown.className = "state";
           shown.dataset.state = alert.state;
           shown.textContent = word(alert.state);
@@ -136,8 +141,8 @@ export class AlertQueue extends EventTarget {
       ],
       rowClassRules: {
         decided: (row) => !OPEN.has(row.data.state),
-        arrived: (row) => Date.now() - (this.#arrived.get(row.data.id) ?? 0) < FLASH,
-        changed: (row) => Date.now() - (this.#changed.get(row.data.id) ?? 0) < FLASH,
+        arrived: (row) => flashes(this.#arrived, row.data.id),
+        changed: (row) => flashes(this.#changed, row.data.id),
       },
       isExternalFilterPresent: () => true,
       doesExternalFilterPass: (row) => this.#passes(row.data),
