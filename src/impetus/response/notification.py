@@ -419,7 +419,8 @@ def _channel_health(channel: Channel, tried: Sequence[Notification], waiting: in
         state, text = HealthState.STARTING, "not used yet: send a test"
     elif failures:
         state = HealthState.DEGRADED
-        text = f"{failures} of the last {len(tried)} messages did not get through: {tried[0].outcome or 'under way'}"
+        which = "the last message" if failures == 1 else f"the last {failures} messages"
+        text = f"{which} did not get through: {tried[0].outcome or 'under way'}"
         if failures == 1 and tried[0].state is NotificationState.WAITING and not tried[0].outcome:
             state, text = HealthState.RUNNING, "a message is under way"
     else:
