@@ -11,8 +11,11 @@ from impetus.situation.correlation.signal import Signal
 DOUBTFUL = 0.05
 """What an alert of a source that cannot be trusted at all is worth: the probability that it is true anyway."""
 
-CAUSE_LIMIT = 500
-"""Newest causes that are looked at; older ones of the same rule no longer count."""
+CAUSES_AT_ONCE = 50
+"""Newest causes of one effect, or of one name in it, that are looked at; older ones no longer count."""
+
+EVERYWHERE = ""
+"""Key of the causes that do not work through a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,42 +33,45 @@ class TrustBoard:
 
     def __init__(self, effects: Sequence[TrustEffect]) -> None:
         self._effects = effects
-        self._causes: dict[int, dict[str, Signal]] = {}
+        self._causes: list[dict[str, dict[str, Signal]]] = [{} for _ in effects]
+        """Of each effect, by the name through which they work."""
+        self._any = False
 
     def take(self, signal: Signal) -> bool:
         """Note an alert, or what became of it, if it is a cause; whether it is one."""
         is_cause = False
-        for number, effect in enumerate(self._effects):
+        for effect, by_name in zip(self._effects, self._causes, strict=True):
             if not effect.cause.selects(*signal.kind, signal.severity):
                 continue
-            causes = self._causes.setdefault(number, {})
-            causes.pop(signal.id, None)
-            if signal.verdict is not False:
-                causes[signal.id] = signal
-            if len(causes) > CAUSE_LIMIT:
-                del causes[next(iter(causes))]
-            is_cause = True
+            is_cause = self._any = True
+            for name in signal.entities if effect.scope is TrustScope.ENTITY else (EVERYWHERE,):
+                causes = by_name.setdefault(name, {})
+                causes.pop(signal.id, None)
+                if signal.verdict is not False:
+                    causes[signal.id] = signal
+                if len(causes) > CAUSES_AT_ONCE:
+                    del causes[next(iter(causes))]
         return is_cause
 
     def doubt(self, signal: Signal) -> Doubt | None:
         """The strongest reason to believe this alert less, if there is one."""
         strongest: Doubt | None = None
-        for number, causes in self._causes.items():
-            effect = self._effects[number]
-            if not causes or not effect.lowers.selects(*signal.kind, signal.severity):
+        for effect, by_name in zip(self._effects, self._causes, strict=True):
+            if not by_name or not effect.lowers.selects(*signal.kind, signal.severity):
                 continue
-            for cause in causes.values():
-                if cause.id == signal.id or cause.status != signal.status or not _reaches(effect, cause, signal):
-                    continue
-                certainty = 1.0 if cause.verdict else cause.probability
-                trust = 1.0 - certainty * (1.0 - effect.factor)
-                if strongest is None or trust < strongest.trust:
-                    strongest = Doubt(effect, cause, trust)
+            for name in signal.entities if effect.scope is TrustScope.ENTITY else (EVERYWHERE,):
+                for cause in (by_name.get(name) or {}).values():
+                    if cause.id == signal.id or cause.status != signal.status or not _reaches(effect, cause, signal):
+                        continue
+                    certainty = 1.0 if cause.verdict else cause.probability
+                    trust = 1.0 - certainty * (1.0 - effect.factor)
+                    if strongest is None or trust < strongest.trust:
+                        strongest = Doubt(effect, cause, trust)
         return strongest
 
     def believed(self, signal: Signal) -> float:
         """The alert's probability after loss of trust; what a person found stands."""
-        if signal.verdict is not None or not self._causes:
+        if signal.verdict is not None or not self._any:
             return signal.probability
         doubt = self.doubt(signal)
         return signal.probability if doubt is None else lowered(signal.probability, doubt.trust)
@@ -83,8 +89,6 @@ def lowered(probability: float, trust: float) -> float:
 def _reaches(effect: TrustEffect, cause: Signal, signal: Signal) -> bool:
     if not cause.begin_s <= signal.end_s <= max(cause.end_s, cause.received_s) + effect.minutes * 60.0:
         return False
-    if effect.scope is TrustScope.ENTITY:
-        return not cause.entities.isdisjoint(signal.entities)
     if effect.scope is TrustScope.PLACE:
         return (
             cause.where is not None
