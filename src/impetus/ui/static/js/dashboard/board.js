@@ -105,7 +105,7 @@ export class Board extends EventTarget {
   }
 
   #loadAlerts(state, limit = Infinity) {
-    return all("/alerts", { state, order: "harm" }, {
+    return all("/alerts", { state, order: "harm", joined: true }, {
       limit, each: (items) => { for (const alert of items) this.alerts.set(alert.id, alert); this.tell("alerts", items); },
     });
   }
