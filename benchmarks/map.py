@@ -39,14 +39,17 @@ SET_UP = """async ([base, marks]) => {
   const centre = map.map.getCenter();
   let seed = 7;
   const random = () => { seed = (seed * 16807) % 2147483647; return seed / 2147483647; };
-  const place_ = () => ({ geometry: { type: "Point", coordinates: [centre.lng + (random() - 0.5) * 0.08, centre.lat + (random() - 0.5) * 0.04] } });
+  const somewhere = () => [centre.lng + (random() - 0.5) * 0.08, centre.lat + (random() - 0.5) * 0.04];
+  const point = () => ({ geometry: { type: "Point", coordinates: somewhere() } });
   const severities = ["Extreme", "Severe", "Moderate", "Minor", "Unknown"];
   const states = ["ok", "ok", "ok", "anomalous", "silent", "stuck"];
   const alerts = [];
   const begun = performance.now();
   for (let n = 0; n < marks / 2; n += 1) {
-    map.putSensor({ id: `s${n}`, name: `Sensor ${n}`, place: place_(), state: states[n % states.length], observed_property: "x" });
-    const alert = { id: `a${n}`, headline: `Alert ${n}`, place: place_(), severity: severities[n % 5], state: "new" };
+    map.putSensor({ id: `s${n}`, name: `Sensor ${n}`, place: point(),
+      state: states[n % states.length], observed_property: "x" });
+    const alert = { id: `a${n}`, headline: `Alert ${n}`, place: point(),
+      severity: severities[n % 5], state: "new" };
     alerts.push(alert);
     map.putAlert(alert);
   }
@@ -63,7 +66,10 @@ MEASURE = """async ([seconds, pan, updates]) => {
   const frame = (now) => { deltas.push(now - last); last = now; if (running) requestAnimationFrame(frame); };
   requestAnimationFrame((now) => { last = now; requestAnimationFrame(frame); });
   let panned = 0;
-  const panning = pan && setInterval(() => { panned += 1; map.map.panBy([panned % 2 ? 220 : -220, panned % 4 < 2 ? 90 : -90], { duration: 0.35 }); }, 400);
+  const panning = pan && setInterval(() => {
+    panned += 1;
+    map.map.panBy([panned % 2 ? 220 : -220, panned % 4 < 2 ? 90 : -90], { duration: 0.35 });
+  }, 400);
   let changed = 0;
   const changing = updates && setInterval(() => {
     changed += 1;
