@@ -185,8 +185,8 @@ def place(nodes: dict[str, Node], flows: list[Flow]) -> dict[tuple[str, int], in
             if not one.back and start.column < column < nodes[one.target].column:
                 row = passing.get((one.id, column - 1), start.row + offset(flows, nodes, one))
                 items.append((row, 1_000 + number, one.id, one))
-        for row, _, id, one in sorted(items, key=lambda item: (item[1] >= 1_000, abs(item[0]), item[1])):
-            if one is None:
+        for row, _, id, passes in sorted(items, key=lambda item: (item[1] >= 1_000, abs(item[0]), item[1])):
+            if passes is None:
                 nodes[id].row = free(column, row)
             else:
                 passing[id, column] = free(column, row)

@@ -16,6 +16,7 @@ PAGES = (
     "/sensors",
     "/incidents",
     "/notifications",
+    "/procedures",
     "/tools",
     "/dead-letters",
     "/audit",
@@ -24,8 +25,8 @@ PAGES = (
 )
 PARTS = ("/parts/figures", "/parts/status", "/parts/notifications")
 OPEN_TO = {
-    "olivia": {"/", "/sensors", "/incidents", "/notifications", "/tools", "/profile"},
-    "sofia": {"/", "/sensors", "/incidents", "/notifications", "/tools", "/dead-letters", "/profile"},
+    "olivia": {"/", "/sensors", "/incidents", "/notifications", "/procedures", "/tools", "/profile"},
+    "sofia": {"/", "/sensors", "/incidents", "/notifications", "/procedures", "/tools", "/dead-letters", "/profile"},
 }
 
 
