@@ -53,7 +53,8 @@ const show = settled(() => {
 
 function take(incident) {
   const known = incidents.get(incident.id);
-  if (known && known.version >= incident.version) return;
+  // What the system adds to an incident leaves its version alone.
+  if (known && (known.version > incident.version || (known.version === incident.version && known.updated >= incident.updated))) return;
   incidents.set(incident.id, incident);
   show();
 }
