@@ -78,6 +78,18 @@ class PartTrouble(Value):
     text: Text = ""
 
 
+class ShiftEscalation(Value):
+    """An escalation that nobody has acknowledged."""
+
+    chain: Slug
+    subject: Identifier
+    """The alert or incident that it is about."""
+    title: Line
+    state: Slug
+    """`climbing`, or `exhausted` when everybody was told."""
+    started: UtcTime
+
+
 class HandoverSummary(Value):
     """How things stand at one moment, from what is in the store. Lists hold the first `LIST_LIMIT` entries."""
 
@@ -99,6 +111,8 @@ class HandoverSummary(Value):
     """False when there were more decisions than were looked at."""
     escalated: tuple[HeldAlert, ...] = ()
     escalated_count: int = 0
+    escalations: tuple[ShiftEscalation, ...] = ()
+    """Escalation chains among the newest 200 that nobody has acknowledged, begun last first."""
     notes: tuple[ShiftDecision, ...] = ()
     """Notes on incidents that were written in the shift."""
     dead_letters: int = 0

@@ -38,7 +38,8 @@ from impetus.model import (
     derived_id,
     new_id,
 )
-from impetus.model.handover import LIST_LIMIT
+from impetus.model.handover import LIST_LIMIT, ShiftEscalation
+from impetus.model.notification import EscalationState
 from impetus.situation.decisions import deciding_person
 from impetus.situation.health import HealthBoard
 from impetus.situation.holding import may_work
@@ -105,6 +106,7 @@ class HandoverService:
             counts = await view.alerts.counts(tenant)
             incidents = await view.incidents.list(tenant, IncidentFilter(states=RUNNING), limit=LIST_LIMIT)
             decisions = await view.assessments.list(tenant, since=began, limit=DECISIONS_LOOKED_AT)
+            escalations = await view.notification.escalations(tenant, limit=LIST_LIMIT)
         notes = [one for one in decisions.items if one.action == IncidentAction.NOTE]
         return HandoverSummary(
             since=began,
@@ -129,6 +131,17 @@ class HandoverService:
             decisions_complete=decisions.next is None,
             escalated=_held(escalated.items),
             escalated_count=counts[AlertState.ESCALATED],
+            escalations=tuple(
+                ShiftEscalation(
+                    chain=one.chain,
+                    subject=one.subject.id,
+                    title=one.subject.headline,
+                    state=one.state.value,
+                    started=one.started,
+                )
+                for one in escalations.items
+                if one.state in (EscalationState.CLIMBING, EscalationState.EXHAUSTED)
+            ),
             notes=_decisions(notes[:LIST_LIMIT]),
             dead_letters=len(letters),
             parts=tuple(
