@@ -21,7 +21,7 @@ from impetus.situation.correlation.calibration import (
     expected_calibration_error,
     reliability,
 )
-from impetus.situation.correlation.rules import TEXT_LIMIT, RuleSet, default_rules, read_rules, write_rules
+from impetus.situation.correlation.rules import TEXT_LIMIT, RuleSet, default_rules, default_text, read_rules
 from impetus.situation.correlation.trial import Trial, try_rules
 from impetus.situation.decisions import deciding_person
 from impetus.situation.desk import PAGE, rules_of, signal
@@ -81,8 +81,7 @@ class RulesService:
         async with self._store.view() as view:
             stored = await view.rules.find(tenant)
         if stored is None:
-            rules = default_rules()
-            return RulesView(content=write_rules(rules), rules=rules, version=0)
+            return RulesView(content=default_text(), rules=default_rules(), version=0)
         return RulesView(
             content=stored.content,
             rules=rules_of(stored),

@@ -175,7 +175,12 @@ def write_rules(rules: RuleSet) -> str:
 
 def default_rules() -> RuleSet:
     """The rules that an organisation has before it writes its own."""
-    return read_rules((Path(__file__).parent / "default_rules.yaml").read_text(encoding="utf-8"))
+    return read_rules(default_text())
+
+
+def default_text() -> str:
+    """The same as they were written, with their comments."""
+    return (Path(__file__).parent / "default_rules.yaml").read_text(encoding="utf-8")
 
 
 TEXT_LIMIT = 200_000

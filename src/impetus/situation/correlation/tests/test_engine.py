@@ -167,7 +167,8 @@ def test_verdicts_move_the_source_most_the_detector_less_and_another_tool_not_at
     bad = calibration.probability("firearm", "handgun", "bad", 0.7)
     good = calibration.probability("firearm", "handgun", "good", 0.7)
     assert bad < good < before
-    assert calibration.probability("air", "release", "bad", 0.7) == Calibration().probability("air", "release", "b", 0.7)
+    untouched = Calibration().probability("air", "release", "bad", 0.7)
+    assert calibration.probability("air", "release", "bad", 0.7) == untouched
     for _ in range(20):
         calibration.unlearn(verdict)
     assert abs(calibration.probability("firearm", "handgun", "bad", 0.7) - before) < 0.05
