@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.installation import Installation, Login, running_demo
 from tests.servers import program
@@ -21,6 +21,9 @@ CHROMIUM_ARGUMENTS = (
 )
 
 OpenPage = Callable[..., Page]
+
+# A busy machine is slow; that is no failure of the pages.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")
