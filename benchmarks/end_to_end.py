@@ -23,7 +23,7 @@ from benchmarks.load import (
     without_history,
 )
 from benchmarks.reporting import Figure, percentile, report
-from benchmarks.screens import Listeners, Screen, screens
+from benchmarks.screens import Heard, Listeners, Screen, screens
 from tests.installation import Installation, running_demo
 
 ASKED_MS = 300.0
@@ -61,6 +61,11 @@ class Run:
     clients: Sequence[float]
     pages: Sequence[float]
     acknowledged: Sequence[float]
+    """Until the connector had put the reading on the bus and said so."""
+    raised: Sequence[float]
+    """Until the tool raised the alert."""
+    received: Sequence[float]
+    """Until the hub took it in."""
     missing: int
     """Rows and events that were expected on a screen and did not come."""
     shares: Mapping[str, float]
@@ -86,11 +91,11 @@ async def measure(
 
     wanted = frozenset(measured)
     alert_of: dict[str, str] = {}
-    first: dict[tuple[int, str], float] = {}
+    first: dict[tuple[int, str], Heard] = {}
     for heard in await clients.heard():
         if heard.source in wanted:
             alert_of[heard.source] = heard.alert
-            first.setdefault((heard.client, heard.source), heard.time_s)
+            first.setdefault((heard.client, heard.source), heard)
     on_pages = []
     for page in pages:
         shown = await page.shown()
@@ -101,9 +106,11 @@ async def measure(
         on_pages += [(rows[alert] - sender.sent[source]) * 1e3 for source, alert in alert_of.items() if alert in rows]
     expected = len(measured) * (settings.pages + settings.clients)
     return Run(
-        clients=[(moment_s - sender.sent[source]) * 1e3 for (_, source), moment_s in first.items()],
+        clients=[(heard.time_s - sender.sent[heard.source]) * 1e3 for heard in first.values()],
         pages=on_pages,
         acknowledged=[(sender.acknowledged[source] - sender.sent[source]) * 1e3 for source in measured],
+        raised=[(heard.raised_s - sender.sent[heard.source]) * 1e3 for heard in first.values() if not heard.client],
+        received=[(heard.received_s - sender.sent[heard.source]) * 1e3 for heard in first.values() if not heard.client],
         missing=expected - len(first) - len(on_pages),
         shares=used,
     )
@@ -127,11 +134,17 @@ async def run(installation: Installation, settings: Settings) -> Sequence[Run]:
 
 def _described(one: Run) -> str:
     parts = []
-    for name, values in (("client", one.clients), ("browser row", one.pages), ("acknowledged", one.acknowledged)):
+    for name, values in (
+        ("on the bus", one.acknowledged),
+        ("alert raised", one.raised),
+        ("taken in", one.received),
+        ("client", one.clients),
+        ("browser row", one.pages),
+    ):
         if values:
             figures = " / ".join(f"{percentile(values, percent):.0f}" for percent in (50, 95, 99))
-            parts.append(f"{name} {figures} ms (p50 / p95 / p99)")
-    return f"{', '.join(parts)}; {one.missing} missing; {in_words(one.shares)}"
+            parts.append(f"{name} {figures}")
+    return f"p50 / p95 / p99 in ms from the payload: {', '.join(parts)}; {one.missing} missing; {in_words(one.shares)}"
 
 
 def main() -> None:
@@ -177,7 +190,7 @@ def main() -> None:
             f"{settings.readings_per_s:,} readings/s, {settings.alerts_per_s:g} alerts/s, {settings.pages} live pages "
             f"in Chromium, {settings.clients} further clients; medians of {settings.runs} runs of "
             f"{settings.seconds:g} s.",
-            in_words(runs[-1].shares),
+            f"The last run: {_described(runs[-1])}",
         ),
     )
 

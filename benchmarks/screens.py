@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from multiprocessing.connection import Connection
 from typing import Any
 from urllib.parse import urlsplit
@@ -192,8 +193,12 @@ class Heard:
     alert: str
     source: str
     state: str
+    raised_s: float
+    """When the tool raised it, all times in seconds since 1970."""
+    received_s: float
+    """When the hub took it in."""
     time_s: float
-    """Seconds since 1970."""
+    """When the client had it."""
 
 
 class Listeners:
@@ -235,7 +240,10 @@ def _listen_in_process(url: str, token: str, count: int, pipe: Connection) -> No
         def note(event: str, data: bytes, time_s: float) -> None:
             if event == "alert":
                 alert = orjson.loads(data)
-                heard.append(Heard(client, alert["id"], alert["source"], alert["state"], time_s))
+                raised_s, received_s = (
+                    datetime.fromisoformat(alert[name]).timestamp() for name in ("sent", "received")
+                )
+                heard.append(Heard(client, alert["id"], alert["source"], alert["state"], raised_s, received_s, time_s))
             elif event == "reset":
                 raise RuntimeError(f"client {client} was told to reload: {data!r}")
 

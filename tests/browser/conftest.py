@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.installation import Installation, Login, running_demo
 from tests.servers import program
@@ -22,6 +22,9 @@ CHROMIUM_ARGUMENTS = (
 )
 
 OpenPage = Callable[..., Page]
+
+# A busy machine is slow; that is no failure of the pages.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ export class AlertMap extends EventTarget {
   #states = new Set(["new", "acknowledged", "escalated"]);
   #frame;
   #count;
+  #early = [];
 
   /** `frame` is the element of the macro `city_map`. */
   constructor(frame) {
@@ -54,6 +55,7 @@ export class AlertMap extends EventTarget {
       { pane: "alerts", order: (a, b) => SEVERITY_RANK[b.severity] - SEVERITY_RANK[a.severity], above: () => this.#above("alert") },
     ).addTo(map);
     this.#tip = L.tooltip({ direction: "top", offset: [0, -10], opacity: 1 });
+    for (const put of this.#early.splice(0)) put();
     map.on("mousemove", (event) => this.#hover(event));
     map.on("mouseout", () => this.#tip.remove());
     map.on("click", (event) => this.#click(event));
@@ -70,6 +72,7 @@ export class AlertMap extends EventTarget {
   }
 
   putSensor(sensor) {
+    if (!this.sensors) { this.#early.push(() => this.putSensor(sensor)); return; }
     const at = latitudeLongitude(sensor.place);
     if (!at) return;
     this.sensors.put({ id: sensor.id, at, state: SENSOR_STATES.includes(sensor.state) ? sensor.state : "unknown", sensor });
@@ -77,6 +80,7 @@ export class AlertMap extends EventTarget {
   }
 
   putAlert(alert) {
+    if (!this.alerts) { this.#early.push(() => this.putAlert(alert)); return; }
     const at = latitudeLongitude(alert.place);
     if (at) this.alerts.put({ id: alert.id, at, severity: alert.severity, state: alert.state, alert });
     this.#count();
@@ -94,14 +98,14 @@ export class AlertMap extends EventTarget {
 
   choose(kind, id) {
     this.#chosen[kind] = id;
-    this.sensors.redraw();
-    this.alerts.redraw();
+    this.sensors?.redraw();
+    this.alerts?.redraw();
   }
 
   /** Bring a place into view, without moving the map when it is in view already. */
   reveal(place, { zoom = null } = {}) {
     const at = latitudeLongitude(place);
-    if (!at) return;
+    if (!at || !this.map) return;
     if (zoom !== null && this.map.getZoom() < zoom) this.map.setView(at, zoom);
     else this.map.panInside(at, { padding: [60, 70] });
   }
