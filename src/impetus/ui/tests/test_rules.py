@@ -10,6 +10,8 @@ async def test_rules_are_tried_refused_and_put_into_force(ui: Ui) -> None:
         page = await browser.get("/rules")
         assert page.status_code == 200
         assert "Security alerts at one place" in page.text
+        assert "htmx.min.js" in page.text
+        assert "correlation.css" in page.text
         tried = await browser.post("/rules/trial", data={"content": "ties: []"})
         assert tried.status_code == 200
         assert "every alert stays by itself" in tried.text
