@@ -1,6 +1,6 @@
 // The map of a page: the city, its sensors and its alerts, with a legend that counts and filters.
 
-import { element, find, findAll, onceAFrame, setText } from "./dom.js";
+import { element, find, findAll, paced, setText } from "./dom.js";
 import { property, whole, withUnit, word } from "./format.js";
 import { cityMap } from "./basemap.js";
 import { CHOSEN, markOfAlert, markOfSensor } from "./marks.js";
@@ -33,7 +33,7 @@ export class AlertMap extends EventTarget {
   constructor(frame) {
     super();
     this.#frame = frame;
-    this.#count = onceAFrame(() => this.#countUp());
+    this.#count = paced(() => this.#countUp(), 250);
   }
 
   async start(described) {
