@@ -1,6 +1,6 @@
 // The map of a page: the city, its sensors and its alerts, with a legend that counts and filters.
 
-import { atMost, element, find, findAll, setText } from "./dom.js";
+import { element, find, findAll, paced, setText } from "./dom.js";
 import { property, whole, withUnit, word } from "./format.js";
 import { cityMap } from "./basemap.js";
 import { CHOSEN, markOfAlert, markOfSensor } from "./marks.js";
@@ -9,7 +9,6 @@ import { PointsLayer } from "./points.js";
 
 const LARGE_MARKS_FROM = 15;
 const LONGEST_WAIT = 2500;
-const COUNT_EVERY = 250; // milliseconds: counting thousands in every frame would be felt
 const SENSOR_RANK = { ok: 0, unknown: 1, stuck: 2, silent: 3, anomalous: 4 };
 
 /** Where a place is, as Leaflet wants it; null if it has none. */
@@ -34,7 +33,7 @@ export class AlertMap extends EventTarget {
   constructor(frame) {
     super();
     this.#frame = frame;
-    this.#count = atMost(COUNT_EVERY, () => this.#countUp());
+    this.#count = paced(() => this.#countUp(), 250);
   }
 
   async start(described) {

@@ -48,23 +48,14 @@ export function icon(name, small = true) {
   return made;
 }
 
-/** Calls `work` at most once a frame, whatever asks for it. */
-export function onceAFrame(work) {
-  let waiting = false;
+/** Calls `work` soon, and at most every `pace` milliseconds however often it is asked for. */
+export function paced(work, pace) {
+  let last = 0;
+  let timer = 0;
   return () => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => { waiting = false; work(); });
-  };
-}
-
-/** Calls `work` soon, and at most once in `period` milliseconds, whatever asks for it. */
-export function atMost(period, work) {
-  let waiting = false;
-  return () => {
-    if (waiting) return;
-    waiting = true;
-    setTimeout(() => { waiting = false; work(); }, period);
+    if (timer) return;
+    const wait = Math.max(16, last + pace - performance.now());
+    timer = setTimeout(() => { timer = 0; last = performance.now(); work(); }, wait);
   };
 }
 

@@ -3,7 +3,7 @@
 const { L } = window;
 const REACH = 11; // pixels around a mark that still hit it
 const PAD = 120; // pixels drawn beyond each edge, so that a drag shows no empty rim
-const PACE = 60; // milliseconds between drawings that data ask for; drags and zooms draw at once
+const PACE = 250; // milliseconds between drawings that data ask for, the first of them at once; drags and zooms never wait
 const SLOW_PACE = 400; // the same where drawing takes long (very many points, no graphics processor)
 const CELL = 3; // pixels; of equal marks that lie on each other only one is drawn
 
@@ -14,6 +14,7 @@ export const PointsLayer = L.Layer.extend({
     this._points = new Map();
     this._order = null;
     this._drawnIn = 0;
+    this._drawnAt = 0;
     this._waiting = 0;
     this._above = options.above ?? null; // drawn over everything: the chosen point
     L.setOptions(this, options);
@@ -65,10 +66,12 @@ export const PointsLayer = L.Layer.extend({
     return this._points.values();
   },
 
-  /** Draw again soon; many changes are drawn at once. */
+  /** Draw again soon: at once after a quiet time; of many changes, those of a moment together. */
   redraw() {
     if (!this._map || this._waiting) return;
-    this._waiting = setTimeout(() => { this._waiting = 0; this._draw(); }, this._drawnIn > 8 ? SLOW_PACE : PACE);
+    const since = performance.now() - this._drawnAt;
+    const wait = Math.max(16, (this._drawnIn > 8 ? SLOW_PACE : PACE) - since);
+    this._waiting = setTimeout(() => { this._waiting = 0; this._draw(); }, wait);
   },
 
   /** The point under a place in the container, or null. */
@@ -139,7 +142,8 @@ export const PointsLayer = L.Layer.extend({
     const chosen = this._above?.();
     const point = chosen && this._points.get(chosen.id);
     if (point) this._stamp(chosen.mark, Math.round(point.world.x * scale - x) + PAD, Math.round(point.world.y * scale - y) + PAD);
-    this._drawnIn = performance.now() - begun;
+    this._drawnAt = performance.now();
+    this._drawnIn = this._drawnAt - begun;
   },
 
   _stamp(mark, left, top) {

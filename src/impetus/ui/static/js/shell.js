@@ -98,8 +98,7 @@ showInitials();
 showConnection();
 menus();
 announce();
-if (may("alerts:read")) stream.want("alerts");
-if (may("tools:read")) stream.want("health");
+stream.want("alerts", "health");
 showParts().catch(() => {});
 // After the page's own script, which may want more topics.
 setTimeout(() => stream.start());

@@ -1,12 +1,22 @@
 // The one live stream of a page: server-sent events that resume where they broke off.
 
+import { may } from "./context.js";
 import { t } from "./i18n.js";
 
 const FIRST_WAIT = 800;
 const LONGEST_WAIT = 15_000;
 const SILENCE = 40_000; // the server speaks at least every 15 s
 
-const EVENTS = ["alert", "incident", "assessment", "readings", "health", "reset", "shared-incident", "incident-share", "incident-message", "agreement", "task", "procedure"];
+// A stream with a topic that the reader may not see is refused as a whole.
+const NEEDS = {
+  alerts: "alerts:read", incidents: "incidents:read", readings: "observations:read", health: "tools:read",
+  tasks: "procedures:read", sharing: "sharing:read",
+};
+
+const EVENTS = [
+  "alert", "incident", "assessment", "readings", "health", "reset", "shared-incident", "incident-share",
+  "incident-message", "agreement", "task", "procedure",
+];
 
 class Stream extends EventTarget {
   #source = null;
@@ -18,9 +28,9 @@ class Stream extends EventTarget {
   #started = false;
   #wasOpen = false;
 
-  /** Ask for topics before `start`. */
+  /** Ask for topics before `start`; those that the reader may not see are left out. */
   want(...topics) {
-    for (const topic of topics) this.#topics.add(topic);
+    for (const topic of topics) if (may(NEEDS[topic])) this.#topics.add(topic);
   }
 
   on(event, handler) {
