@@ -1,4 +1,4 @@
-"""The page of the rules of correlation: the rules as text, a trial over last week's alerts, and putting them into force."""
+"""The page of the rules of correlation: the rules as text, a trial over last week's alerts, their coming into force."""
 
 from __future__ import annotations
 

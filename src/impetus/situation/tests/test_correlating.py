@@ -3,6 +3,7 @@ teach; on a real bus and a real store."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from impetus.model import (
@@ -193,8 +194,8 @@ async def test_verdicts_teach_and_taking_one_back_unteaches(house: House) -> Non
         await eventually(lambda: counted(verdicts, 11))
 
 
-async def counted(ask: object, wanted: int) -> bool:
-    return await ask() == wanted  # type: ignore[operator]
+async def counted(ask: Callable[[], Awaitable[int]], wanted: int) -> bool:
+    return await ask() == wanted
 
 
 async def test_a_confirmed_sighting_asks_the_evacuation_tool(house: House) -> None:
@@ -207,10 +208,8 @@ async def test_a_confirmed_sighting_asks_the_evacuation_tool(house: House) -> No
         )
 
         async def asked() -> list[str]:
-            found = []
             since = house.clock.now() - timedelta(hours=1)
-            async for delivery in house.bus.replay(["*.tool-request.>"], since=since):
-                found.append(delivery.envelope.subject)
-            return found
+            replay = house.bus.replay(["*.tool-request.>"], since=since)
+            return [delivery.envelope.subject async for delivery in replay]
 
         assert await eventually(asked) == ["municipality.tool-request.evacuation"]

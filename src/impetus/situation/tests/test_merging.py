@@ -9,7 +9,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from impetus.model import Conflict, ImpetusError, Incident, IncidentState, InvalidInput, NotFound, Severity, ThreatClass
+from impetus.model import (
+    Conflict,
+    ImpetusError,
+    Incident,
+    IncidentAction,
+    IncidentState,
+    InvalidInput,
+    NotFound,
+    Severity,
+    ThreatClass,
+)
 from impetus.situation import IncidentDecided, IncidentDecision, NewIncident
 from impetus.situation.tests.house import House, an_alert, opened_house
 
@@ -37,7 +47,7 @@ async def test_a_merger_moves_the_alerts_keeps_the_notes_and_is_undone(house: Ho
     assert (merged.incident.state, merged.incident.merged_into) == (IncidentState.CLOSED, other.id)
     assert merged.incident.alerts == ()
     again = IncidentDecision(
-        id=merged.decision.id, action="merge", version=2, incident=other.id, reason="the same crash"
+        id=merged.decision.id, action=IncidentAction.MERGE, version=2, incident=other.id, reason="the same crash"
     )
     assert (await house.situation.incidents.decide(house.person("olivia"), one.id, again)).decision == merged.decision
     room = await house.situation.incidents.get(HOME, other.id)

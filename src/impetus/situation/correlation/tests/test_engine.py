@@ -90,10 +90,12 @@ def test_ten_thousand_copies_are_one_track_that_is_hardly_likelier() -> None:
     grouping = a_grouping()
     first = take(grouping, camera(confidence=0.4)).probability
     copies = [camera(confidence=0.4, onset=NOW + timedelta(seconds=number)) for number in range(10_000)]
+    group = None
     for alert in copies:
         group = grouping.take(signal_of(alert, probability=0.4, received=NOW + timedelta(hours=3)))
         assert group is not None
     grouping.changed()
+    assert group is not None
     assert (len(group.tracks), group.size) == (1, 10_001)
     assert abs(group.probability - first) < 0.02
     assert len(grouping) == 10_001
