@@ -46,7 +46,7 @@ const show = settled(() => {
   const shown = [...incidents.values()]
     .filter((incident) => (scope === "all" || !CLOSED.has(incident.state)) && (!text || `${incident.title} ${incident.summary} ${incident.place?.name ?? ""}`.toLowerCase().includes(text)))
     .sort((a, b) => CLOSED.has(a.state) - CLOSED.has(b.state) || SEVERITY_RANK[a.severity] - SEVERITY_RANK[b.severity] || (a.opened < b.opened ? 1 : -1));
-  setText(find("[data-sub]"), tn("{n} incident, worst first", "{n} incidents, worst first", shown.length));
+  setText(find("[data-sub]"), tn("{n} incident, worst first", "{n} incidents, worst first", shown.length + shownShares().length));
   const shares = shownShares();
   list.replaceChildren(...(shown.length || shares.length ? [...shares.map(sharedRow), ...shown.map(row)] : [element("div", { class: "empty" }, icon("incident"), element("b", {}, t("No incident here")), element("span", {}, t("Open one from an alert: select it and press n.")))]));
 }, 60);
