@@ -38,7 +38,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium, without a window.
 
-    Not for the whole session: while Playwright is open, its event loop runs in this thread and no other test can run one.
+    Not for the whole session: while Playwright is open its event loop runs in this thread, and no test can run another.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program("chromium"), args=list(CHROMIUM_ARGUMENTS))

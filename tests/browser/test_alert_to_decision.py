@@ -67,6 +67,7 @@ def test_an_alert_arrives_live_is_acknowledged_confirmed_and_becomes_an_incident
 
     operator.keyboard.press("a")
     expect(row(colleague, alert)).to_contain_text("acknowledged")
+    expect(operator.locator("#detail [data-slot=state]")).to_have_text("acknowledged")
     operator.keyboard.press("c")
     expect(operator.locator("#detail [data-slot=state]")).to_have_text("confirmed")
 

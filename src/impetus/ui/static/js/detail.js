@@ -23,6 +23,7 @@ export class AlertDetail extends EventTarget {
   #alert = null;
   #chart = null;
   #busy = false;
+  #turn = Promise.resolve();
 
   constructor(panel, sensors) {
     super();
@@ -62,9 +63,17 @@ export class AlertDetail extends EventTarget {
     this.#fillTimeline();
   }
 
-  async decide(action) {
+  /** Decide as soon as the decision before has been answered, so that no key is lost to somebody quick; never on another
+   * alert than the one that was shown when the key was pressed. */
+  decide(action) {
+    const id = this.#alert?.id;
+    this.#turn = this.#turn.then(() => (this.#alert?.id === id ? this.#decide(action) : undefined));
+    return this.#turn;
+  }
+
+  async #decide(action) {
     const alert = this.#alert;
-    if (!alert || this.#busy || !this.#possible().includes(action)) return;
+    if (!alert || !this.#possible().includes(action)) return;
     let reason = "";
     if (action === "dismiss" || action === "reopen") {
       reason = await askReason({
