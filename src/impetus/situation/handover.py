@@ -184,7 +184,7 @@ class HandoverService:
                 successor=successor.id if successor is not None else None,
                 successor_name=successor.full_name if successor is not None else None,
             )
-            if not await transaction.handovers.add(handover):
+            if not await transaction.handovers.add(tenant, handover):
                 raise Conflict("This hand-over is being written at this moment.", hint="Look at the list.")
             await self._record(transaction, principal, handover, "write", {"held": summary.held_count})
         return handover
@@ -232,7 +232,7 @@ class HandoverService:
                 update |= {"successor": person, "successor_name": person_name, "accepted": now, "moved": moved}
             state = HandoverState.ACCEPTED if accepts else HandoverState.WITHDRAWN
             changed = await transaction.handovers.change(
-                before.model_copy(update={**update, "state": state}), expected_version=decision.version
+                tenant, before.model_copy(update={**update, "state": state}), expected_version=decision.version
             )
             await transaction.outbox.add(envelopes)
             detail = {"decision": decision.id, "author": before.author, "alerts": list(changed.moved)}

@@ -53,10 +53,10 @@ class HandoverRepository:
             following = write_cursor(ORDER, to_microseconds(last.written), last.id)
         return Page(tuple(found[:limit]), following)
 
-    async def add(self, handover: Handover) -> bool:
+    async def add(self, tenant: str, handover: Handover) -> bool:
         """Keep a new hand-over; false if its id is there already, which is then left alone."""
         row = {
-            "tenant": handover.tenant,
+            "tenant": tenant,
             "id": handover.id,
             "state": handover.state.value,
             "version": handover.version,
@@ -66,7 +66,7 @@ class HandoverRepository:
         }
         return await changed_rows(self._connection, insert_if_absent(self._connection, table).values(row)) == 1
 
-    async def change(self, handover: Handover, *, expected_version: int) -> Handover:
+    async def change(self, tenant: str, handover: Handover, *, expected_version: int) -> Handover:
         """Replace a hand-over that has `expected_version`; afterwards it has the next one.
 
         Raises `NotFound`, and `VersionConflict` when somebody else changed it first.
@@ -75,7 +75,7 @@ class HandoverRepository:
         statement = (
             update(table)
             .where(
-                table.c.tenant == handover.tenant,
+                table.c.tenant == tenant,
                 table.c.id == handover.id,
                 table.c.version == expected_version,
             )
@@ -83,7 +83,7 @@ class HandoverRepository:
         )
         if await changed_rows(self._connection, statement):
             return changed
-        now = await self.get(handover.tenant, handover.id)
+        now = await self.get(tenant, handover.id)
         person = now.successor_name if now.state is HandoverState.ACCEPTED else now.author_name
         raise VersionConflict(
             f"{person} changed this hand-over first: it is {now.state.value} now",

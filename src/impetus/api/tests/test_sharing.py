@@ -375,6 +375,8 @@ async def _walk(api: Api, ids: list[str], client: httpx.AsyncClient) -> AsyncIte
                     yield f"{method} {filled}", await _wire(client, method, filled, body)
 
 
+# Thousands of requests: on a busy machine they take longer than the two minutes that any other test gets.
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("little", [False, True], ids=["without an agreement", "with one that allows little"])
 async def test_no_route_shows_anything_of_another_organisation(api: Api, little: bool) -> None:
     if little:
