@@ -220,7 +220,16 @@ class CorrelationService:
             group.absorbed.remove(absorbed)
         held = set(incident.alerts)
         room = max(ALERT_LIMIT - len(held), 0)
-        wanted = [id for id in group.alerts() if id not in held][:room]
+        wanted = [id for id in group.alerts() if id not in held]
+        if wanted and incident.version > 1:
+            # A person may have taken one out, and the message that tells of it may not have come yet: it stays out.
+            apart = await _taken_out(transaction, incident)
+            for id in apart.intersection(wanted):
+                desk.grouping.separate(id, incident.id)
+            if not apart.isdisjoint(wanted):
+                desk.grouping.weigh(group)
+            wanted = [id for id in wanted if id not in apart]
+        wanted = wanted[:room]
         placed = (
             await transaction.alerts.place(tenant, wanted, incident.id, updated=self._clock.now()) if wanted else ()
         )
@@ -330,3 +339,14 @@ def _record(envelope: Envelope) -> AlertRecord:
     view = envelope.open(AlertView)
     alert = Alert.model_construct(**{name: getattr(view, name) for name in Alert.model_fields})
     return AlertRecord.model_construct(alert=alert, **{name: getattr(view, name) for name in _RECORD_FIELDS})
+
+
+async def _taken_out(transaction: Transaction, incident: Incident) -> set[str]:
+    """Alerts that a person took out of the incident, and that nobody has put back."""
+    apart: set[str] = set()
+    for decision in await transaction.assessments.history(incident.tenant, incident.id):
+        if decision.alert is not None and decision.action == IncidentAction.SEPARATE.value:
+            apart.add(decision.alert)
+        elif decision.alert is not None and decision.action == IncidentAction.JOIN.value:
+            apart.discard(decision.alert)
+    return apart
