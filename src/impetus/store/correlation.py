@@ -58,9 +58,9 @@ class VerdictRepository:
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else _verdict(row)
 
-    async def put(self, verdict: VerdictRecord) -> None:
+    async def put(self, record: VerdictRecord) -> None:
         """Keep a verdict; one that was there is replaced."""
-        await self._connection.execute(insert_or_replace(self._connection, table).values(**verdict.model_dump()))
+        await self._connection.execute(insert_or_replace(self._connection, table).values(**record.model_dump()))
 
     async def remove(self, tenant: str, alert: str) -> None:
         """Forget the verdict on an alert: the person took it back."""
