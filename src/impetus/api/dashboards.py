@@ -71,7 +71,7 @@ class RoleDashboard(Value):
 
     role: Role
     start: bool = False
-    """Whether people of this role begin here, rather than on the live page."""
+    """Whether people of this role begin here; whoever may read alerts begins on the live page all the same."""
     dashboard: Dashboard
 
 
@@ -175,7 +175,7 @@ class Dashboards:
         names = [name for name in dict.fromkeys((assigned, role)) if name in composed or name in self.roles]
         if by.may(Permission.ADMINISTRATION):
             names += [name for name in (*self.roles, *composed) if name not in names]
-        start = self._start(role, assigned, own, composed)
+        start = self._start(by, role, assigned, own, composed)
         entries = []
         for name in dict.fromkeys(name for name in names if name is not None):
             origin, dashboard = self._effective(name, own.get(name), composed.get(name))
@@ -355,9 +355,14 @@ class Dashboards:
             return Origin.ORGANISATION, composed.dashboard
         return Origin.SHIPPED, self.roles[name].dashboard
 
-    def _start(self, role: str, assigned: str | None, own: Collection[str], composed: Collection[str]) -> str | None:
+    def _start(
+        self, by: Principal, role: str, assigned: str | None, own: Collection[str], composed: Collection[str]
+    ) -> str | None:
+        """The dashboard to begin on; None for the live page, where all begin who may read alerts and were given none."""
         if assigned is not None and (assigned in composed or assigned in self.roles):
             return assigned
+        if by.may(Permission.ALERTS_READ):
+            return None
         known = self.roles.get(role)
         return role if role in own or role in composed or (known is not None and known.start) else None
 

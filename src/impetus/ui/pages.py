@@ -11,7 +11,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from impetus.model import Identifier, Permission, Slug
 from impetus.sdk.panel import load_panels
 from impetus.ui.client import ApiProblem
-from impetus.ui.navigation import first_page
 from impetus.ui.panels import render_panels
 from impetus.ui.session import Site, Visit, open_visit
 
@@ -38,7 +37,7 @@ def router(site: Site) -> APIRouter:
     @pages.get("/")
     async def live(visit: Visit = someone) -> Response:
         if not visit.may(Permission.ALERTS_READ):
-            return RedirectResponse(first_page(visit.permissions), 303)
+            return RedirectResponse("/start", 303)
         return visit.page("pages/live.html", "live")
 
     @pages.get("/sensors")
