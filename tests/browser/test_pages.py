@@ -96,6 +96,16 @@ def test_hostile_text_is_shown_as_text_everywhere(machine: httpx.Client, demo: I
     assert page.evaluate("window.taken") is None
 
 
+def first_row_at_rest(page: Page) -> str:
+    """The first row that shows once the wheel has run out, which takes long on a busy machine."""
+    seen = [first_visible_row(page)]
+    while len(seen) < 4 or len(set(seen[-4:])) > 1:
+        assert len(seen) < 60, "the queue does not come to rest"
+        time.sleep(0.3)
+        seen.append(first_visible_row(page))
+    return seen[-1]
+
+
 def test_what_arrives_moves_neither_the_scroll_nor_the_selection(
     machine: httpx.Client, demo: Installation, log_in: OpenPage
 ) -> None:
@@ -108,8 +118,7 @@ def test_what_arrives_moves_neither_the_scroll_nor_the_selection(
     assert box
     page.mouse.move(box["x"] + 200, box["y"] + 300)
     page.mouse.wheel(0, 600)
-    time.sleep(0.8)
-    reading = first_visible_row(page)
+    reading = first_row_at_rest(page)
     row(page, reading).click()
     headline = page.locator("#detail [data-slot=headline]").inner_text()
 
