@@ -358,7 +358,7 @@ class Dashboards:
     def _start(
         self, by: Principal, role: str, assigned: str | None, own: Collection[str], composed: Collection[str]
     ) -> str | None:
-        """The dashboard to begin on; None for the live page, where all begin who may read alerts and were given none."""
+        """The dashboard to begin on; None for the live page, where readers of alerts begin who were given none."""
         if assigned is not None and (assigned in composed or assigned in self.roles):
             return assigned
         if by.may(Permission.ALERTS_READ):
