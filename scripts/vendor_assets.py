@@ -145,10 +145,19 @@ def vendor(expected: str) -> dict[str, dict[str, str]]:
     return packages
 
 
+def remove_addresses(lock: Path) -> None:
+    """Lock files hold names, versions and hashes only; npm adds where its authors ask for money."""
+    content = json.loads(lock.read_text())
+    for package in content["packages"].values():
+        package.pop("funding", None)
+    lock.write_text(json.dumps(content, indent=2) + "\n")
+
+
 def main(arguments: list[str]) -> int:
     try:
         if arguments == ["--lock"]:
             run_npm("install", "--package-lock-only", folder=ROOT)
+            remove_addresses(ROOT / "package-lock.json")
         elif not is_current(expected := fingerprint()):
             packages = vendor(expected)
             print("Browser libraries: " + ", ".join(f"{name} {entry['version']}" for name, entry in packages.items()))

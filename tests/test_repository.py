@@ -35,8 +35,8 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", ".npmrc"])
-def test_python_lock_and_npm_settings_hold_no_address(name: str) -> None:
+@pytest.mark.parametrize("name", ["requirements.lock", "package-lock.json", ".npmrc"])
+def test_lock_files_and_npm_settings_hold_no_address(name: str) -> None:
     text = (ROOT / name).read_text()
     assert "://" not in text
     assert not re.search(r"^\s*(--index|--extra-index|--find-links|registry)", text, re.MULTILINE)
