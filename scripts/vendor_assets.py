@@ -45,6 +45,8 @@ LIBRARIES = (
         ("files/jetbrains-mono-latin-wght-normal.woff2", "files/jetbrains-mono-latin-ext-wght-normal.woff2"),
     ),
     Library("ag-grid-community", ("dist/ag-grid-community.min.noStyle.js",), bundled=("ag-stack",)),
+    # Reports in PDF carry their own fonts; these hold every letter of the languages of Europe.
+    Library("dejavu-fonts-ttf", ("ttf/DejaVuSans.ttf", "ttf/DejaVuSans-Bold.ttf")),
     Library("echarts", ("dist/echarts.min.js", "NOTICE"), bundled=("zrender", "tslib")),
     Library("htmx.org", ("dist/htmx.min.js",)),
     Library("leaflet", ("dist/leaflet.js", "dist/leaflet.css", "dist/images")),

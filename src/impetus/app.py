@@ -16,6 +16,7 @@ import uvicorn
 
 from impetus.api import Services, create_api, running
 from impetus.bus import Bus, open_bus
+from impetus.connectors.cot import run_connector as run_cot_connector
 from impetus.connectors.mqtt import run_connector as run_mqtt_connector
 from impetus.governance import Governance
 from impetus.model import (
@@ -32,11 +33,12 @@ from impetus.sdk import load_tools
 from impetus.sdk.worker import run_worker
 from impetus.settings import Settings, read_settings
 from impetus.situation import Situation
+from impetus.situation.desk import priors_of
 from impetus.store import EvidenceStore, Store, open_store
 from impetus.supervisor import Heartbeat, Part, Supervisor
 from impetus.ui import mount_ui
 
-CONNECTORS = ("mqtt",)
+CONNECTORS = ("mqtt", "cot")
 
 log = structlog.get_logger("app")
 
@@ -113,16 +115,18 @@ def stop_on_signals() -> asyncio.Event:
 
 def create_services(settings: Settings, bus: Bus, store: Store, clock: Clock) -> Services:
     """What the HTTP interface and the pages work with."""
+    tools = load_tools()
     return Services(
         bus=bus,
         store=store,
         clock=clock,
         settings=settings.api,
         governance=Governance(store, clock, settings.access),
-        situation=Situation.create(bus, store, clock, settings.situation),
+        situation=Situation.create(bus, store, clock, settings.situation, priors_of(tools)),
         evidence=EvidenceStore(settings.home / "evidence"),
-        tools=load_tools(),
+        tools=tools,
         time_zone=settings.timezone,
+        notification_settings=settings.notification,
     )
 
 
@@ -172,7 +176,10 @@ async def run_connector(settings: Settings, name: str) -> None:
     configure_logging()
     clock = SystemClock()
     async with opened_bus(settings, clock) as bus, opened_store(settings, clock) as store, beating():
-        await run_mqtt_connector(settings.mqtt, home=settings.home, bus=bus, store=store, clock=clock)
+        if name == "cot":
+            await run_cot_connector(settings.cot, bus=bus, store=store, clock=clock)
+        else:
+            await run_mqtt_connector(settings.mqtt, home=settings.home, bus=bus, store=store, clock=clock)
 
 
 async def run_tool(settings: Settings, tool: str) -> None:

@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from impetus.api.settings import ApiSettings
+from impetus.connectors.cot.settings import CotSettings
 from impetus.connectors.mqtt.settings import MqttSettings
 from impetus.governance.settings import AccessSettings
 from impetus.model import ConfigurationError
+from impetus.response.notification_settings import NotificationSettings
 from impetus.situation.settings import SituationSettings
 
 HOME_VARIABLE = "IMPETUS_HOME"
@@ -84,6 +86,8 @@ class Settings(BaseSettings):
     access: Annotated[AccessSettings, Field(title="Access")] = AccessSettings()
     situation: Annotated[SituationSettings, Field(title="Situation")] = SituationSettings()
     mqtt: Annotated[MqttSettings, Field(title="MQTT")] = MqttSettings()
+    notification: Annotated[NotificationSettings, Field(title="Notification")] = NotificationSettings()
+    cot: Annotated[CotSettings, Field(title="Cursor-on-Target")] = CotSettings()
     connectors: Annotated[
         tuple[str, ...], Field(title="Connectors", description="The connectors that `impetus serve` runs.")
     ] = ("mqtt",)

@@ -13,11 +13,19 @@ from impetus.api.resource import PREFIX, Resource, add_resources, check_declared
 from impetus.api.routes import (
     alerts,
     audit,
+    cap,
+    correlation,
+    dashboards,
     datastreams,
     evidence,
+    incident_documents,
     incidents,
+    notifications,
     organisations,
+    procedures,
     session,
+    sharing,
+    shift,
     stream,
     system,
     tokens,
@@ -26,15 +34,36 @@ from impetus.api.routes import (
 from impetus.api.routes import map as city_map
 from impetus.api.services import Services
 from impetus.api.transport import Transport
+from impetus.connectors.cap import SIZE_LIMIT_BYTES as CAP_LIMIT_BYTES
 
 RESOURCES = (
     system.health,
     session.resource,
+    cap.of_alert,
     alerts.resource,
     alerts.decisions,
+    shift.resource,
+    shift.handovers,
+    # Its addresses begin like those of the incidents and are longer, so they come first.
+    sharing.incident_parts,
+    procedures.of_incident,
+    incident_documents.resource,
+    cap.of_incident,
     incidents.resource,
+    cap.resource,
+    procedures.resource,
+    procedures.runs,
+    procedures.tasks,
+    sharing.agreements,
+    sharing.shared_incidents,
+    notifications.channels,
+    notifications.rosters,
+    notifications.chains,
+    notifications.resource,
     datastreams.resource,
     datastreams.observations,
+    correlation.of_tool,
+    correlation.resource,
     system.tools,
     system.status,
     system.dead_letters,
@@ -43,6 +72,7 @@ RESOURCES = (
     tokens.resource,
     organisations.resource,
     evidence.resource,
+    dashboards.resource,
     city_map.resource,
     stream.resource,
 )
@@ -77,7 +107,10 @@ def create_api(services: Services, **options: Any) -> FastAPI:
     app.add_middleware(
         Transport,
         limit_bytes=services.settings.body_limit_bytes,
-        limits={f"{PREFIX}/observations": services.settings.observations_limit_bytes},
+        limits={
+            f"{PREFIX}/observations": services.settings.observations_limit_bytes,
+            f"{PREFIX}/cap": CAP_LIMIT_BYTES,
+        },
     )
     check_declared(app.routes)
     return app

@@ -17,7 +17,15 @@ import structlog
 
 from impetus.api.settings import StreamSettings
 from impetus.bus import Bus, Delivery
-from impetus.model import SYSTEM_TENANT, Assessment, Permission, SubjectKind, Unavailable
+from impetus.model import (
+    SYSTEM_TENANT,
+    Assessment,
+    IncidentMessage,
+    Permission,
+    SharedIncident,
+    SubjectKind,
+    Unavailable,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +40,10 @@ class Topic(StrEnum):
     INCIDENTS = "incidents"
     READINGS = "readings"
     HEALTH = "health"
+    TASKS = "tasks"
+    """Procedures under way and their tasks."""
+    SHARING = "sharing"
+    """How agreements with other organisations stand."""
 
 
 TOPIC_PERMISSION: Mapping[Topic, Permission] = {
@@ -39,9 +51,22 @@ TOPIC_PERMISSION: Mapping[Topic, Permission] = {
     Topic.INCIDENTS: Permission.INCIDENTS_READ,
     Topic.READINGS: Permission.OBSERVATIONS_READ,
     Topic.HEALTH: Permission.TOOLS_READ,
+    Topic.TASKS: Permission.PROCEDURES_READ,
+    Topic.SHARING: Permission.SHARING_READ,
 }
 
-SUBJECTS = ("*.alert-view.>", "*.incident.>", "*.assessment.>", "*.health.>")
+SUBJECTS = (
+    "*.alert-view.>",
+    "*.incident.>",
+    "*.assessment.>",
+    "*.health.>",
+    "*.task.>",
+    "*.procedure.>",
+    "*.shared-incident.>",
+    "*.incident-share.>",
+    "*.incident-message.>",
+    "*.agreement.>",
+)
 _RETRY_S = 1.0
 
 
@@ -52,6 +77,8 @@ class Event:
     sequence: int
     topic: Topic
     frame: bytes
+    share: str | None = None
+    """The shared incident that it shows something of."""
 
 
 def frame(event: str, data: bytes, sequence: int | None = None) -> bytes:
@@ -115,6 +142,11 @@ class _Kept:
         self.floor = floor
         self.events: deque[Event] = deque()
         self._limit = limit
+
+    def forget(self, share: str) -> None:
+        """What was shown of an incident that is shared no more is not shown again to anyone who comes back."""
+        if any(event.share == share for event in self.events):
+            self.events = deque(event for event in self.events if event.share != share)
 
     def add(self, event: Event) -> None:
         self.events.append(event)
@@ -222,7 +254,8 @@ class Broadcaster:
         envelope = delivery.envelope
         try:
             name, topic = _event_of(envelope.kind, envelope.data)
-            event = Event(delivery.sequence, topic, frame(name, envelope.data, delivery.sequence))
+            share, over = _share_of(envelope.kind, envelope.data)
+            event = Event(delivery.sequence, topic, frame(name, envelope.data, delivery.sequence), share)
         except ValueError as error:
             # The service that owns this kind sets it aside with its reason; the screens just do not get it.
             log.warning("event not shown", subject=envelope.subject, id=envelope.id, error=str(error))
@@ -232,6 +265,16 @@ class Broadcaster:
             kept = self._kept.get(envelope.tenant)
             if kept is None:
                 kept = self._kept[envelope.tenant] = _Kept(self._floor, self._settings.kept_events)
+            if share is not None and delivery.sequence <= self._start:
+                # From before this process started: whether it is still shared is not known here. Who was away for so
+                # long loads the present state instead.
+                kept.floor = delivery.sequence
+                for client in self._clients:
+                    if client.tenant == envelope.tenant and topic in client.topics and client.since < event.sequence:
+                        client.reset("Too much has happened since.", self.position)
+                return
+            if share is not None and over:
+                kept.forget(share)
             kept.add(event)
             everyone = False
         elif delivery.sequence <= self._start:
@@ -250,8 +293,24 @@ def _event_of(kind: str, data: bytes) -> tuple[str, Topic]:
         return "incident", Topic.INCIDENTS
     if kind == "health":
         return "health", Topic.HEALTH
+    if kind in ("task", "procedure"):
+        return kind, Topic.TASKS
+    if kind in ("shared-incident", "incident-share", "incident-message"):
+        return kind, Topic.INCIDENTS
+    if kind == "agreement":
+        return "agreement", Topic.SHARING
     assessment = Assessment.model_validate_json(data)
     return "assessment", Topic.ALERTS if assessment.subject_kind is SubjectKind.ALERT else Topic.INCIDENTS
+
+
+def _share_of(kind: str, data: bytes) -> tuple[str | None, bool]:
+    """The shared incident that an event shows something of, and whether this is the end of it."""
+    if kind == "shared-incident":
+        view = SharedIncident.model_validate_json(data)
+        return view.id, view.ended is not None
+    if kind == "incident-message":
+        return IncidentMessage.model_validate_json(data).incident, False
+    return None, False
 
 
 async def frames(

@@ -63,6 +63,17 @@ class Resource:
         """Declare a route that writes; `body` is what `impetus.api.body.json_body` reads."""
         return self._declare("POST", path, access, answer, body, status, "application/json")
 
+    def put(
+        self,
+        path: str,
+        access: Access,
+        answer: type[BaseModel] | None = None,
+        *,
+        body: type[BaseModel] | tuple[type[BaseModel], ...] | None = None,
+    ) -> Callable[[Endpoint], Endpoint]:
+        """Declare a route that replaces what is there."""
+        return self._declare("PUT", path, access, answer, body, 200, "application/json")
+
     def delete(self, path: str, access: Access, *, status: int = 204) -> Callable[[Endpoint], Endpoint]:
         """Declare a route that removes."""
         return self._declare("DELETE", path, access, None, None, status, "application/json")

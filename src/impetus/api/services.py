@@ -8,18 +8,29 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from impetus.api.broadcast import Broadcaster
+from impetus.api.dashboards import Dashboards
 from impetus.api.settings import ApiSettings
+from impetus.api.sharing import create_shares, sharing_works
 from impetus.bus import Bus
 from impetus.governance import Governance
+from impetus.governance.custody import EvidenceCustody
 from impetus.model import Clock, Permission
+from impetus.response import notification
+from impetus.response.cap_exchange import CapExchange
+from impetus.response.notification import NotificationService
+from impetus.response.notification_settings import NotificationSettings
+from impetus.response.runtime import Procedures
+from impetus.response.sharing import Shares
 from impetus.sdk import InstalledTool
 from impetus.situation import Situation
-from impetus.situation.consumer import Progress
+from impetus.situation.consumer import Progress, consume
 from impetus.situation.runtime import keep_running
 from impetus.situation.runtime import running as situation_running
 from impetus.store import EvidenceStore, Store
 
 FORGET_SESSIONS_S = 600.0
+NEWS_BATCH = 200
+"""Messages that notification takes in at once."""
 
 
 @dataclass(slots=True)
@@ -36,12 +47,25 @@ class Services:
     tools: Mapping[str, InstalledTool]
     time_zone: str = "UTC"
     """Time zone in which the pages show times."""
+    notification_settings: NotificationSettings = field(default_factory=NotificationSettings)
     broadcaster: Broadcaster = field(init=False)
+    shares: Shares = field(init=False)
+    dashboards: Dashboards = field(init=False)
+    custody: EvidenceCustody = field(init=False)
+    procedures: Procedures = field(init=False)
+    notification: NotificationService = field(init=False)
+    cap: CapExchange = field(init=False)
     welcomed: dict[str, tuple[float, frozenset[Permission]]] = field(default_factory=dict)
     """What callers with open streams were last found to be allowed, by session or token, and when."""
 
     def __post_init__(self) -> None:
         self.broadcaster = Broadcaster(self.bus, self.settings.stream, self.situation.readings.latest.take_changes)
+        self.shares = create_shares(self.store, self.clock, self.situation.incidents)
+        self.dashboards = Dashboards(self.store, self.clock)
+        self.custody = EvidenceCustody(self.store, self.evidence, self.clock)
+        self.procedures = Procedures.create(self.store, self.clock)
+        self.notification = NotificationService(self.store, self.clock, self.notification_settings)
+        self.cap = CapExchange(self.store, self.clock, self.notification_settings)
 
 
 @asynccontextmanager
@@ -54,12 +78,26 @@ async def running(services: Services) -> AsyncIterator[Services]:
             "stream": broadcaster.run,
             "stream-readings": broadcaster.run_readings,
             "sessions": lambda: _forget_sessions(services),
+            "procedures": services.procedures.watch,
+            "notification": services.notification.run,
+        }
+        reporting = {
+            **{name: _plain(work) for name, work in works.items()},
+            **sharing_works(services.bus, services.shares),
+            "notification-news": lambda progress: consume(
+                services.bus,
+                notification.DURABLE,
+                notification.SUBJECTS,
+                services.notification.handle,
+                limit=NEWS_BATCH,
+                progress=progress,
+            ),
         }
         tasks = []
-        for name, work in works.items():
+        for name, work in reporting.items():
             progress = Progress(name)
             situation.progress.append(progress)
-            tasks.append(asyncio.create_task(keep_running(_plain(work), progress), name=f"api-{name}"))
+            tasks.append(asyncio.create_task(keep_running(work, progress), name=f"api-{name}"))
         try:
             yield services
         finally:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from impetus.governance import audit
+from impetus.governance import agreements, audit
 from impetus.governance.passwords import Passwords
 from impetus.governance.principal import Principal
 from impetus.model import (
@@ -55,7 +55,7 @@ class Accounts:
 
     async def set_organisation_active(self, by: Principal, id: str, active: bool) -> Tenant:
         """Shut out all people and machines of an organisation, or let them in again; for the installation's command
-        line only. Raises `NotAllowed` and `NotFound`."""
+        line only. What it shares and what is shared with it ends at once. Raises `NotAllowed` and `NotFound`."""
         by.require(Permission.ADMINISTRATION)
         if not by.installation:
             raise NotAllowed("an organisation is shut out on the command line of the installation only")
@@ -64,6 +64,7 @@ class Accounts:
             await transaction.organisations.change(organisation)
             if not active:
                 await transaction.sessions.revoke_tenant(id)
+                await agreements.end_all_of(transaction, id, by, self._clock.now())
             action = "organisation.activate" if active else "organisation.deactivate"
             await self._note(transaction, by, id, action, f"organisation:{id}")
         return organisation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from impetus.governance.accounts import Accounts
+from impetus.governance.agreements import Agreements
 from impetus.governance.audit import AuditVerification, verify
 from impetus.governance.passwords import Passwords
 from impetus.governance.principal import Principal
@@ -22,6 +23,7 @@ class Governance:
         self.accounts = Accounts(store, clock, passwords)
         self.sessions = Sessions(store, clock, passwords, settings)
         self.tokens = Tokens(store, clock)
+        self.agreements = Agreements(store, clock)
 
     async def authenticate(
         self, *, session: str | None = None, bearer: str | None = None, touch: bool = True

@@ -16,22 +16,46 @@ _WATCH: Final = frozenset(
         Permission.TOOLS_READ,
     }
 )
-_OPERATE: Final = _WATCH | {Permission.ALERTS_DECIDE, Permission.INCIDENTS_DECIDE, Permission.EVIDENCE_READ}
+_OPERATE: Final = _WATCH | {
+    Permission.ALERTS_DECIDE,
+    Permission.INCIDENTS_DECIDE,
+    Permission.EVIDENCE_READ,
+    Permission.SHARING_READ,
+    Permission.NOTIFICATIONS_READ,
+}
+_CARRY_OUT: Final = frozenset({Permission.PROCEDURES_READ, Permission.TASKS_DECIDE})
+"""Every role has its part in some procedure."""
+_START: Final = _CARRY_OUT | {Permission.PROCEDURES_START}
+_SHARE: Final = frozenset({Permission.SHARING_READ, Permission.SHARING_DECIDE})
+_NOTIFY: Final = frozenset({Permission.NOTIFICATIONS_READ, Permission.NOTIFICATIONS_MANAGE})
+_RULE: Final = frozenset({Permission.RULES_DECIDE})
 _MEND: Final = frozenset({Permission.DEAD_LETTERS_READ, Permission.DEAD_LETTERS_DECIDE})
 
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
     {
-        Role.OPERATOR: _OPERATE,
-        Role.SUPERVISOR: _OPERATE | _MEND,
-        Role.IT_SECURITY: _OPERATE | _MEND,
-        Role.ANALYST: _WATCH | {Permission.ALERTS_DECIDE, Permission.EVIDENCE_READ},
-        Role.PLANNER: _WATCH,
+        Role.OPERATOR: _OPERATE | _START,
+        Role.SUPERVISOR: _RULE
+        | _OPERATE
+        | _MEND
+        | _NOTIFY
+        | _SHARE
+        | _START
+        | {Permission.ALERTS_ASSIGN, Permission.PROCEDURES_PUBLISH},
+        Role.IT_SECURITY: _OPERATE | _MEND | _START,
+        Role.ANALYST: _WATCH | _CARRY_OUT | {Permission.ALERTS_DECIDE, Permission.EVIDENCE_READ},
+        Role.PLANNER: _WATCH | _START,
         # Sees how data is used, not the data.
-        Role.DATA_PROTECTION_OFFICER: frozenset({Permission.TOOLS_READ, Permission.AUDIT_READ}),
+        Role.DATA_PROTECTION_OFFICER: frozenset({Permission.TOOLS_READ, Permission.AUDIT_READ, Permission.SHARING_READ})
+        | _CARRY_OUT,
         # Keeps the system running; what it finds about people is not an administrator's business.
         Role.ADMINISTRATOR: _MEND
+        | _RULE
+        | _NOTIFY
+        | _SHARE
+        | _CARRY_OUT
         | {
             Permission.ADMINISTRATION,
+            Permission.PROCEDURES_PUBLISH,
             Permission.AUDIT_READ,
             Permission.OBSERVATIONS_READ,
             Permission.TOOLS_READ,
@@ -46,10 +70,13 @@ MACHINE_PERMISSIONS: Final = frozenset(
         Permission.ALERTS_READ,
         Permission.ALERTS_WRITE,
         Permission.INCIDENTS_READ,
+        Permission.PROCEDURES_READ,
         Permission.EVIDENCE_READ,
         Permission.TOOLS_READ,
         Permission.DEAD_LETTERS_READ,
         Permission.AUDIT_READ,
+        Permission.SHARING_READ,
+        Permission.NOTIFICATIONS_READ,
     }
 )
 """What a machine's token may be given. Deciding and administration are left out: those are a named person's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -66,6 +67,16 @@ class Status(StrEnum):
     SYSTEM = "System"
     TEST = "Test"
     DRAFT = "Draft"
+
+
+def joint_status(statuses: Iterable[Status]) -> Status:
+    """The status of what is made of several alerts: real as soon as one of them is, and where there are none.
+
+    >>> joint_status([Status.EXERCISE, Status.EXERCISE]).value
+    'Exercise'
+    """
+    found = frozenset(statuses)
+    return next((status for status in Status if status in found), Status.ACTUAL)
 
 
 class DataClass(StrEnum):

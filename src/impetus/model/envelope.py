@@ -10,9 +10,13 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from impetus.model.alert import Alert
 from impetus.model.base import Identifier, Line, Slug, UtcTime, Value, new_id
+from impetus.model.handover import Handover
 from impetus.model.health import Health
 from impetus.model.incident import Assessment, Incident
 from impetus.model.observation import ExpectationBatch, ObservationBatch
+from impetus.model.procedure import ProcedureRun, SimulationRequest, Task
+from impetus.model.request import ToolRequest
+from impetus.model.sharing import Agreement, IncidentMessage, IncidentShare, SharedIncident
 
 MessageType = TypeVar("MessageType", bound=BaseModel)
 
@@ -29,6 +33,15 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
     "assessment": Assessment,
     "incident": Incident,
     "health": Health,
+    "agreement": Agreement,
+    "shared-incident": SharedIncident,
+    "incident-share": IncidentShare,
+    "incident-message": IncidentMessage,
+    "task": Task,
+    "procedure": ProcedureRun,
+    "simulation-request": SimulationRequest,
+    "handover": Handover,
+    "tool-request": ToolRequest,
 }
 """Kinds of messages and their types. A kind is the second token of a subject."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from impetus.model.alert import Severity
 from impetus.model.base import Identifier, Line, Slug, Text, UtcTime, Value, new_id
@@ -30,6 +30,10 @@ class AlertAction(StrEnum):
     DISMISS = "dismiss"
     ESCALATE = "escalate"
     REOPEN = "reopen"
+    RELEASE = "release"
+    """Give it back to the queue."""
+    ASSIGN = "assign"
+    """Give it to a person: by the one who holds it, or by a supervisor."""
 
 
 class IncidentState(StrEnum):
@@ -55,6 +59,10 @@ class IncidentAction(StrEnum):
     SEPARATE = "separate"
     """Take an alert out of the incident."""
     NOTE = "note"
+    CLASSIFY = "classify"
+    """Set threat class, severity or confidence."""
+    MERGE = "merge"
+    """Make it a part of another incident; separating undoes that."""
 
 
 class ThreatClass(StrEnum):
@@ -65,11 +73,27 @@ class ThreatClass(StrEnum):
     UNDETERMINED = "undetermined"
 
 
+class IncidentOrigin(StrEnum):
+    """Who put the alerts of an incident together first."""
+
+    PERSON = "person"
+    CORRELATION = "correlation"
+
+
 class SubjectKind(StrEnum):
     """What an assessment is about."""
 
     ALERT = "alert"
     INCIDENT = "incident"
+
+
+class Classification(Value):
+    """What a person says of an incident; what is None is left as it was."""
+
+    threat_class: ThreatClass | None = None
+    severity: Severity | None = None
+    confidence: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = None
+    """How sure the person is that it is real."""
 
 
 class Assessment(Value):
@@ -91,6 +115,15 @@ class Assessment(Value):
     decided: UtcTime
     alert: Identifier | None = None
     """The alert that was joined to or separated from an incident."""
+    alerts: Annotated[tuple[Identifier, ...], Field(max_length=1_000)] = ()
+    """The alerts that moved with a merged incident."""
+    incident: Identifier | None = None
+    """The other incident of a merger, or of its undoing."""
+    given_to: Identifier | None = None
+    """The person whom an alert was given to."""
+    given_to_name: Line | None = None
+    classification: Classification | None = None
+    """What a person said of an incident."""
 
 
 class Incident(Value):
@@ -103,7 +136,16 @@ class Incident(Value):
     state: IncidentState = IncidentState.CANDIDATE
     severity: Severity = Severity.UNKNOWN
     threat_class: ThreatClass = ThreatClass.UNDETERMINED
+    confidence: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = None
+    """How sure a person is that it is real; None until somebody said so."""
+    merged_into: Identifier | None = None
+    """The incident that this one was merged into: its alerts are there."""
     place: Place | None = None
+    probability: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = None
+    """How likely it is a true incident, by all its alerts together; None if nobody reckoned."""
+    reasons: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
+    """Why its alerts were put together, weightiest first."""
+    origin: IncidentOrigin = IncidentOrigin.PERSON
     alerts: tuple[Identifier, ...] = ()
     opened: UtcTime
     updated: UtcTime

@@ -99,6 +99,10 @@ class Detector(Value):
     """Further categories of its alerts, if they depend on what is observed."""
     max_severity: Severity
     """The most severe alert that it may raise."""
+    precision: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Share of its alerts that were true where the card's figures were measured: calibration starts from it."""
+    precision_alerts: Annotated[int, Field(ge=1, le=100)] = 10
+    """How many verdicts in this city weigh as much as that figure."""
 
 
 class Manifest(Value):

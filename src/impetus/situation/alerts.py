@@ -12,10 +12,13 @@ from impetus.governance.principal import Principal
 from impetus.model import Alert, Assessment, Clock, Envelope, ImpetusError, SubjectKind, derived_id
 from impetus.situation.admission import Window, check_alert
 from impetus.situation.consumer import Refuse
+from impetus.situation.correlating import CorrelationService
 from impetus.situation.decisions import AlertDecided, AlertDecision, check_replay, deciding_person
 from impetus.situation.harm import expected_harm
+from impetus.situation.holding import settle_holder
 from impetus.situation.lifecycle import next_alert_state
 from impetus.situation.messages import validation_reason
+from impetus.situation.repeats import join_repeats
 from impetus.situation.settings import SituationSettings
 from impetus.situation.views import ORIGIN, alert_envelope
 from impetus.store import Store
@@ -28,8 +31,11 @@ SUBJECTS = ("*.alert.>",)
 class AlertService:
     """What may be done with alerts. Every method is about one organisation's alerts only."""
 
-    def __init__(self, store: Store, clock: Clock, settings: SituationSettings) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, settings: SituationSettings, correlation: CorrelationService
+    ) -> None:
         self._store = store
+        self._correlation = correlation
         self._clock = clock
         self._settings = settings
 
@@ -39,12 +45,20 @@ class AlertService:
         Any number of repetitions is harmless. A greater revision of a known alert brings its content up to date; what
         people decided stays.
         """
+        now = self._clock.now()
+        probability = await self._correlation.calibrated(tenant)
         async with self._store.transaction() as transaction:
-            arrivals = await transaction.alerts.upsert(tenant, alerts, received=self._clock.now(), harm=expected_harm)
-            # Of an alert that came twice in one go only the last state is told.
-            told = {arrival.record.alert.id: arrival.record for arrival in arrivals if arrival.changed}
+            arrivals = await transaction.alerts.upsert(
+                tenant,
+                alerts,
+                received=now,
+                harm=lambda alert: expected_harm(alert, probability(alert)),
+                probability=probability,
+            )
+            # Of an alert that came twice in one go only the last state is told; a repeat is told as its head's count.
+            told = await join_repeats(transaction, tenant, arrivals, self._settings, now)
             if told:
-                await transaction.outbox.add([alert_envelope(record) for record in told.values()])
+                await transaction.outbox.add([alert_envelope(record) for record in told])
         return arrivals
 
     def check(self, alert: Alert) -> None:
@@ -91,14 +105,23 @@ class AlertService:
             known = await transaction.assessments.find(tenant, decision.id)
             record = await transaction.alerts.get(tenant, id)
             if known is not None:
-                check_replay(known, kind=SubjectKind.ALERT, subject=id, action=decision.action.value, person=person)
+                check_replay(
+                    known,
+                    kind=SubjectKind.ALERT,
+                    subject=id,
+                    action=decision.action.value,
+                    person=person,
+                    given_to=decision.person,
+                )
                 return AlertDecided(known, record)
+            now = self._clock.now()
+            receiver = None
             if record.version == decision.version:
                 state = next_alert_state(record.state, decision.action, decision.reason)
+                receiver = await settle_holder(transaction, principal, record, decision, self._settings, now)
             else:
                 # `change` below refuses it and says who was first.
                 state = record.state
-            now = self._clock.now()
             changed = await transaction.alerts.change(
                 tenant,
                 id,
@@ -107,6 +130,9 @@ class AlertService:
                 incident=record.incident,
                 handled_by=person_name,
                 updated=now,
+            )
+            followed = await transaction.workload.follow(
+                tenant, id, before=record.state, after=changed.state, handled_by=person_name, updated=now
             )
             assessment = Assessment(
                 id=decision.id,
@@ -121,6 +147,8 @@ class AlertService:
                 person=person,
                 person_name=person_name,
                 decided=now,
+                given_to=receiver.id if receiver is not None else None,
+                given_to_name=receiver.name if receiver is not None else None,
             )
             await transaction.assessments.add(assessment)
             await append(
@@ -135,16 +163,25 @@ class AlertService:
                     "before": record.state.value,
                     "after": changed.state.value,
                     "reason": decision.reason,
+                    "repeats": followed,
+                    **({"override": True} if decision.override else {}),
+                    **({"given_to": receiver.id} if receiver is not None else {}),
                 },
             )
             await transaction.outbox.add([alert_envelope(changed), assessment_envelope(assessment)])
         return AlertDecided(assessment, changed)
 
     async def get(self, tenant: str, id: str) -> tuple[AlertRecord, Sequence[Assessment]]:
-        """One alert and all decisions on it. Raises `NotFound`."""
+        """One alert and all decisions on it; of a repeat, those on the alert that it repeats as well, first.
+
+        Raises `NotFound`.
+        """
         async with self._store.view() as transaction:
             record = await transaction.alerts.get(tenant, id)
-            return record, await transaction.assessments.history(tenant, id)
+            own = await transaction.assessments.history(tenant, id)
+            if record.repeat_of is None:
+                return record, own
+            return record, [*await transaction.assessments.history(tenant, record.repeat_of), *own]
 
     async def list(
         self, tenant: str, wanted: AlertFilter, *, order: AlertOrder, limit: int, after: str | None

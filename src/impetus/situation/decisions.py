@@ -11,6 +11,7 @@ from impetus.governance.principal import Principal
 from impetus.model import (
     AlertAction,
     Assessment,
+    Classification,
     Conflict,
     Identifier,
     Incident,
@@ -36,6 +37,10 @@ class AlertDecision(Value):
     reason: Text = ""
     version: Annotated[int, Field(ge=1)]
     """The version of the alert that the person saw."""
+    person: Identifier | None = None
+    """Whom to give it to; only with `assign`."""
+    override: bool = False
+    """A supervisor lets the person hold more than the cap; needs a reason."""
 
 
 class IncidentDecision(Value):
@@ -48,7 +53,11 @@ class IncidentDecision(Value):
     version: Annotated[int, Field(ge=1)]
     """The version of the incident that the person saw."""
     alert: Identifier | None = None
-    """The alert to join or separate."""
+    """The alert to join or separate. Without it, `separate` undoes a merger."""
+    incident: Identifier | None = None
+    """The incident to merge this one into."""
+    classification: Classification | None = None
+    """What to set; only with `classify`."""
 
 
 class NewIncident(Value):
@@ -91,9 +100,27 @@ def deciding_person(principal: Principal) -> tuple[str, str]:
 
 
 def check_replay(
-    known: Assessment, *, kind: SubjectKind, subject: str, action: str, person: str, alert: str | None = None
+    known: Assessment,
+    *,
+    kind: SubjectKind,
+    subject: str,
+    action: str,
+    person: str,
+    alert: str | None = None,
+    given_to: str | None = None,
+    incident: str | None = None,
+    classification: Classification | None = None,
 ) -> None:
-    """Raises `Conflict` if a decision with this id was taken, but was not this one."""
-    asked = (kind, subject, action, person, alert)
-    if asked != (known.subject_kind, known.subject, known.action, known.person, known.alert):
+    """Raises `Conflict` if a decision with this id was taken, but was not this one. Without `incident`, any will do."""
+    asked = (kind, subject, action, person, alert, given_to, classification)
+    taken = (
+        known.subject_kind,
+        known.subject,
+        known.action,
+        known.person,
+        known.alert,
+        known.given_to,
+        known.classification,
+    )
+    if asked != taken or incident not in (None, known.incident):
         raise Conflict("Another decision with this id was taken before.", hint="Give every decision an id of its own.")

@@ -26,10 +26,11 @@ URGENCY_WEIGHT: Mapping[Urgency, float] = {
 """Share of the harm that acting now can still prevent."""
 
 
-def expected_harm(alert: Alert) -> float:
-    """Probability times consequence, 0 to 1: confidence x severity weight x urgency weight.
+def expected_harm(alert: Alert, probability: float | None = None) -> float:
+    """Probability times consequence, 0 to 1: probability x severity weight x urgency weight.
 
-    The confidence is the tool's calibrated probability that the alert is true. The weights are an ordering agreed on,
-    not a measured loss.
+    The probability is the calibrated one; without it, the tool's confidence stands in. The weights are an ordering
+    agreed on, not a measured loss.
     """
-    return alert.confidence * SEVERITY_WEIGHT[alert.severity] * URGENCY_WEIGHT[alert.urgency]
+    likely = alert.confidence if probability is None else probability
+    return likely * SEVERITY_WEIGHT[alert.severity] * URGENCY_WEIGHT[alert.urgency]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from impetus.governance.audit import append
 from impetus.governance.principal import Principal
 from impetus.model import (
     Assessment,
+    Classification,
     Clock,
     Conflict,
     Envelope,
@@ -21,17 +21,16 @@ from impetus.model import (
     SubjectKind,
     derived_id,
 )
+from impetus.situation.acts import ALERT_LIMIT, Act, move_to_incident
 from impetus.situation.alerts import assessment_envelope
 from impetus.situation.decisions import IncidentDecided, IncidentDecision, NewIncident, check_replay, deciding_person
 from impetus.situation.harm import SEVERITY_WEIGHT
 from impetus.situation.lifecycle import next_incident_state
+from impetus.situation.merging import Merger, check_merged, merge, merged_incidents, undo_merger
 from impetus.situation.timeline import TimelineEntry, timeline
-from impetus.situation.views import alert_envelope, incident_envelope
-from impetus.store import Store, Transaction
+from impetus.situation.views import incident_envelope
+from impetus.store import Store
 from impetus.store.records import AlertFilter, AlertOrder, AlertRecord, IncidentFilter, Page, VersionConflict
-
-ALERT_LIMIT = 500
-"""Alerts that one incident may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +40,8 @@ class IncidentRoom:
     incident: Incident
     alerts: Sequence[AlertRecord]
     timeline: Sequence[TimelineEntry]
-
-
-@dataclass(frozen=True, slots=True)
-class _Act:
-    """One person's act within one transaction."""
-
-    principal: Principal
-    person: str
-    person_name: str
-    now: datetime
-    transaction: Transaction
+    merged: Sequence[Incident] = ()
+    """Incidents that were merged into this one; what was decided on them is in the timeline."""
 
 
 class IncidentService:
@@ -84,7 +74,7 @@ class IncidentService:
                         "Another incident has this id.", hint="Give every incident an id of its own, or leave it out."
                     )
                 return known
-            act = _Act(principal, person, person_name, self._clock.now(), transaction)
+            act = Act(principal, person, person_name, self._clock.now(), transaction)
             found = await transaction.alerts.many(tenant, new.alerts)
             records = [await _joinable(act, found, alert, new.id) for alert in dict.fromkeys(new.alerts)]
             incident = Incident(
@@ -101,7 +91,9 @@ class IncidentService:
             )
             if not await transaction.incidents.add(incident, handled_by=person_name):
                 raise Conflict("This incident is being opened at this moment.", hint="Look at the list of incidents.")
-            envelopes = [await _move(act, record, incident.id, IncidentAction.JOIN, incident.id) for record in records]
+            envelopes = [
+                await move_to_incident(act, record, incident.id, IncidentAction.JOIN, incident.id) for record in records
+            ]
             assessment = Assessment(
                 id=derived_id("opened", tenant, incident.id),
                 tenant=tenant,
@@ -133,12 +125,7 @@ class IncidentService:
     async def _decide(self, principal: Principal, id: str, decision: IncidentDecision) -> IncidentDecided:
         person, person_name = deciding_person(principal)
         tenant = principal.tenant
-        moves = decision.action in (IncidentAction.JOIN, IncidentAction.SEPARATE)
-        if moves is (decision.alert is None):
-            wanted = "needs 'alert', the alert that is meant" if moves else "takes no 'alert'"
-            raise InvalidInput(
-                f"'{decision.action.value}' {wanted}.", hint="Only join and separate are about an alert."
-            )
+        _check_form(decision)
         async with self._store.transaction() as transaction:
             known = await transaction.assessments.find(tenant, decision.id)
             before = await transaction.incidents.get(tenant, id)
@@ -150,19 +137,31 @@ class IncidentService:
                     action=decision.action.value,
                     person=person,
                     alert=decision.alert,
+                    incident=decision.incident,
+                    classification=decision.classification,
                 )
                 return IncidentDecided(known, before)
-            act = _Act(principal, person, person_name, self._clock.now(), transaction)
+            act = Act(principal, person, person_name, self._clock.now(), transaction)
             envelopes: list[Envelope] = []
+            merger: Merger | None = None
             changed = before.model_copy(update={"updated": act.now})
             # With another version `change` below refuses it and says who was first.
             if before.version == decision.version:
-                state = next_incident_state(before.state, decision.action, decision.reason)
-                changed = changed.model_copy(update={"state": state})
+                check_merged(before, decision)
+                if decision.action is IncidentAction.MERGE:
+                    merger = await merge(act, changed, decision)
+                elif decision.action is IncidentAction.SEPARATE and decision.alert is None:
+                    merger = await undo_merger(act, changed, decision)
+                elif before.merged_into is None:
+                    state = next_incident_state(before.state, decision.action, decision.reason)
+                    changed = changed.model_copy(update={"state": state, **_classified(decision)})
+                if merger is not None:
+                    changed = merger.changed
+                    envelopes += merger.envelopes
                 if decision.alert is not None:
                     record, changed = await _joined_or_separated(act, changed, decision.action, decision.alert)
                     target = id if decision.action is IncidentAction.JOIN else None
-                    envelopes.append(await _move(act, record, target, decision.action, decision.id))
+                    envelopes.append(await move_to_incident(act, record, target, decision.action, decision.id))
             after = await transaction.incidents.change(
                 changed, expected_version=decision.version, handled_by=person_name
             )
@@ -180,8 +179,14 @@ class IncidentService:
                 person_name=person_name,
                 decided=act.now,
                 alert=decision.alert,
+                alerts=merger.alerts if merger is not None else (),
+                incident=merger.other if merger is not None else None,
+                classification=decision.classification,
             )
-            await self._record(act, assessment, after, envelopes, {"reason": decision.reason, "alert": decision.alert})
+            detail = {"reason": decision.reason, "alert": decision.alert, "incident": assessment.incident}
+            if decision.classification is not None:
+                detail["classification"] = decision.classification.model_dump_json(exclude_none=True)
+            await self._record(act, assessment, after, envelopes, detail)
         return IncidentDecided(assessment, after)
 
     async def get(self, tenant: str, id: str) -> IncidentRoom:
@@ -192,9 +197,14 @@ class IncidentService:
                 tenant, AlertFilter(incident=id), order=AlertOrder.TIME, limit=ALERT_LIMIT
             )
             decisions = list(await transaction.assessments.history(tenant, id))
+            merged = await merged_incidents(transaction, tenant, id)
+            for one in merged:
+                # The mergers themselves stand in the history of the incident that took the other in.
+                history = await transaction.assessments.history(tenant, one.id)
+                decisions += [decision for decision in history if decision.incident is None]
             for record in page.items:
                 decisions += await transaction.assessments.history(tenant, record.alert.id)
-        return IncidentRoom(incident, page.items, timeline(page.items, decisions))
+        return IncidentRoom(incident, page.items, timeline(page.items, decisions), merged)
 
     async def list(self, tenant: str, wanted: IncidentFilter, *, limit: int, after: str | None) -> Page[Incident]:
         """A page of incidents, opened last first. Raises `InvalidInput` for a cursor that is not of this list."""
@@ -203,7 +213,7 @@ class IncidentService:
 
     async def _record(
         self,
-        act: _Act,
+        act: Act,
         assessment: Assessment,
         incident: Incident,
         envelopes: Sequence[Envelope],
@@ -227,7 +237,32 @@ class IncidentService:
         await act.transaction.outbox.add([*envelopes, incident_envelope(incident), assessment_envelope(assessment)])
 
 
-async def _joinable(act: _Act, found: Mapping[str, AlertRecord], alert: str, incident: str) -> AlertRecord:
+def _check_form(decision: IncidentDecision) -> None:
+    """Raises `InvalidInput` for fields that do not belong to the action, or that it lacks."""
+    action = decision.action
+    if action is IncidentAction.JOIN and decision.alert is None:
+        raise InvalidInput("'join' needs 'alert', the alert that is meant.", hint="Say which alert.")
+    if decision.alert is not None and action not in (IncidentAction.JOIN, IncidentAction.SEPARATE):
+        raise InvalidInput(f"'{action.value}' takes no 'alert'.", hint="Only join and separate are about an alert.")
+    if (decision.incident is not None) is not (action is IncidentAction.MERGE):
+        wanted = "needs 'incident', the other one" if decision.incident is None else "takes no 'incident'"
+        raise InvalidInput(f"'{action.value}' {wanted}.", hint="Only merge is about another incident.")
+    says = decision.classification is not None and decision.classification != Classification()
+    if says is not (action is IncidentAction.CLASSIFY):
+        wanted = "takes no 'classification'" if says else "needs 'classification', with what to set"
+        raise InvalidInput(f"'{action.value}' {wanted}.", hint="Only classify sets threat class, severity, confidence.")
+
+
+def _classified(decision: IncidentDecision) -> Mapping[str, object]:
+    """The fields of an incident that a decision sets."""
+    said = decision.classification
+    if said is None:
+        return {}
+    values = {"threat_class": said.threat_class, "severity": said.severity, "confidence": said.confidence}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+async def _joinable(act: Act, found: Mapping[str, AlertRecord], alert: str, incident: str) -> AlertRecord:
     record = found.get(alert)
     if record is None:
         # Says so in the same words as everywhere else.
@@ -239,7 +274,7 @@ async def _joinable(act: _Act, found: Mapping[str, AlertRecord], alert: str, inc
 
 
 async def _joined_or_separated(
-    act: _Act, incident: Incident, action: IncidentAction, alert: str
+    act: Act, incident: Incident, action: IncidentAction, alert: str
 ) -> tuple[AlertRecord, Incident]:
     tenant = incident.tenant
     if action is IncidentAction.SEPARATE:
@@ -258,37 +293,6 @@ async def _joined_or_separated(
     if incident.severity is Severity.UNKNOWN:
         update["severity"] = record.alert.severity
     return record, incident.model_copy(update=update)
-
-
-async def _move(act: _Act, record: AlertRecord, incident: str | None, action: IncidentAction, cause: str) -> Envelope:
-    """Put an alert into an incident, or take it out, and keep that in the alert's own history too."""
-    tenant = record.tenant
-    changed = await act.transaction.alerts.change(
-        tenant,
-        record.alert.id,
-        expected_version=record.version,
-        state=record.state,
-        incident=incident,
-        handled_by=act.person_name,
-        updated=act.now,
-    )
-    await act.transaction.assessments.add(
-        Assessment(
-            id=derived_id(action.value, tenant, cause, record.alert.id),
-            tenant=tenant,
-            subject_kind=SubjectKind.ALERT,
-            subject=record.alert.id,
-            action=action.value,
-            state_before=record.state.value,
-            state_after=changed.state.value,
-            version=changed.version,
-            person=act.person,
-            person_name=act.person_name,
-            decided=act.now,
-            alert=record.alert.id,
-        )
-    )
-    return alert_envelope(changed)
 
 
 def _greatest(records: Sequence[AlertRecord]) -> Severity:

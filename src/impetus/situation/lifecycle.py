@@ -22,6 +22,8 @@ class Step(Generic[StateType]):
     after: StateType | None
     """None: the state stays as it is."""
     reason_from: frozenset[StateType] = frozenset()
+    stays_in: frozenset[StateType] = frozenset()
+    """States that stay as they are although the action leads elsewhere from the others."""
 
 
 _NOT_SETTLED = frozenset({AlertState.NEW, AlertState.ACKNOWLEDGED, AlertState.ESCALATED})
@@ -34,11 +36,19 @@ ALERT_STEPS: Mapping[AlertAction, Step[AlertState]] = {
     AlertAction.ESCALATE: Step(frozenset({AlertState.NEW, AlertState.ACKNOWLEDGED}), AlertState.ESCALATED),
     # Whoever reopens an alert has seen it, so it does not become new again.
     AlertAction.REOPEN: Step(_SETTLED, AlertState.ACKNOWLEDGED, reason_from=_SETTLED),
+    # Back in the queue it waits for anybody; what was escalated still waits for somebody higher up.
+    AlertAction.RELEASE: Step(
+        frozenset({AlertState.ACKNOWLEDGED, AlertState.ESCALATED}),
+        AlertState.NEW,
+        stays_in=frozenset({AlertState.ESCALATED}),
+    ),
+    AlertAction.ASSIGN: Step(_NOT_SETTLED, AlertState.ACKNOWLEDGED, stays_in=frozenset({AlertState.ESCALATED})),
 }
 
 _RUNNING = frozenset({IncidentState.CANDIDATE, IncidentState.OPEN, IncidentState.CONTAINED})
 _ENDED = frozenset({IncidentState.CONTAINED, IncidentState.CLOSED, IncidentState.REVIEWED})
 _ANY = frozenset(IncidentState)
+_NOT_REVIEWED = _ANY - {IncidentState.REVIEWED}
 
 INCIDENT_STEPS: Mapping[IncidentAction, Step[IncidentState]] = {
     IncidentAction.OPEN: Step(frozenset({IncidentState.CANDIDATE}), IncidentState.OPEN),
@@ -52,7 +62,13 @@ INCIDENT_STEPS: Mapping[IncidentAction, Step[IncidentState]] = {
     IncidentAction.JOIN: Step(_RUNNING, None),
     IncidentAction.SEPARATE: Step(_RUNNING, None),
     IncidentAction.NOTE: Step(_ANY, None, reason_from=_ANY),
+    # What was reviewed stands as it was reviewed.
+    IncidentAction.CLASSIFY: Step(_NOT_REVIEWED, None, reason_from=_NOT_REVIEWED),
+    IncidentAction.MERGE: Step(_RUNNING, IncidentState.CLOSED, reason_from=_RUNNING),
 }
+
+MERGED_ACTIONS: Mapping[IncidentAction, bool] = {IncidentAction.SEPARATE: True, IncidentAction.NOTE: True}
+"""What is possible with an incident that was merged into another, and whether it needs a reason: it goes on there."""
 
 
 def alert_actions(state: AlertState) -> Mapping[AlertAction, bool]:
@@ -60,8 +76,11 @@ def alert_actions(state: AlertState) -> Mapping[AlertAction, bool]:
     return {action: state in step.reason_from for action, step in ALERT_STEPS.items() if state in step.before}
 
 
-def incident_actions(state: IncidentState) -> Mapping[IncidentAction, bool]:
-    """The actions that are possible in a state, and whether each needs a reason."""
+def incident_actions(state: IncidentState, *, merged: bool = False) -> Mapping[IncidentAction, bool]:
+    """The actions that are possible in a state, and whether each needs a reason; `merged` says that the incident was
+    merged into another one."""
+    if merged:
+        return MERGED_ACTIONS
     return {action: state in step.reason_from for action, step in INCIDENT_STEPS.items() if state in step.before}
 
 
@@ -95,4 +114,4 @@ def _next(
         raise InvalidInput(
             f"'{action.value}' needs a reason here.", hint="Say in a few words why; it is kept with the decision."
         )
-    return state if step.after is None else step.after
+    return state if step.after is None or state in step.stays_in else step.after

@@ -22,7 +22,10 @@ async def forget_old(bus: Bus, store: Store, now: datetime, settings: SituationS
         (("*.health.>",), timedelta(hours=settings.health_bus_hours)),
         (("*.observation.>", "*.expectation.>"), timedelta(hours=settings.readings_bus_hours)),
         (
-            ("*.alert.>", "*.alert-view.>", "*.incident.>", "*.assessment.>"),
+            (
+                *("*.alert.>", "*.alert-view.>", "*.incident.>", "*.assessment.>"),
+                *("*.task.>", "*.procedure.>", "*.simulation-request.>"),
+            ),
             timedelta(days=settings.messages_bus_days),
         ),
     ):

@@ -13,16 +13,21 @@ from pydantic import ValidationError
 
 from impetus.bus import Bus
 from impetus.model import SYSTEM_TENANT, Clock, Envelope, Health, HealthState, ImpetusError
-from impetus.situation import alerts, readings
+from impetus.situation import alerts, correlating, readings
 from impetus.situation.alerts import AlertService
 from impetus.situation.consumer import Progress, consume
+from impetus.situation.correlating import CorrelationService
+from impetus.situation.desk import Priors
 from impetus.situation.figures import FigureService
+from impetus.situation.handover import HandoverService
 from impetus.situation.health import HealthBoard
 from impetus.situation.incidents import IncidentService
 from impetus.situation.messages import validation_reason
 from impetus.situation.readings import ReadingService
 from impetus.situation.retention import forget_old
+from impetus.situation.ruling import RulesService
 from impetus.situation.settings import SituationSettings
+from impetus.situation.shift import ShiftService
 from impetus.store import OutboxRelay, Store
 
 log = structlog.get_logger(__name__)
@@ -51,22 +56,34 @@ class Situation:
     readings: ReadingService
     health: HealthBoard
     figures: FigureService
+    shift: ShiftService
+    handovers: HandoverService
+    correlation: CorrelationService
+    rules: RulesService
     progress: list[Progress] = field(default_factory=list)
 
     @classmethod
-    def create(cls, bus: Bus, store: Store, clock: Clock, settings: SituationSettings) -> Situation:
-        """The services on a bus and a store; nothing runs yet."""
+    def create(
+        cls, bus: Bus, store: Store, clock: Clock, settings: SituationSettings, priors: Priors | None = None
+    ) -> Situation:
+        """The services on a bus and a store; nothing runs yet. `priors`: what the tools' cards say of detectors."""
+        correlation = CorrelationService(store, clock, priors)
         readings = ReadingService(store, bus, clock, settings)
+        health = HealthBoard(clock, settings.silent_s)
         return cls(
             bus=bus,
             store=store,
             clock=clock,
             settings=settings,
-            alerts=AlertService(store, clock, settings),
+            alerts=AlertService(store, clock, settings, correlation),
             incidents=IncidentService(store, clock),
             readings=readings,
-            health=HealthBoard(clock, settings.silent_s),
+            health=health,
             figures=FigureService(store, clock, readings),
+            shift=ShiftService(store, clock, settings),
+            handovers=HandoverService(store, bus, clock, health),
+            correlation=correlation,
+            rules=RulesService(store, clock, correlation),
         )
 
     def hub_health(self) -> Health:
@@ -98,6 +115,14 @@ async def running(situation: Situation) -> AsyncIterator[Situation]:
             limit=settings.alert_batch,
             progress=progress,
         ),
+        "correlation": lambda progress: consume(
+            bus,
+            correlating.DURABLE,
+            correlating.SUBJECTS,
+            situation.correlation.handle,
+            limit=settings.alert_batch,
+            progress=progress,
+        ),
         "readings": lambda progress: consume(
             bus,
             readings.DURABLE,
@@ -112,6 +137,7 @@ async def running(situation: Situation) -> AsyncIterator[Situation]:
         "report": lambda _: _report_health(situation),
         "watch": lambda _: _watch_for_silence(situation),
         "retention": lambda _: _retain(situation),
+        "holders": lambda _: _return_orphans(situation),
     }
     tasks = []
     for name, work in works.items():
@@ -199,6 +225,12 @@ async def _watch_for_silence(situation: Situation) -> None:
                 await publish_health(situation.bus, told)
             except ImpetusError as error:
                 log.warning("silence of a part not published", part=silent.part, error=str(error))
+
+
+async def _return_orphans(situation: Situation) -> None:
+    while True:
+        await situation.shift.return_orphans()
+        await asyncio.sleep(situation.settings.holders_interval_s)
 
 
 async def _retain(situation: Situation) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from impetus.model import Role
+
 
 class SituationSettings(BaseModel):
     """Settings of how alerts, readings and health reports are taken in and how long they are kept."""
@@ -50,6 +52,53 @@ class SituationSettings(BaseModel):
             le=36_500,
         ),
     ] = 400.0
+    repeats_within_s: Annotated[
+        float,
+        Field(
+            title="Repeats, in time",
+            json_schema_extra={"unit": "s"},
+            description="An alert that begins this near to an open one of the same detector and source is shown as its "
+            "repeat; 0 joins nothing.",
+            ge=0,
+            le=86_400,
+        ),
+    ] = 900.0
+    repeats_within_m: Annotated[
+        float,
+        Field(
+            title="Repeats, in place",
+            json_schema_extra={"unit": "m"},
+            description="Repeats are at most this far from the alert that they repeat.",
+            ge=0,
+            le=100_000,
+        ),
+    ] = 200.0
+    held_at_most: Annotated[
+        dict[Role, Annotated[int, Field(ge=1, le=1_000)]],
+        Field(
+            title="Alerts held at once, by role",
+            description="How many acknowledged alerts a person of a role may hold; more needs a supervisor's override.",
+        ),
+    ] = {Role.OPERATOR: 10, Role.SUPERVISOR: 20}
+    held_at_most_otherwise: Annotated[
+        int,
+        Field(
+            title="Alerts held at once, other roles",
+            description="The same for roles that are not named there.",
+            ge=1,
+            le=1_000,
+        ),
+    ] = 15
+    holders_interval_s: Annotated[
+        float,
+        Field(
+            title="Holders checked",
+            json_schema_extra={"unit": "s"},
+            description="How often alerts of people who can no longer work on them are returned to the queue.",
+            ge=0.05,
+            le=3_600,
+        ),
+    ] = 5.0
     silent_s: Annotated[
         float,
         Field(

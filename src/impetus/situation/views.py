@@ -29,6 +29,16 @@ class AlertView(Alert):
     handled_by: Line | None = None
     harm: Annotated[float, Field(ge=0, le=1)]
     """Expected harm: the queue is ordered by it."""
+    probability: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Calibrated: how likely the alert is true."""
+    holder: Identifier | None = None
+    """The person who works on it."""
+    holder_name: Line | None = None
+    held_since: UtcTime | None = None
+    repeat_of: Identifier | None = None
+    """The alert that this one repeats: that one stands for both in the queue."""
+    repeats: Annotated[int, Field(ge=0)] = 0
+    """How many alerts repeat this one."""
 
 
 def alert_json(record: AlertRecord) -> bytes:
@@ -43,6 +53,12 @@ def alert_json(record: AlertRecord) -> bytes:
             "incident": record.incident,
             "handled_by": record.handled_by,
             "harm": record.harm,
+            "probability": record.probability,
+            "holder": record.holder,
+            "holder_name": record.holder_name,
+            "held_since": record.held_since,
+            "repeat_of": record.repeat_of,
+            "repeats": record.repeats,
         },
         option=orjson.OPT_UTC_Z,
     )
@@ -52,7 +68,15 @@ def alert_json(record: AlertRecord) -> bytes:
 def alert_envelope(record: AlertRecord) -> Envelope:
     """The message that tells the screens how an alert stands now; the same state gives the same message id."""
     return Envelope(
-        id=derived_id(ALERT_VIEW, record.tenant, record.alert.id, str(record.version), str(record.alert.revision)),
+        id=derived_id(
+            ALERT_VIEW,
+            record.tenant,
+            record.alert.id,
+            str(record.version),
+            str(record.alert.revision),
+            str(record.repeats),
+            record.incident or "",
+        ),
         source=f"/{ORIGIN}",
         type=f"impetus.{ALERT_VIEW}.v1",
         subject=f"{record.tenant}.{ALERT_VIEW}.{record.alert.tool}",
@@ -72,5 +96,6 @@ def incident_envelope(incident: Incident) -> Envelope:
         origin=ORIGIN,
         time=incident.updated,
         partition=incident.id,
-        id=derived_id("incident", incident.tenant, incident.id, str(incident.version)),
+        # What the system adds to it leaves the version alone.
+        id=derived_id("incident", incident.tenant, incident.id, str(incident.version), incident.updated.isoformat()),
     )

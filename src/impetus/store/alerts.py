@@ -32,6 +32,12 @@ RECORD_COLUMNS = (
     table.c.incident,
     table.c.handled_by,
     table.c.harm,
+    table.c.probability,
+    table.c.holder,
+    table.c.holder_name,
+    table.c.held_since,
+    table.c.repeat_of,
+    table.c.repeats,
     table.c.content,
 )
 
@@ -62,7 +68,7 @@ class AlertRepository:
             some = distinct[begin : begin + IDS_A_QUERY]
             query = select(*RECORD_COLUMNS).where(table.c.tenant == tenant, table.c.id.in_(some))
             for row in await self._connection.execute(query):
-                record = _record(row)
+                record = alert_record(row)
                 found[record.alert.id] = record
         return found
 
@@ -85,7 +91,7 @@ class AlertRepository:
             plain = bindparam("key", value, Double() if order is AlertOrder.HARM else BigInteger())
             query = query.where(tuple_(key, table.c.id) < tuple_(plain, id))
         query = query.order_by(key.desc(), table.c.id.desc()).limit(limit + 1)
-        records = [_record(row) for row in await self._connection.execute(query)]
+        records = [alert_record(row) for row in await self._connection.execute(query)]
         following = None
         if len(records) > limit:
             last = records[limit - 1]
@@ -94,7 +100,13 @@ class AlertRepository:
         return Page(tuple(records[:limit]), following)
 
     async def upsert(
-        self, tenant: str, alerts: Sequence[Alert], *, received: datetime, harm: Harm
+        self,
+        tenant: str,
+        alerts: Sequence[Alert],
+        *,
+        received: datetime,
+        harm: Harm,
+        probability: Harm | None = None,
     ) -> Sequence[AlertArrival]:
         """Keep alerts that arrived; the answer has one entry for each, in order.
 
@@ -120,9 +132,17 @@ class AlertRepository:
                     received=received,
                     updated=received,
                     harm=harm(alert),
+                    probability=None if probability is None else probability(alert),
                 )
             else:
-                new = old.model_copy(update={"alert": alert, "updated": received, "harm": harm(alert)})
+                new = old.model_copy(
+                    update={
+                        "alert": alert,
+                        "updated": received,
+                        "harm": harm(alert),
+                        "probability": None if probability is None else probability(alert),
+                    }
+                )
             known[alert.id] = new
             arrivals.append(AlertArrival(new, created=old is None, changed=True))
         added = [_row(record) for id, record in known.items() if id not in before]
@@ -134,7 +154,7 @@ class AlertRepository:
         return arrivals
 
     async def _revise(self, records: Sequence[AlertRecord]) -> None:
-        changing = ("severity", "status", "revision", "harm", "updated", "ended", "search", "content")
+        changing = ("severity", "status", "revision", "harm", "probability", "updated", "ended", "search", "content")
         statement = (
             update(table)
             .where(
@@ -191,17 +211,43 @@ class AlertRepository:
             )
         return record
 
+    async def place(
+        self, tenant: str, ids: Sequence[str], incident: str, *, taken_from: str | None = None, updated: datetime
+    ) -> Sequence[AlertRecord]:
+        """Put alerts that belong to no incident (or to `taken_from`) into one; those that were put there.
+
+        The version stays as it is, so that nobody's decision meets a conflict because the system sorted alerts; where
+        a person was quicker, that stands.
+        """
+        for begin in range(0, len(ids), IDS_A_QUERY):
+            belongs = table.c.incident.is_(None) if taken_from is None else table.c.incident == taken_from
+            await self._connection.execute(
+                update(table)
+                .where(table.c.tenant == tenant, table.c.id.in_(ids[begin : begin + IDS_A_QUERY]), belongs)
+                .values(incident=incident, updated=updated)
+            )
+        placed = await self.many(tenant, ids)
+        return [record for record in placed.values() if record.incident == incident and record.updated == updated]
+
     async def counts(self, tenant: str) -> Mapping[AlertState, int]:
-        """How many alerts are in each state; every state is there."""
-        query = select(table.c.state, func.count()).where(table.c.tenant == tenant).group_by(table.c.state)
+        """How many alerts are in each state; every state is there. Repeats count as the one that they repeat."""
+        query = (
+            select(table.c.state, func.count())
+            .where(table.c.tenant == tenant, table.c.repeat_of.is_(None))
+            .group_by(table.c.state)
+        )
         found = {AlertState(state): count for state, count in await self._connection.execute(query)}
         return {state: found.get(state, 0) for state in AlertState}
 
     async def open_counts_by_severity(self, tenant: str) -> Mapping[Severity, int]:
-        """How many alerts wait for somebody, by severity; every severity is there."""
+        """How many alerts wait for somebody, by severity; every severity is there. Repeats are not counted."""
         query = (
             select(table.c.severity, func.count())
-            .where(table.c.tenant == tenant, table.c.state.in_([state.value for state in OPEN_STATES]))
+            .where(
+                table.c.tenant == tenant,
+                table.c.repeat_of.is_(None),
+                table.c.state.in_([state.value for state in OPEN_STATES]),
+            )
             .group_by(table.c.severity)
         )
         found = {Severity(severity): count for severity, count in await self._connection.execute(query)}
@@ -234,6 +280,12 @@ def _conditions(wanted: AlertFilter) -> Sequence[ColumnElement[bool]]:
             conditions.append(column.in_([str(value) for value in values]))
     if wanted.incident is not None:
         conditions.append(table.c.incident == wanted.incident)
+    if wanted.holder is not None:
+        conditions.append(table.c.holder == wanted.holder)
+    if wanted.repeat_of is not None:
+        conditions.append(table.c.repeat_of == wanted.repeat_of)
+    elif wanted.joined:
+        conditions.append(table.c.repeat_of.is_(None))
     if wanted.since is not None:
         conditions.append(table.c.received >= wanted.since)
     if wanted.until is not None:
@@ -243,7 +295,8 @@ def _conditions(wanted: AlertFilter) -> Sequence[ColumnElement[bool]]:
     return conditions
 
 
-def _record(row: Row[*tuple[Any, ...]]) -> AlertRecord:
+def alert_record(row: Row[*tuple[Any, ...]]) -> AlertRecord:
+    """The record in a row that has the `RECORD_COLUMNS`."""
     return AlertRecord(
         alert=Alert.model_validate_json(row.content),
         tenant=row.tenant,
@@ -254,6 +307,12 @@ def _record(row: Row[*tuple[Any, ...]]) -> AlertRecord:
         incident=row.incident,
         handled_by=row.handled_by,
         harm=row.harm,
+        probability=row.probability,
+        holder=row.holder,
+        holder_name=row.holder_name,
+        held_since=row.held_since,
+        repeat_of=row.repeat_of,
+        repeats=row.repeats,
     )
 
 
@@ -272,9 +331,11 @@ def _row(record: AlertRecord) -> dict[str, object]:
         "state": record.state.value,
         "version": record.version,
         "harm": record.harm,
+        "probability": record.probability,
         "received": record.received,
         "updated": record.updated,
         "ended": alert.ended,
+        "last_seen": alert.onset,
         "incident": record.incident,
         "handled_by": record.handled_by,
         "search": "\n".join((alert.headline, alert.source, place, alert.description)).casefold(),

@@ -93,6 +93,29 @@ class IncidentRepository:
             )
         return now
 
+    async def merged_into(self, tenant: str, id: str) -> Sequence[Incident]:
+        """The incidents that were merged into this one, opened first first."""
+        query = (
+            select(table.c.content)
+            .where(table.c.tenant == tenant, table.c.merged_into == id)
+            .order_by(table.c.opened, table.c.id)
+        )
+        return [Incident.model_validate_json(row.content) for row in await self._connection.execute(query)]
+
+    async def refresh(self, incident: Incident) -> bool:
+        """Write what the system itself says of an incident: the version stays, so that nobody's decision meets a
+        conflict because of it. False if somebody decided since `incident.version`; then nothing is written."""
+        statement = (
+            update(table)
+            .where(
+                table.c.tenant == incident.tenant,
+                table.c.id == incident.id,
+                table.c.version == incident.version,
+            )
+            .values(_row(incident))
+        )
+        return await changed_rows(self._connection, statement) == 1
+
     async def counts(self, tenant: str) -> Mapping[IncidentState, int]:
         """How many incidents are in each state; every state is there."""
         query = select(table.c.state, func.count()).where(table.c.tenant == tenant).group_by(table.c.state)
@@ -194,6 +217,7 @@ def _row(incident: Incident) -> dict[str, object]:
         "version": incident.version,
         "opened": incident.opened,
         "updated": incident.updated,
+        "merged_into": incident.merged_into,
         "search": f"{incident.title}\n{incident.summary}".casefold(),
         "content": incident.model_copy(update={"alerts": ()}).model_dump_json(),
     }

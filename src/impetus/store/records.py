@@ -47,6 +47,16 @@ class AlertRecord(Value):
     handled_by: Line | None = None
     """Name of the person who decided last."""
     harm: FiniteFloat
+    probability: FiniteFloat | None = None
+    """Calibrated: how likely the alert is true, by what people found of this detector and source before."""
+    holder: Identifier | None = None
+    """The person who works on it."""
+    holder_name: Line | None = None
+    held_since: UtcTime | None = None
+    repeat_of: Identifier | None = None
+    """The alert that this one repeats: that one stands for both in the queue."""
+    repeats: int = 0
+    """How many alerts repeat this one."""
 
 
 class VersionConflict(Conflict):
@@ -95,6 +105,12 @@ class AlertFilter:
     """Received before this time."""
     text: str = ""
     """Stands, in any case, in the headline, the description, the source or the place's name."""
+    holder: str | None = None
+    """Held by this person."""
+    repeat_of: str | None = None
+    """Repeats of this alert."""
+    joined: bool = False
+    """Leave out alerts that repeat another one."""
 
 
 @dataclass(frozen=True, slots=True)

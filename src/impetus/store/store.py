@@ -20,14 +20,22 @@ from impetus.store.accounts import (
 )
 from impetus.store.alerts import AlertRepository
 from impetus.store.audit import AuditRepository
+from impetus.store.correlation import RulesRepository, VerdictRepository
+from impetus.store.custody import CustodyRepository
+from impetus.store.dashboards import DashboardRepository
 from impetus.store.database import Database, parse_url
 from impetus.store.datastreams import DatastreamRepository
 from impetus.store.expectations import ExpectationStore
+from impetus.store.handovers import HandoverRepository
 from impetus.store.incidents import AssessmentRepository, IncidentRepository
 from impetus.store.migrations import READINGS, STORE, migrate
+from impetus.store.notification import CapRepository, NotificationRepository
 from impetus.store.outbox import OutboxRepository
+from impetus.store.procedures import ProcedureRepository, TaskRepository
 from impetus.store.readings import ReadingStore
 from impetus.store.series import SeriesNumbers
+from impetus.store.sharing import SharingRepository
+from impetus.store.workload import WorkloadRepository
 
 
 class Transaction:
@@ -40,10 +48,21 @@ class Transaction:
         self.tokens = TokenRepository(connection)
         self.throttles = ThrottleRepository(connection)
         self.alerts = AlertRepository(connection)
+        self.workload = WorkloadRepository(connection)
+        self.handovers = HandoverRepository(connection)
         self.incidents = IncidentRepository(connection)
+        self.verdicts = VerdictRepository(connection)
+        self.rules = RulesRepository(connection)
         self.assessments = AssessmentRepository(connection)
         self.datastreams = DatastreamRepository(connection)
+        self.sharing = SharingRepository(connection)
+        self.procedures = ProcedureRepository(connection)
+        self.tasks = TaskRepository(connection)
         self.audit = AuditRepository(connection)
+        self.dashboards = DashboardRepository(connection)
+        self.custody = CustodyRepository(connection)
+        self.notification = NotificationRepository(connection)
+        self.cap = CapRepository(connection)
         self.outbox = OutboxRepository(connection)
 
 

@@ -147,6 +147,7 @@ alert = Table(
     Column("state", String(16), nullable=False),
     Column("version", Integer, nullable=False),
     Column("harm", Double, nullable=False),
+    Column("probability", Double, nullable=True),
     Column("received", Moment, nullable=False),
     Column("updated", Moment, nullable=False),
     Column("ended", Moment, nullable=True),
@@ -154,6 +155,17 @@ alert = Table(
     Column("handled_by", FreeText, nullable=True),
     Column("search", FreeText, nullable=False),
     Column("content", Text, nullable=False),
+    # The overload guard (store/workload.py): who holds it, which alert it repeats, how many repeat it, until when.
+    Column("holder", String(128), nullable=True),
+    Column("holder_name", FreeText, nullable=True),
+    Column("held_since", Moment, nullable=True),
+    Column("repeat_of", String(128), nullable=True),
+    Column("repeats", Integer, nullable=False, server_default="0"),
+    Column("last_seen", Moment, nullable=True),
+    Index("ix_alert_tenant_holder", "tenant", "holder"),
+    Index("ix_alert_tenant_repeat_of_harm_id", "tenant", "repeat_of", "harm", "id"),
+    Index("ix_alert_tenant_repeat_of_state", "tenant", "repeat_of", "state"),
+    Index("ix_alert_tenant_source_repeat_of_last_seen", "tenant", "source", "repeat_of", "last_seen"),
     Index("ix_alert_tenant_harm_id", "tenant", "harm", "id"),
     Index("ix_alert_tenant_received_id", "tenant", "received", "id"),
     Index("ix_alert_tenant_state_harm_id", "tenant", "state", "harm", "id"),
@@ -175,7 +187,9 @@ incident = Table(
     Column("updated", Moment, nullable=False),
     Column("search", FreeText, nullable=False),
     Column("content", Text, nullable=False),
+    Column("merged_into", String(128), nullable=True),
     Index("ix_incident_tenant_opened_id", "tenant", "opened", "id"),
+    Index("ix_incident_tenant_merged_into", "tenant", "merged_into"),
 )
 
 assessment = Table(
@@ -230,6 +244,277 @@ outbox = Table(
     # A position is never given twice, so that a late deletion cannot meet a new row.
     sqlite_autoincrement=True,
 )
+
+# --- Correlation (store/correlation.py) ---
+
+verdict = Table(
+    "verdict",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("alert", String(128), primary_key=True),
+    Column("tool", String(64), nullable=False),
+    Column("detector", String(64), nullable=False),
+    Column("source", String(128), nullable=False),
+    Column("confidence", Double, nullable=False),
+    Column("probability", Double, nullable=True),
+    Column("correct", Boolean, nullable=False),
+    Column("decided", Moment, nullable=False),
+    Index("ix_verdict_tenant_tool_decided", "tenant", "tool", "decided"),
+)
+"""What people found of each alert they settled: calibration is learnt from it, and drawn from it."""
+
+correlation_rules = Table(
+    "correlation_rules",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("updated", Moment, nullable=False),
+    Column("updated_by", FreeText, nullable=False),
+    Column("content", Text, nullable=False),
+)
+
+# --- End of correlation ---
+
+# --- response: procedures and their tasks (0003) ---
+
+procedure_version = Table(
+    "procedure_version",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("procedure", String(64), primary_key=True),
+    Column("hash", String(64), primary_key=True),
+    Column("kept", Moment, nullable=False),
+    Column("published", Moment, nullable=True),
+    Column("published_by", FreeText, nullable=True),
+    Column("content", LargeBinary, nullable=False),
+)
+"""Every text of a procedure that was published or ever started, by its SHA-256."""
+
+procedure_run = Table(
+    "procedure_run",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("incident", String(128), nullable=False),
+    Column("procedure", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("handled_by", FreeText, nullable=True),
+    Column("started", Moment, nullable=False),
+    Column("wake", Moment, nullable=True),
+    Column("content", Text, nullable=False),
+    Column("engine_state", Text, nullable=False),
+    Index("ix_procedure_run_tenant_incident", "tenant", "incident"),
+    Index("ix_procedure_run_tenant_started_id", "tenant", "started", "id"),
+    Index("ix_procedure_run_wake", "wake"),
+)
+
+task = Table(
+    "task",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("run", String(128), nullable=False),
+    Column("incident", String(128), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("claimed_by", String(128), nullable=True),
+    Column("version", Integer, nullable=False),
+    Column("handled_by", FreeText, nullable=True),
+    Column("created", Moment, nullable=False),
+    Column("watch", Moment, nullable=True),
+    Column("content", Text, nullable=False),
+    Index("ix_task_tenant_run", "tenant", "run"),
+    Index("ix_task_tenant_state_created_id", "tenant", "state", "created", "id"),
+    Index("ix_task_watch", "watch"),
+)
+
+procedure_event = Table(
+    "procedure_event",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("run", String(128), nullable=False),
+    Column("time", Moment, nullable=False),
+    Column("content", Text, nullable=False),
+    Index("ix_procedure_event_tenant_run_time", "tenant", "run", "time"),
+)
+
+# --- Notification (store/notification.py, store/cap.py) ---
+
+notification_plan = Table(
+    "notification_plan",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("updated", Moment, nullable=False),
+    Column("updated_by", FreeText, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("secret", FreeText, nullable=True),
+)
+"""Channels, rosters and escalation chains. `secret` is a channel's address with its passwords; it never goes out."""
+
+escalation = Table(
+    "escalation",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("chain", String(64), nullable=False),
+    Column("subject_kind", String(16), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("started", Moment, nullable=False),
+    Column("due", Moment, nullable=True),
+    Column("content", Text, nullable=False),
+    Index("ix_escalation_due", "due"),
+    Index("ix_escalation_tenant_subject", "tenant", "subject"),
+    Index("ix_escalation_tenant_started_id", "tenant", "started", "id"),
+)
+
+notification = Table(
+    "notification",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("escalation", String(128), nullable=True),
+    Column("channel", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("due", Moment, nullable=True),
+    Column("tried", Moment, nullable=True),
+    Column("content", Text, nullable=False),
+    Index("ix_notification_due", "due"),
+    Index("ix_notification_tenant_escalation", "tenant", "escalation"),
+    Index("ix_notification_tenant_created_id", "tenant", "created", "id"),
+    Index("ix_notification_tenant_channel_tried", "tenant", "channel", "tried"),
+)
+
+cap_message = Table(
+    "cap_message",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("direction", String(8), primary_key=True),
+    Column("sender", String(300), primary_key=True),
+    Column("identifier", String(300), primary_key=True),
+    Column("subject_kind", String(16), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("sent", Moment, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("content", Text, nullable=False),
+    Index("ix_cap_message_tenant_direction_subject_number", "tenant", "direction", "subject", "number"),
+)
+"""CAP messages by the name that the outside knows them by, so that an Update or a Cancel finds what it is about."""
+
+# --- End of notification ---
+
+# --- Sharing (store/sharing.py) ---
+
+sharing_agreement = Table(
+    "sharing_agreement",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("giver", String(64), nullable=False),
+    Column("receiver", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("ended", Moment, nullable=True),
+    Column("created", Moment, nullable=False),
+    Column("content", Text, nullable=False),
+    Index("ix_sharing_agreement_giver_ended", "giver", "ended"),
+    Index("ix_sharing_agreement_receiver_ended", "receiver", "ended"),
+)
+
+incident_share = Table(
+    "incident_share",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("giver", String(64), nullable=False),
+    Column("incident", String(128), nullable=False),
+    Column("receiver", String(64), nullable=False),
+    Column("agreement", String(128), nullable=False),
+    Column("part", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("updated", Moment, nullable=False),
+    Column("ended", Moment, nullable=True),
+    Column("ending", String(16), nullable=True),
+    Column("digest", String(64), nullable=False),
+    Index("ix_incident_share_giver_incident", "giver", "incident"),
+    Index("ix_incident_share_receiver_since_id", "receiver", "since", "id"),
+    Index("ix_incident_share_agreement_ended", "agreement", "ended"),
+)
+"""That an incident of one organisation is open to another; never a copy of what is in it."""
+
+incident_message = Table(
+    "incident_message",
+    metadata,
+    Column("author", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("giver", String(64), nullable=False),
+    Column("incident", String(128), nullable=False),
+    Column("receiver", String(64), nullable=True),
+    Column("sent", Moment, nullable=False),
+    Column("content", Text, nullable=False),
+    Index("ix_incident_message_giver_incident_sent", "giver", "incident", "sent"),
+)
+
+# --- End of sharing ---
+
+# --- Dashboards and custody of evidence (store/dashboards.py, store/custody.py) ---
+
+dashboard = Table(
+    "dashboard",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("owner", String(128), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("updated", Moment, nullable=False),
+    Column("updated_by", FreeText, nullable=False),
+    Column("content", Text, nullable=True),
+)
+"""`owner` is the person who arranged it, or empty for the organisation's. Without `content` it was reset; its version
+goes on, so that a late change made on an older one is noticed."""
+
+dashboard_assignment = Table(
+    "dashboard_assignment",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("user", String(128), primary_key=True),
+    Column("name", String(64), nullable=False),
+)
+
+evidence_custody = Table(
+    "evidence_custody",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("time", Moment, nullable=False),
+    Column("content", Text, nullable=False),
+    Index("ix_evidence_custody_tenant_sha256_time", "tenant", "sha256", "time"),
+)
+
+# --- End of dashboards and custody ---
+
+# --- Hand-overs between shifts (store/handovers.py) ---
+
+handover = Table(
+    "handover",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("author", String(128), nullable=False),
+    Column("written", Moment, nullable=False),
+    Column("content", Text, nullable=False),
+    Index("ix_handover_tenant_written_id", "tenant", "written", "id"),
+)
+
+# --- End of hand-overs ---
 
 series = Table(
     "series",

@@ -12,8 +12,18 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from impetus.model import ConfigurationError, ImpetusError
-from impetus.ui import forms, languages, pages
+from impetus.ui import (
+    dashboard_pages,
+    forms,
+    languages,
+    notification_pages,
+    pages,
+    report_pages,
+    sharing_pages,
+    shift_pages,
+)
 from impetus.ui.client import ApiProblem
+from impetus.ui.dashboards import PanelRegistry, role_layouts
 from impetus.ui.rendering import STATIC, Renderer
 from impetus.ui.session import LogInFirst, Site, open_visit, to_log_in
 
@@ -49,8 +59,15 @@ def mount_ui(app: FastAPI, services: Services) -> None:
         return JSONResponse(dict(languages.script_messages(known)), headers={"Cache-Control": FOR_EVER})
 
     app.mount(static_path, KeptFiles(directory=STATIC), name="static")
+    registry = PanelRegistry.create(services.tools)
+    services.dashboards.show(registry.kinds, role_layouts())
+    app.include_router(dashboard_pages.router(site, registry))
+    app.include_router(report_pages.router(site))
     app.include_router(pages.router(site))
     app.include_router(forms.router(site))
+    app.include_router(sharing_pages.router(site))
+    app.include_router(shift_pages.router(site))
+    app.include_router(notification_pages.router(site))
 
     @app.exception_handler(LogInFirst)
     async def log_in_first(request: Request, error: Exception) -> Response:

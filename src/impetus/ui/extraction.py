@@ -7,7 +7,9 @@ for) and drops what no page says any more.
 from __future__ import annotations
 
 import io
+import tomllib
 from collections.abc import Iterator
+from typing import IO
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
@@ -18,7 +20,14 @@ from impetus.ui.rendering import FOLDER
 
 Keywords = dict[str, tuple[int, ...] | None]
 
-SOURCES = (("navigation.py", "python"), ("templates/**/*.html", "jinja2"), ("static/js/**/*.js", "javascript"))
+SOURCES = (
+    ("navigation.py", "python"),
+    ("dashboards.py", "python"),
+    ("report*.py", "python"),
+    ("layouts/*.toml", "impetus.ui.extraction:layout_texts"),
+    ("templates/**/*.html", "jinja2"),
+    ("static/js/**/*.js", "javascript"),
+)
 NOISE = tuple(
     f'"{name}:'.encode()
     for name in (
@@ -32,6 +41,14 @@ NOISE = tuple(
 )
 KEYWORDS: Keywords = {"_": None, "gettext": None, "ngettext": (1, 2), "t": None, "tn": (1, 2)}
 OPTIONS = {"jinja2": {"trim_blocks": "true", "lstrip_blocks": "true"}, "javascript": {"parse_template_string": "true"}}
+
+
+def layout_texts(file: IO[bytes], *_: object, **options: object) -> Iterator[tuple[int, str, str, list[str]]]:
+    """What a role's layout says to people, as Babel's extraction methods give it."""
+    layout = tomllib.load(file)
+    for name in ("title", "summary"):
+        if layout.get(name):
+            yield 1, "_", layout[name], []
 
 
 def texts() -> Iterator[tuple[str | tuple[str, ...], str]]:

@@ -12,10 +12,13 @@ from impetus.model import Identifier, Permission, Role
 from impetus.ui import languages, security
 from impetus.ui.client import ApiProblem, Client
 from impetus.ui.pages import not_allowed, visitor
+from impetus.ui.rule_pages import add_rule_pages
 from impetus.ui.session import LANGUAGE_COOKIE, LogInFirst, Site, Visit
 
 Field = Annotated[str, Form()]
 YEAR_S = 365 * 86_400
+START = "/start"
+"""Where a person who asked for no page in particular goes after logging in."""
 
 
 def router(site: Site) -> APIRouter:
@@ -23,6 +26,7 @@ def router(site: Site) -> APIRouter:
     forms = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
     someone = Depends(visitor(site))
     _log_in(forms, site)
+    add_rule_pages(forms, site)
 
     @forms.post("/dead-letters/{id}/discard")
     async def discard(id: Identifier, reason: Field = "", visit: Visit = someone) -> Response:
@@ -86,7 +90,7 @@ def _log_in(forms: APIRouter, site: Site) -> None:
             reply = await Client(site.app, request).send("POST", "/session", {"name": name, "password": password})
         except ApiProblem as problem:
             return _log_in_page(site, request, next, status=problem.http_status, problem=problem, name=name)
-        return _with_cookies(RedirectResponse(security.own_path(next), 303), reply.headers.getlist("set-cookie"))
+        return _with_cookies(RedirectResponse(security.own_path(next, START), 303), reply.headers.getlist("set-cookie"))
 
     @forms.post("/logout")
     async def log_out(request: Request, csrf: Field = "") -> Response:
@@ -120,7 +124,7 @@ def _log_in_page(
         "pages/login.html",
         site.language(request),
         status=status,
-        next=security.own_path(next),
+        next=security.own_path(next, START),
         problem=problem,
         name=name,
         here=request.url.path,

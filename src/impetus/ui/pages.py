@@ -11,7 +11,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from impetus.model import Identifier, Permission, Slug
 from impetus.sdk.panel import load_panels
 from impetus.ui.client import ApiProblem
-from impetus.ui.navigation import first_page
 from impetus.ui.panels import render_panels
 from impetus.ui.session import Site, Visit, open_visit
 
@@ -38,7 +37,7 @@ def router(site: Site) -> APIRouter:
     @pages.get("/")
     async def live(visit: Visit = someone) -> Response:
         if not visit.may(Permission.ALERTS_READ):
-            return RedirectResponse(first_page(visit.permissions), 303)
+            return RedirectResponse("/start", 303)
         return visit.page("pages/live.html", "live")
 
     @pages.get("/sensors")
@@ -60,6 +59,12 @@ def router(site: Site) -> APIRouter:
         room = await visit.client.get(f"/incidents/{id}")
         return visit.page("pages/incident.html", "incidents", incident=room.get("incident", room))
 
+    @pages.get("/procedures")
+    async def procedures(visit: Visit = someone) -> Response:
+        if not visit.may(Permission.PROCEDURES_READ):
+            return not_allowed(visit)
+        return visit.page("pages/procedures.html", "procedures")
+
     @pages.get("/tools")
     async def tools(visit: Visit = someone) -> Response:
         return visit.page("pages/tools.html", "tools", **await _board(visit))
@@ -69,7 +74,8 @@ def router(site: Site) -> APIRouter:
         found = await visit.client.get(f"/tools/{id}")
         installed = site.tools.get(id)
         widgets = await render_panels(load_panels(installed) if installed else (), visit)
-        return visit.page("pages/tool.html", f"tool-{id}", tool=found, panels=widgets)
+        calibration = await visit.client.get(f"/tools/{id}/calibration")
+        return visit.page("pages/tool.html", f"tool-{id}", tool=found, panels=widgets, calibration=calibration)
 
     @pages.get("/dead-letters")
     async def dead_letters(visit: Visit = someone, before: Annotated[str | None, Query()] = None) -> Response:

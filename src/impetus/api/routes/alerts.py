@@ -16,6 +16,7 @@ from impetus.api.problem import JsonResponse
 from impetus.api.resource import Resource
 from impetus.model import (
     Alert,
+    AlertAction,
     AlertState,
     Assessment,
     Envelope,
@@ -45,6 +46,11 @@ class AlertQuery(Paging):
     tool: Annotated[list[Slug], Field(max_length=50, description="May be given several times.")] = []
     source: Annotated[list[Identifier], Field(max_length=50, description="May be given several times.")] = []
     incident: Annotated[Identifier | None, Field(description="Alerts of this incident.")] = None
+    holder: Annotated[Identifier | None, Field(description="Held by this person.")] = None
+    repeat_of: Annotated[Identifier | None, Field(description="Repeats of this alert.")] = None
+    joined: Annotated[bool, Field(description="Leave out alerts that repeat another one, as the queue shows it.")] = (
+        False
+    )
     since: Annotated[AwareDatetime | None, Field(description="Received at this time or later.")] = None
     until: Annotated[AwareDatetime | None, Field(description="Received before this time.")] = None
     q: Annotated[
@@ -99,6 +105,9 @@ async def list_alerts(caller: Caller, hub: Hub, query: Annotated[AlertQuery, Que
         tools=tuple(query.tool),
         sources=tuple(query.source),
         incident=query.incident,
+        holder=query.holder,
+        repeat_of=query.repeat_of,
+        joined=query.joined,
         since=query.since,
         until=query.until,
         text=query.q,
@@ -118,6 +127,7 @@ async def read_alert(caller: Caller, hub: Hub, id: PathId) -> Response:
         "actions": [
             {"action": action.value, "needs_reason": needs_reason}
             for action, needs_reason in alert_actions(record.state).items()
+            if record.holder is not None or action is not AlertAction.RELEASE
         ],
     }
     return JsonResponse(alert_json(record)[:-1] + b"," + orjson.dumps(more)[1:])
@@ -145,7 +155,11 @@ async def send_alert(caller: Caller, hub: Hub, alert: Annotated[Alert, Depends(j
 async def decide_on_alert(
     caller: Caller, hub: Hub, id: PathId, decision: Annotated[AlertDecision, Depends(json_body(AlertDecision))]
 ) -> Response:
-    """Acknowledge, confirm, dismiss, escalate or reopen an alert, as the person who asks."""
+    """Acknowledge, confirm, dismiss, escalate, reopen, release or assign an alert, as the person who asks.
+
+    Who acknowledges holds it, up to the cap of the role (409 `at-capacity` beyond it). `assign` gives it to `person`:
+    what you hold, or, with `alerts:assign`, any; with `override` and a reason even above that person's cap.
+    """
     decided = await hub.situation.alerts.decide(caller, id, decision)
     return plain({"decision": part(decided.decision), "alert": part(alert_json(decided.alert))}, status=201)
 

@@ -36,6 +36,8 @@ class Room(BaseModel):
     incident: Incident
     alerts: list[AlertView]
     timeline: list[TimelineEntry]
+    merged: list[Incident]
+    """Incidents that were merged into this one; their alerts and decisions are among these."""
     actions: list[PossibleAction]
 
 
@@ -72,9 +74,12 @@ async def read_incident(caller: Caller, hub: Hub, id: PathId) -> Response:
             "incident": part(room.incident),
             "alerts": [part(alert_json(record)) for record in alerts],
             "timeline": [part(entry) for entry in room.timeline],
+            "merged": [part(incident) for incident in room.merged],
             "actions": [
                 {"action": action.value, "needs_reason": needs_reason}
-                for action, needs_reason in incident_actions(room.incident.state).items()
+                for action, needs_reason in incident_actions(
+                    room.incident.state, merged=room.incident.merged_into is not None
+                ).items()
             ],
         }
     )
@@ -84,7 +89,8 @@ async def read_incident(caller: Caller, hub: Hub, id: PathId) -> Response:
 async def decide_on_incident(
     caller: Caller, hub: Hub, id: PathId, decision: Annotated[IncidentDecision, Depends(json_body(IncidentDecision))]
 ) -> Response:
-    """Move an incident on, join or separate an alert, or add a note, as the person who asks."""
+    """Move an incident on, join or separate an alert, classify it, merge it into another one or undo that, or add a
+    note, as the person who asks."""
     decided = await hub.situation.incidents.decide(caller, id, decision)
     return plain(
         {

@@ -29,7 +29,11 @@ class StreamQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     topics: Annotated[
-        str, Field(max_length=200, description="`alerts`, `incidents`, `readings`, `health`, with commas between.")
+        str,
+        Field(
+            max_length=200,
+            description="`alerts`, `incidents`, `readings`, `health`, `tasks`, `sharing`, with commas between.",
+        ),
     ] = "alerts,incidents"
     after: Annotated[
         int | None,
@@ -48,8 +52,10 @@ async def stream(
     query: Annotated[StreamQuery, Query()],
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
 ) -> Response:
-    """Events as they happen: `alert`, `incident`, `assessment`, `readings`, `health`, and `reset` when the client has
-    missed something and must load the present state. Each topic needs the permission to read what it tells of."""
+    """Events as they happen: `alert`, `incident`, `assessment`, `shared-incident` (another organisation's, as far as
+    it is shared), `incident-share`, `incident-message`, `task`, `procedure`, `readings`, `health`, `agreement`, and
+    `reset` when the client has missed something and must load the present state. Each topic needs the permission to
+    read what it tells of."""
     topics = _topics(query.topics)
     for topic in topics:
         caller.require(TOPIC_PERMISSION[topic])

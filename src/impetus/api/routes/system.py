@@ -107,6 +107,8 @@ async def read_health() -> Response:
 async def read_status(caller: Caller, hub: Hub) -> Response:
     """How the parts are, how far the consumers of the bus are, and how much there is."""
     consumers = await hub.bus.consumers()
+    # Channels are the organisation's own: nobody else's board shows them.
+    channels = await hub.notification.health(caller.tenant)
     figures = await hub.situation.figures.of(caller.tenant)
     up = [tool for tool in hub.tools.values() if not tool.broken and _is_up(hub.situation.health.part(_worker(tool)))]
     counts = {
@@ -127,7 +129,7 @@ async def read_status(caller: Caller, hub: Hub) -> Response:
         {
             "version": __version__,
             "time": hub.clock.now(),
-            "parts": [part.model_dump(mode="json") for part in hub.situation.health.board()],
+            "parts": [part.model_dump(mode="json") for part in (*hub.situation.health.board(), *channels)],
             "consumers": [{"durable": one.durable, "pending": one.pending} for one in consumers],
             "counts": counts,
             "alerts": {state.value: count for state, count in figures.alerts.items()},

@@ -91,16 +91,18 @@ async def test_nothing_of_another_organisation_is_found(api: Api) -> None:
     sha256 = await api.services.evidence.put("municipality", b"evidence")
     olivia, pia = await api.person("olivia"), await api.person("pia")
     incident = (await olivia.post("/incidents", json={"title": "one", "alerts": [alert.id]})).json()
+    opened = await olivia.post(f"/evidence/{sha256}/openings", json={"reason": "a test"})
+    opening = opened.json()["opening"]["id"]
     for path in (
         f"/alerts/{alert.id}",
         f"/incidents/{incident['id']}",
         "/datastreams/traffic-1",
         "/datastreams/traffic-1/observations",
         "/datastreams/traffic-1/expectations",
-        f"/evidence/{sha256}",
+        f"/evidence/{sha256}?opening={opening}",
     ):
         assert (await olivia.get(path)).status_code == 200, path
-        assert (await pia.get(path)).status_code == 404, path
+        assert (await pia.get(path)).status_code == (403 if "evidence" in path else 404), path
     for path in ("/alerts", "/incidents", "/datastreams", "/decisions"):
         assert (await pia.get(path)).json()["items"] == [], path
     for path, body in (

@@ -206,7 +206,8 @@ async def test_the_status_tools_evidence_and_map(api: Api, tmp_path: Path) -> No
     assert (await olivia.get("/tools/broken")).status_code == 200
     assert (await olivia.get("/tools/nothing")).status_code == 404
     sha256 = await api.services.evidence.put("municipality", b"<script>alert(1)</script>")
-    evidence = await olivia.get(f"/evidence/{sha256}")
+    opened = await olivia.post(f"/evidence/{sha256}/openings", json={"reason": "a test"})
+    evidence = await olivia.get(f"/evidence/{sha256}?opening={opened.json()['opening']['id']}")
     assert evidence.headers["content-type"] == "application/octet-stream"
     assert evidence.headers["content-disposition"].startswith("attachment")
     assert (await olivia.get("/map/base")).json()["type"] == "FeatureCollection"

@@ -17,7 +17,17 @@ import uvicorn
 from impetus.api import running
 from impetus.api.broadcast import Topic
 from impetus.api.tests.conftest import Api
-from impetus.model import AlertAction, Health, HealthState, Observation, ObservationBatch, Permission
+from impetus.model import (
+    Alert,
+    AlertAction,
+    Health,
+    HealthState,
+    Observation,
+    ObservationBatch,
+    Permission,
+    Place,
+    Point,
+)
 from impetus.situation.decisions import AlertDecision, NewIncident
 from impetus.situation.runtime import publish_health
 from impetus.situation.tests.house import PASSWORD, an_alert, eventually
@@ -104,6 +114,19 @@ async def logged_in(address: str, name: str) -> AsyncIterator[httpx.AsyncClient]
         yield client
 
 
+def some_alerts(count: int, *, first: int = 0) -> list[Alert]:
+    """Alerts with one event each: each has a source of its own, so it repeats none, and is far from the others, so that
+    nothing puts it into a candidate."""
+    return [
+        an_alert(
+            source=f"traffic-{number}",
+            headline=f"number {number}\nline two",
+            place=Place(geometry=Point(coordinates=(8.0 + number / 2, 58.1))),
+        )
+        for number in range(first, first + count)
+    ]
+
+
 async def test_an_alert_and_a_decision_reach_the_own_organisation_only(api: Api) -> None:
     alert, theirs = an_alert(), an_alert()
     async with served(api) as address, logged_in(address, "olivia") as olivia, logged_in(address, "pia") as pia:
@@ -130,7 +153,7 @@ async def test_an_alert_and_a_decision_reach_the_own_organisation_only(api: Api)
 
 
 async def test_a_client_that_comes_back_gets_exactly_what_it_missed(api: Api) -> None:
-    alerts = [an_alert(headline=f"number {number}\nline two") for number in range(40)]
+    alerts = some_alerts(40)
     async with served(api) as address, logged_in(address, "olivia") as olivia:
         listener = Listener(olivia, "topics=alerts")
         await eventually(lambda: api.services.broadcaster.clients == 1)
@@ -152,7 +175,7 @@ async def test_a_client_that_comes_back_gets_exactly_what_it_missed(api: Api) ->
 
 
 async def test_a_client_resumes_after_the_server_was_started_anew(api: Api) -> None:
-    alerts = [an_alert() for _ in range(6)]
+    alerts = some_alerts(6)
     async with served(api) as address, logged_in(address, "olivia") as olivia:
         listener = Listener(olivia, "topics=alerts")
         await eventually(lambda: api.services.broadcaster.clients == 1)
@@ -176,7 +199,7 @@ async def test_a_client_that_was_away_too_long_or_reads_too_slowly_is_told_to_re
     )
     api.services.__post_init__()
     async with served(api) as address, logged_in(address, "olivia") as olivia:
-        await api.house.situation.alerts.ingest("municipality", [an_alert() for _ in range(30)])
+        await api.house.situation.alerts.ingest("municipality", some_alerts(30))
         broadcaster = api.services.broadcaster
         await eventually(lambda: broadcaster.position >= 30)
         for headers in ({"Last-Event-ID": "1"}, {"Last-Event-ID": "99999999"}, {"Last-Event-ID": "nonsense"}):
@@ -185,7 +208,7 @@ async def test_a_client_that_was_away_too_long_or_reads_too_slowly_is_told_to_re
             assert reset.data["position"] == reset.id
             await listener.close()
         slow = broadcaster.attach("municipality", frozenset({Topic.ALERTS}), None)
-        await api.house.situation.alerts.ingest("municipality", [an_alert() for _ in range(40)])
+        await api.house.situation.alerts.ingest("municipality", some_alerts(40, first=30))
         await eventually(lambda: b"event: reset" in b"".join(slow._waiting))
         broadcaster.detach(slow)
 
@@ -270,7 +293,7 @@ async def test_a_stream_ends_soon_after_its_session_or_token(api: Api, how: str)
 
 
 async def test_fifty_clients_get_every_event_in_order(api: Api) -> None:
-    alerts = [an_alert() for _ in range(100)]
+    alerts = some_alerts(100)
     async with served(api) as address, logged_in(address, "olivia") as olivia:
         cookies = dict(olivia.cookies)
         limits = httpx.Limits(max_connections=60)

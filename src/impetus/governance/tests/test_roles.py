@@ -15,7 +15,12 @@ from impetus.governance import (
 from impetus.model import NotAllowed, Permission, Role, User
 from impetus.store.tests.conftest import NOW
 
-DECISIONS = {Permission.ALERTS_DECIDE, Permission.INCIDENTS_DECIDE, Permission.DEAD_LETTERS_DECIDE}
+DECISIONS = {
+    Permission.ALERTS_DECIDE,
+    Permission.INCIDENTS_DECIDE,
+    Permission.DEAD_LETTERS_DECIDE,
+    Permission.SHARING_DECIDE,
+}
 
 
 def user(role: Role) -> User:

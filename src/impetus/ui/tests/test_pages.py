@@ -11,11 +11,22 @@ from impetus.situation.tests.house import HOSTILE
 from impetus.ui.tests.conftest import Ui
 from impetus.ui.tests.reading import read
 
-PAGES = ("/", "/sensors", "/incidents", "/tools", "/dead-letters", "/audit", "/administration", "/profile")
-PARTS = ("/parts/figures", "/parts/status")
+PAGES = (
+    "/",
+    "/sensors",
+    "/incidents",
+    "/notifications",
+    "/procedures",
+    "/tools",
+    "/dead-letters",
+    "/audit",
+    "/administration",
+    "/profile",
+)
+PARTS = ("/parts/figures", "/parts/status", "/parts/notifications")
 OPEN_TO = {
-    "olivia": {"/", "/sensors", "/incidents", "/tools", "/profile"},
-    "sofia": {"/", "/sensors", "/incidents", "/tools", "/dead-letters", "/profile"},
+    "olivia": {"/", "/sensors", "/incidents", "/notifications", "/procedures", "/tools", "/profile"},
+    "sofia": {"/", "/sensors", "/incidents", "/notifications", "/procedures", "/tools", "/dead-letters", "/profile"},
 }
 
 
@@ -48,8 +59,11 @@ async def test_a_role_gets_its_pages_and_its_navigation_and_no_others(ui: Ui, na
 async def test_whoever_may_not_see_alerts_begins_elsewhere(ui: Ui) -> None:
     async with ui.person("ada") as browser:
         answer = await browser.get("/")
-    assert answer.status_code == 303
-    assert answer.headers["location"] == "/sensors"
+        assert answer.status_code == 303
+        assert answer.headers["location"] == "/start"
+        begun = await browser.get("/start")
+        assert begun.headers["location"] == "/dashboards/administrator"
+        assert (await browser.get(begun.headers["location"])).status_code == 200
 
 
 async def test_every_page_carries_a_strict_policy_and_keeps_to_it(ui: Ui) -> None:

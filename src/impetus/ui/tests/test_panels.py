@@ -77,7 +77,9 @@ async def drawn(ui: Ui, name: str, panels: Sequence[Panel]) -> str:
         visit: Visit = await open_visit(Site(ui.app, Renderer(), {}), Request(scope))
         assert isinstance(visit.client, Client)
         tool = {"id": "x", "manifest": None, "error": "", "health": None}
-        answer = visit.page("pages/tool.html", "tool", tool=tool, panels=await render_panels(panels, visit))
+        calibration = await visit.client.get("/tools/anomaly/calibration")
+        widgets = await render_panels(panels, visit)
+        answer = visit.page("pages/tool.html", "tool", tool=tool, panels=widgets, calibration=calibration)
     return bytes(answer.body).decode()
 
 

@@ -32,6 +32,22 @@ function style(feature, zoom, latitude) {
   }
 }
 
+// Leaflet draws a canvas again after every move. The city does not change: what was drawn beyond the edges serves until
+// the map was moved past it.
+const CalmCanvas = L.Canvas.extend({
+  _update() {
+    const map = this._map;
+    const corner = map.containerPointToLayerPoint([0, 0]);
+    const seen = L.bounds(corner, corner.add(map.getSize()));
+    if (this._bounds && this._zoom === map.getZoom() && this._bounds.contains(seen)) return;
+    L.Canvas.prototype._update.call(this);
+  },
+  _reset() {
+    this._bounds = null;
+    L.Canvas.prototype._reset.call(this);
+  },
+});
+
 const NAMED = new Set(["water", "park", "square", "district"]);
 
 function names(features, map) {
@@ -92,7 +108,7 @@ export async function cityMap(place, described = () => {}) {
       const pane = map.createPane("base");
       pane.style.zIndex = 150;
       const layer = L.geoJSON(features, {
-        pane: "base", interactive: false, renderer: L.canvas({ pane: "base", padding: 0.4 }),
+        pane: "base", interactive: false, renderer: new CalmCanvas({ pane: "base", padding: 0.4 }),
         style: (feature) => style(feature, map.getZoom(), centre[1]),
       }).addTo(map);
       map.on("zoomend", () => layer.setStyle((feature) => style(feature, map.getZoom(), centre[1])));

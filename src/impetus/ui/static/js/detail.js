@@ -2,6 +2,7 @@
 
 import { askReason } from "./dialogs.js";
 import { element, find, findAll, icon, setText } from "./dom.js";
+import { openEvidence } from "./evidence.js";
 import { ago, momentText, word } from "./format.js";
 import { conflictText, decisionLine, line } from "./history.js";
 import { get, newId, post } from "./http.js";
@@ -89,7 +90,7 @@ export class AlertDetail extends EventTarget {
       this.dispatchEvent(new CustomEvent("alert", { detail: taken.alert }));
       setText(find("#announcer"), `${word(taken.alert.state)}: ${alert.headline}`);
     } catch (problem) {
-      if (problem.status === 409) await this.#conflict(alert.id);
+      if (problem.status === 409 && problem.content.current) await this.#conflict(alert.id);
       else toast("bad", problem.message, problem.hint);
     } finally {
       this.#busy = false;
@@ -136,6 +137,11 @@ export class AlertDetail extends EventTarget {
     this.dispatchEvent(new CustomEvent("alert", { detail: alert }));
   }
 
+  async #openEvidence(evidence) {
+    const opened = await openEvidence(evidence.sha256, evidence.title, this.#alert.incident ?? null);
+    if (opened) open(opened.address, "_blank", "noopener");
+  }
+
   #slot(name) {
     return find(`[data-slot="${name}"]`, this.panel);
   }
@@ -165,7 +171,7 @@ export class AlertDetail extends EventTarget {
     const state = this.#slot("state");
     state.dataset.state = alert.state;
     setText(state, word(alert.state));
-    setText(this.#slot("handled"), alert.handled_by ?? "");
+    setText(this.#slot("handled"), alert.holder_name ? t("held by {name}", { name: alert.holder_name }) : alert.handled_by ?? "");
     for (const part of findAll("[data-incident]", this.panel)) part.hidden = !alert.incident;
     const incident = this.#slot("incident");
     incident.href = `/incidents/${encodeURIComponent(alert.incident ?? "")}`;
@@ -175,7 +181,7 @@ export class AlertDetail extends EventTarget {
     this.#slot("factors").replaceChildren(...alert.explanation.map(factor));
     find("[data-evidence]", this.panel).hidden = !alert.evidence.length;
     this.#slot("evidence").replaceChildren(...alert.evidence.map((evidence) => element("li", {},
-      element("a", { href: `/api/v1/evidence/${evidence.sha256}`, target: "_blank", rel: "noopener" }, icon("file"),
+      element("button", { type: "button", class: "button quiet small", onclick: () => this.#openEvidence(evidence) }, icon("file"),
         element("span", { class: "clip" }, evidence.title), element("span", { class: "faint mono" }, evidence.media_type)))));
     setText(this.#slot("model"), `${alert.tool} · ${alert.detector} · ${alert.model.name} ${alert.model.version}`);
     setText(this.#slot("id"), alert.id);

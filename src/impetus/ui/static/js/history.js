@@ -12,6 +12,8 @@ const DONE = {
   contain: (who) => t("{who}: contained", { who }), close: (who) => t("{who} closed", { who }),
   review: (who) => t("{who} reviewed", { who }), join: (who) => t("{who} joined an alert", { who }),
   separate: (who) => t("{who} took an alert out", { who }), note: (who) => t("{who} noted", { who }),
+  release: (who) => t("{who} gave it back to the queue", { who }), classify: (who) => t("{who} classified", { who }),
+  merge: (who) => t("{who} merged two incidents", { who }),
 };
 
 const TONE = {
@@ -21,6 +23,8 @@ const TONE = {
 
 /** A decision as a sentence without its time. */
 export function sentence(decision) {
+  if (decision.given_to_name) return t("{who} gave it to {name}", { who: decision.person_name, name: decision.given_to_name });
+  if (decision.action === "separate" && decision.incident) return t("{who} undid a merger", { who: decision.person_name });
   const made = DONE[decision.action];
   return made ? made(decision.person_name) : `${decision.person_name}: ${decision.action}`;
 }

@@ -23,7 +23,7 @@ async function call(method, path, body) {
       method,
       headers: body === undefined ? { Accept: "application/json" }
         : { Accept: "application/json", "Content-Type": "application/json", "X-CSRF-Token": context.csrf },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined || body === null ? undefined : JSON.stringify(body),
       credentials: "same-origin",
     });
   } catch {
@@ -55,6 +55,11 @@ export function get(path, values = {}) {
 
 export function post(path, body) {
   return call("POST", path, body);
+}
+
+/** Remove what is at a path. */
+export function remove(path, values = {}) {
+  return call("DELETE", path + query(values), null);
 }
 
 /** All items of a list, page by page; `each` gets every page as it comes. */

@@ -15,7 +15,7 @@ const FLASHES = 6; // where more arrives at once nothing flashes: every row that
 /** Whether one state of an alert is newer than another. */
 export function isNewer(alert, known) {
   return alert.version > known.version || (alert.version === known.version && (alert.revision ?? 0) > (known.revision ?? 0))
-    || (alert.version === known.version && alert.incident !== known.incident && alert.updated > known.updated);
+    || (alert.version === known.version && (alert.incident !== known.incident || alert.repeats !== known.repeats) && alert.updated > known.updated);
 }
 
 function flashes(times, id) {
@@ -56,6 +56,7 @@ export class AlertQueue extends EventTarget {
   load(alerts) {
     const fresh = [];
     for (const alert of alerts) {
+      if (alert.repeat_of) continue; // the alert that it repeats stands for it
       const known = this.#alerts.get(alert.id);
       if (known && !isNewer(alert, known)) continue;
       this.#alerts.set(alert.id, alert);
@@ -68,6 +69,7 @@ export class AlertQueue extends EventTarget {
 
   /** One alert as it stands now. */
   apply(alert) {
+    if (alert.repeat_of) return;
     const known = this.#alerts.get(alert.id);
     if (known && known !== alert && !isNewer(alert, known)) return;
     this.#alerts.set(alert.id, alert);
@@ -126,14 +128,14 @@ export class AlertQueue extends EventTarget {
           shown.textContent = word(alert.severity);
         }) },
         { headerName: t("Time"), width: dense ? 50 : 74, cellRenderer: textCell((alert) => (dense ? minuteTime : clockTime)(alert.received), "mono muted") },
-        { headerName: t("Alert"), flex: 2.1, minWidth: 96, cellRenderer: textCell((alert) => alert.headline, "clip strong-text") },
+        { headerName: t("Alert"), flex: 2.1, minWidth: 96, cellRenderer: textCell((alert) => (alert.repeats ? `×${whole(alert.repeats + 1)} ${alert.headline}` : alert.headline), "clip strong-text") },
         { headerName: t("Place"), flex: 1, minWidth: 62, hide: dense, cellRenderer: textCell((alert) => alert.place?.name ?? "–") },
         { headerName: t("P"), headerTooltip: t("Probability"), width: dense ? 40 : 45, cellRenderer: textCell((alert) => alert.confidence.toFixed(2), "mono muted") },
         { headerName: t("Status"), width: dense ? 98 : 120, cellRenderer: cell((shown, alert) => {
           shown.className = "state";
           shown.dataset.state = alert.state;
           shown.textContent = word(alert.state);
-          shown.title = alert.handled_by ?? "";
+          shown.title = alert.holder_name ? t("held by {name}", { name: alert.holder_name }) : alert.handled_by ?? "";
         }) },
         { colId: "order", hide: true, sort: "desc", valueGetter: (row) => row.data, comparator: (a, b) => compare(a, b) },
       ],

@@ -8,9 +8,15 @@ const LONGEST_WAIT = 15_000;
 const SILENCE = 40_000; // the server speaks at least every 15 s
 
 // A stream with a topic that the reader may not see is refused as a whole.
-const NEEDS = { alerts: "alerts:read", incidents: "incidents:read", readings: "observations:read", health: "tools:read" };
+const NEEDS = {
+  alerts: "alerts:read", incidents: "incidents:read", readings: "observations:read", health: "tools:read",
+  tasks: "procedures:read", sharing: "sharing:read",
+};
 
-const EVENTS = ["alert", "incident", "assessment", "readings", "health", "reset"];
+const EVENTS = [
+  "alert", "incident", "assessment", "readings", "health", "reset", "shared-incident", "incident-share",
+  "incident-message", "agreement", "task", "procedure",
+];
 
 class Stream extends EventTarget {
   #source = null;

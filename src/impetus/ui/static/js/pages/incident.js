@@ -10,11 +10,14 @@ import { get, newId, post } from "../http.js";
 import { t, tn } from "../i18n.js";
 import { stream } from "../stream.js";
 import { toast } from "../toast.js";
+import { RoomMore } from "../room.js";
+import { together } from "../together.js";
 
 const id = find("#room").dataset.incident;
 const path = `/incidents/${encodeURIComponent(id)}`;
 const map = new AlertMap(find(".city .map-frame"));
 map.showAll();
+const more = new RoomMore(id, map);
 let incident = null;
 let alerts = new Map();
 let timeline = [];
@@ -114,6 +117,7 @@ async function load() {
   showAbout();
   showAlerts();
   showStory();
+  more.show(incident, [...alerts.values()]);
 }
 
 const again = settled(() => load().catch(() => {}), 150);
@@ -135,5 +139,7 @@ find("#note-form")?.addEventListener("submit", async (event) => {
 });
 
 map.addEventListener("alert", (event) => location.assign(`/#${encodeURIComponent(event.detail)}`));
+together(id);
 await map.start().catch(() => {});
+map.addEventListener("sensor", (event) => location.assign(`/sensors?datastream=${encodeURIComponent(event.detail)}`));
 await load().catch((problem) => toast("bad", problem.message, problem.hint));

@@ -34,7 +34,7 @@ let fitted = false;
 
 function takeAlert(alert) {
   queue.apply(alert);
-  map.putAlert(queue.alerts.get(alert.id) ?? alert);
+  if (!alert.repeat_of) map.putAlert(queue.alerts.get(alert.id) ?? alert);
   detail.update(alert);
 }
 
@@ -44,8 +44,8 @@ function takeAlerts(alerts) {
 }
 
 async function loadAlerts() {
-  await all("/alerts", { state: OPEN_STATES, order: "harm" }, { each: takeAlerts });
-  if (decidedLoaded) await all("/alerts", { state: DECIDED_STATES, order: "time" }, { each: takeAlerts, limit: ALL_LIMIT });
+  await all("/alerts", { state: OPEN_STATES, order: "harm", joined: true }, { each: takeAlerts });
+  if (decidedLoaded) await all("/alerts", { state: DECIDED_STATES, order: "time", joined: true }, { each: takeAlerts, limit: ALL_LIMIT });
 }
 
 function chooseAlert(id, { reveal = true } = {}) {

@@ -1,0 +1,502 @@
+"""Protects that organisations see of each other exactly what they agreed on, from the database to the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from impetus.api.resource import ACCESS_KEY
+from impetus.api.tests.conftest import Api
+from impetus.api.tests.test_stream import Listener, logged_in, served
+from impetus.governance import installation_principal
+from impetus.model import Category, DataClass, EvidenceReference, Factor, Permission, Place, Point, Role, Severity
+from impetus.situation.tests.house import an_alert, eventually
+
+SECRETS = (
+    "secretheadline",
+    "secretdescription",
+    "secretsource",
+    "secretfactor",
+    "secretplace",
+    "secretreason",
+    "Olivia",
+)
+REFUSALS = ("400", "403", "404", "409", "422")
+ALL_GROUPS = [
+    "headline",
+    "description",
+    "explanation",
+    "sources",
+    "evidence",
+    "personal-evidence",
+    "decisions",
+    "people",
+    "conversation",
+]
+
+
+def secret_alert(**changes: Any) -> Any:
+    """An alert whose every text can be found again."""
+    return an_alert(
+        **{
+            "headline": "secretheadline",
+            "description": "secretdescription",
+            "source": "secretsource",
+            "severity": Severity.SEVERE,
+            "explanation": (Factor(name="secretfactor", weight=0.5),),
+            "place": Place(geometry=Point(coordinates=(8.01234, 58.14321)), name="secretplace"),
+            **changes,
+        }
+    )
+
+
+def terms(api: Api, **changes: Any) -> dict[str, Any]:
+    until = api.house.clock.now() + timedelta(days=30)
+    return {
+        "purpose": "mutual aid",
+        "categories": ["Transport"],
+        "until": until.isoformat(),
+        "groups": [],
+        "alerts": True,
+        **changes,
+    }
+
+
+async def agree(api: Api, **changes: Any) -> str:
+    """An agreement in force: the municipality gives, the police receive."""
+    sofia, paul = await api.person("sofia"), await api.person("paul")
+    new = {"giver": "municipality", "receiver": "police", "terms": terms(api, **changes)}
+    proposed = await sofia.post("/agreements", json=new)
+    assert proposed.status_code == 201, proposed.text
+    assert proposed.json()["state"] == "proposed"
+    id = proposed.json()["agreement"]["id"]
+    approved = await paul.post(f"/agreements/{id}/approve", json={"version": 1})
+    assert approved.json()["state"] == "active", approved.text
+    return str(id)
+
+
+async def open_incident(api: Api, **changes: Any) -> tuple[str, Any]:
+    """An incident of the municipality on an alert with secrets, and what is shared brought up to date."""
+    alert = secret_alert(**changes)
+    await api.house.situation.alerts.ingest("municipality", [alert])
+    olivia = await api.person("olivia")
+    made = await olivia.post("/incidents", json={"title": "secretheadline", "alerts": [alert.id]})
+    assert made.status_code == 201, made.text
+    id = str(made.json()["id"])
+    await api.services.shares.refresh("municipality", id)
+    return id, alert
+
+
+async def received(api: Api) -> list[dict[str, Any]]:
+    pia = await api.person("pia")
+    items: list[dict[str, Any]] = (await pia.get("/shared-incidents")).json()["items"]
+    return items
+
+
+async def test_nothing_crosses_before_both_sides_have_approved(api: Api) -> None:
+    sofia, paul, olivia = await api.person("sofia"), await api.person("paul"), await api.person("olivia")
+    new = {"giver": "municipality", "receiver": "police", "terms": terms(api)}
+    id = (await sofia.post("/agreements", json=new)).json()["agreement"]["id"]
+    await open_incident(api)
+    assert await received(api) == []
+    assert (await sofia.post(f"/agreements/{id}/approve", json={"version": 1})).status_code == 409
+    assert (await olivia.post(f"/agreements/{id}/approve", json={"version": 1})).status_code == 403
+    changed = await sofia.post(f"/agreements/{id}/terms", json={"version": 1, "terms": terms(api, groups=["people"])})
+    assert changed.status_code == 200
+    # Nobody approves terms that they have not seen.
+    assert (await paul.post(f"/agreements/{id}/approve", json={"version": 1})).status_code == 409
+    assert (await paul.post(f"/agreements/{id}/approve", json={"version": 2})).json()["state"] == "active"
+    await api.services.shares.refresh_all("municipality")
+    assert len(await received(api)) == 1
+
+
+async def test_a_shared_incident_shows_what_is_agreed_on_and_nothing_else(api: Api) -> None:
+    await agree(api)
+    incident, alert = await open_incident(api)
+    pia = await api.person("pia")
+    (shared,) = await received(api)
+    answer = await pia.get(f"/shared-incidents/{shared['id']}")
+    assert (shared["giver_name"], shared["state"], shared["severity"]) == ("Municipality", "open", "Severe")
+    assert shared["title"] is None
+    assert shared["shared"] is True
+    for secret in (*SECRETS, incident, alert.id, "8.01"):
+        assert secret not in answer.text, secret
+    assert answer.json()["room"]["alerts"][0]["category"] == "Transport"
+
+
+async def test_everything_agreed_on_is_shown_and_place_is_rounded(api: Api) -> None:
+    await agree(api, groups=ALL_GROUPS, place="coarse")
+    await open_incident(api)
+    pia = await api.person("pia")
+    (shared,) = await received(api)
+    answer = await pia.get(f"/shared-incidents/{shared['id']}")
+    for secret in ("secretheadline", "secretdescription", "secretsource", "secretfactor", "Olivia"):
+        assert secret in answer.text, secret
+    assert shared["place"]["geometry"]["coordinates"] == [8.01, 58.14]
+    assert "secretplace" not in answer.text
+
+
+async def test_ending_closes_the_view_at_once_and_what_they_decided_stays_theirs(api: Api) -> None:
+    agreement = await agree(api, groups=ALL_GROUPS)
+    incident, _ = await open_incident(api)
+    pia, paul, olivia = await api.person("pia"), await api.person("paul"), await api.person("olivia")
+    (shared,) = await received(api)
+    id = shared["id"]
+    decided = await pia.post(
+        f"/shared-incidents/{id}/decisions",
+        json={"action": "engage", "reason": "two cars on the way", "version": shared["version"]},
+    )
+    assert decided.status_code == 201, decided.text
+    assert decided.json()["incident"]["part"] == "engaged"
+    await pia.post(f"/incidents/{id}/messages", json={"text": "our own thoughts", "kind": "note"})
+    await olivia.post(f"/incidents/{incident}/messages", json={"text": "bring a ladder"})
+    assert "bring a ladder" in (await pia.get(f"/incidents/{id}/messages")).text
+    joint = (await olivia.get(f"/incidents/{incident}/share")).json()
+    assert (joint["shares"][0]["part"], joint["timeline"][0]["text"]) == ("engaged", "two cars on the way")
+    assert joint["timeline"][0]["person_name"] == "Pia Example"
+    assert "our own thoughts" not in (await olivia.get(f"/incidents/{incident}/messages")).text
+
+    ended = await paul.post(f"/agreements/{agreement}/end", json={"reason": "no longer needed"})
+    assert ended.json()["state"] == "ended"
+    room = await pia.get(f"/shared-incidents/{id}")
+    for secret in (*SECRETS, "bring a ladder"):
+        assert secret not in room.text + (await pia.get(f"/incidents/{id}/messages")).text, secret
+    gone = room.json()["room"]["incident"]
+    assert (gone["ending"], gone["state"]) == ("agreement-ended", None)
+    assert [entry["text"] for entry in room.json()["room"]["timeline"]] == ["two cars on the way", "our own thoughts"]
+    late = await pia.post(
+        f"/shared-incidents/{id}/decisions", json={"action": "stand-down", "version": gone["version"]}
+    )
+    assert late.status_code == 409
+    assert (await olivia.post(f"/incidents/{incident}/messages", json={"text": "anybody?"})).status_code == 409
+    (share,) = (await olivia.get(f"/incidents/{incident}/share")).json()["shares"]
+    assert share["ending"] == "agreement-ended"
+
+
+async def test_an_organisation_shut_out_in_mid_incident_is_plain_on_both_sides(api: Api) -> None:
+    agreement = await agree(api, groups=ALL_GROUPS)
+    incident, _ = await open_incident(api)
+    pia, olivia, sofia = await api.person("pia"), await api.person("olivia"), await api.person("sofia")
+    (shared,) = await received(api)
+    await pia.post(
+        f"/shared-incidents/{shared['id']}/decisions", json={"action": "engage", "version": shared["version"]}
+    )
+    accounts, by = api.house.governance.accounts, installation_principal()
+    await accounts.set_organisation_active(by, "police", False)
+    assert (await pia.get("/shared-incidents")).status_code == 401
+    (share,) = (await olivia.get(f"/incidents/{incident}/share")).json()["shares"]
+    assert (share["ending"], share["part"]) == ("shut-out", "engaged")
+    assert (await olivia.get(f"/incidents/{incident}")).json()["incident"]["state"] == "open"
+    ended = (await sofia.get(f"/agreements/{agreement}")).json()
+    assert (ended["state"], ended["agreement"]["ending"]["reason"]) == ("ended", "The organisation was shut out.")
+    new = {"giver": "municipality", "receiver": "police", "terms": terms(api)}
+    assert (await sofia.post("/agreements", json=new)).status_code == 409
+    # Let in again, they find what they decided, and nothing of the others.
+    await accounts.set_organisation_active(by, "police", True)
+    del api.clients["pia"]
+    pia = await api.person("pia")
+    room = await pia.get(f"/shared-incidents/{shared['id']}")
+    assert room.json()["room"]["incident"]["ending"] == "shut-out"
+    assert [entry["action"] for entry in room.json()["room"]["timeline"]] == ["engage"]
+    await api.services.shares.refresh_all("municipality")
+    assert (await pia.get(f"/shared-incidents/{shared['id']}")).json()["room"]["incident"]["state"] is None
+
+
+async def test_the_giver_shut_out_closes_what_it_gave(api: Api) -> None:
+    await agree(api, groups=ALL_GROUPS)
+    await open_incident(api)
+    await api.house.governance.accounts.set_organisation_active(installation_principal(), "municipality", False)
+    pia = await api.person("pia")
+    (shared,) = await received(api)
+    assert (shared["ending"], shared["title"]) == ("shut-out", None)
+    assert "secret" not in (await pia.get(f"/shared-incidents/{shared['id']}")).text
+
+
+async def test_an_agreement_that_runs_out_closes_the_view_by_itself(api: Api) -> None:
+    until = api.house.clock.now() + timedelta(seconds=1.5)
+    await agree(api, groups=ALL_GROUPS, until=until.isoformat())
+    await open_incident(api)
+    (shared,) = await received(api)
+    assert shared["title"] == "secretheadline"
+
+    async def over() -> bool:
+        return (await received(api))[0]["title"] is None
+
+    await eventually(over)
+    assert await api.services.shares.sweep() == 1
+    assert await api.services.shares.sweep() == 0
+    assert (await received(api))[0]["ending"] == "agreement-expired"
+
+
+async def test_what_is_no_longer_covered_is_taken_back(api: Api) -> None:
+    await agree(api, from_severity="Severe")
+    incident, alert = await open_incident(api)
+    assert (await received(api))[0]["ended"] is None
+    milder = alert.model_copy(update={"revision": 1, "category": Category.HEALTH})
+    await api.house.situation.alerts.ingest("municipality", [milder])
+    # Before anybody was told: a look asks afresh.
+    assert (await received(api))[0]["ending"] == "not-covered"
+    await api.services.shares.refresh("municipality", incident)
+    assert (await received(api))[0]["ending"] == "not-covered"
+
+
+async def test_evidence_is_opened_only_as_agreed_and_both_logs_say_who_saw_what(api: Api) -> None:
+    await agree(api, groups=["evidence", "people"])
+    plain = await api.services.evidence.put("municipality", b"\x89PNG\r\n\x1a\nplain")
+    personal = await api.services.evidence.put("municipality", b"\x89PNG\r\n\x1a\nface")
+    incident, _ = await open_incident(
+        api,
+        evidence=(
+            EvidenceReference(sha256=plain, media_type="image/png", title="plain", size_bytes=1),
+            EvidenceReference(
+                sha256=personal, media_type="image/png", title="a face", size_bytes=1, data_class=DataClass.PERSONAL
+            ),
+        ),
+    )
+    pia, ada, paul = await api.person("pia"), await api.person("ada"), await api.person("paul")
+    (shared,) = await received(api)
+    room = await pia.get(f"/shared-incidents/{shared['id']}")
+    assert plain in room.text
+    assert personal not in room.text
+    opened = await pia.get(f"/shared-incidents/{shared['id']}/evidence/{plain}")
+    assert (opened.status_code, opened.content) == (200, b"\x89PNG\r\n\x1a\nplain")
+    assert (await pia.get(f"/shared-incidents/{shared['id']}/evidence/{personal}")).status_code == 404
+    assert (await pia.get(f"/evidence/{plain}")).status_code in (403, 404)
+    theirs = (await paul.get("/audit")).json()["items"]
+    assert [one["action"] for one in theirs[:2]] == ["shared-incident.evidence", "shared-incident.open"]
+    ours = (await ada.get("/audit")).json()["items"]
+    assert [(one["action"], one["actor"]) for one in ours[:2]] == [
+        ("evidence.seen", "organisation:police"),
+        ("incident.seen", "organisation:police"),
+    ]
+    assert "Pia Example" in str(ours[0])
+    assert ours[0]["subject"] == f"incident:{incident}"
+
+
+async def test_two_receivers_do_not_read_each_other(api: Api) -> None:
+    await agree(api, groups=["conversation"])
+    accounts, by = api.house.governance.accounts, installation_principal()
+    await accounts.create_organisation(by, "fire", "Fire service")
+    await accounts.create_user(
+        by,
+        "fire",
+        name="frida",
+        full_name="Frida Example",
+        role=Role.SUPERVISOR,
+        password="correct horse battery staple",
+    )
+    sofia, frida = await api.person("sofia"), await api.person("frida")
+    new = {"giver": "municipality", "receiver": "fire", "terms": terms(api, groups=["conversation"])}
+    id = (await sofia.post("/agreements", json=new)).json()["agreement"]["id"]
+    assert (await frida.post(f"/agreements/{id}/approve", json={"version": 1})).status_code == 200
+    incident, _ = await open_incident(api)
+    pia, olivia = await api.person("pia"), await api.person("olivia")
+    (ours,) = await received(api)
+    (fires,) = (await frida.get("/shared-incidents")).json()["items"]
+    await pia.post(f"/incidents/{ours['id']}/messages", json={"text": "from the police"})
+    await olivia.post(f"/incidents/{incident}/messages", json={"text": "to the fire service", "to": "fire"})
+    await olivia.post(f"/incidents/{incident}/messages", json={"text": "to everybody"})
+    await olivia.post(f"/incidents/{incident}/messages", json={"text": "to ourselves", "kind": "note"})
+
+    async def read(client: httpx.AsyncClient, id: str) -> list[str]:
+        return [one["text"] for one in (await client.get(f"/incidents/{id}/messages")).json()["items"]]
+
+    assert await read(frida, fires["id"]) == ["to the fire service", "to everybody"]
+    assert await read(pia, ours["id"]) == ["from the police", "to everybody"]
+    assert await read(olivia, incident) == [
+        "from the police",
+        "to the fire service",
+        "to everybody",
+        "to ourselves",
+    ]
+    (from_police,) = [
+        one
+        for one in (await olivia.get(f"/incidents/{incident}/messages")).json()["items"]
+        if one["author"] == "police"
+    ]
+    assert from_police["person_name"] is None
+    for path in (f"/shared-incidents/{ours['id']}", f"/incidents/{ours['id']}/messages"):
+        assert (await frida.get(path)).status_code == 404
+
+
+async def test_a_preview_shows_the_own_last_week_and_keeps_nothing(api: Api) -> None:
+    await open_incident(api)
+    sofia, ada, olivia = await api.person("sofia"), await api.person("ada"), await api.person("olivia")
+    wanted = {"terms": terms(api, groups=["headline"]), "receiver": "police"}
+    shown = (await sofia.post("/agreements/preview", json=wanted)).json()
+    assert (shown["incidents"], shown["crossing"]) == (1, 1)
+    assert shown["examples"][0]["incident"]["title"] == "secretheadline"
+    assert "secretdescription" not in str(shown)
+    # An administrator does not read incidents: the numbers must do.
+    assert (await ada.post("/agreements/preview", json=wanted)).json()["examples"] == []
+    assert (await olivia.post("/agreements/preview", json=wanted)).status_code == 403
+    assert (await sofia.get("/agreements")).json()["items"] == []
+
+
+# --- The denial walk ---
+
+
+async def _wire(client: httpx.AsyncClient, method: str, path: str, body: Any) -> str:
+    answer = await client.request(method, f"http://test{path}", json=body if method != "GET" else None)
+    return f"{answer.status_code} {answer.text}"
+
+
+async def _walk(api: Api, ids: list[str], client: httpx.AsyncClient) -> AsyncIterator[tuple[str, str]]:
+    """Every route of the application (whatever is added later too), asked with every identifier of the others."""
+    bodies: list[Any] = [
+        {},
+        {"action": "confirm", "version": 1},
+        {"action": "engage", "version": 1},
+        {"text": "x", "kind": "chat"},
+        {"title": "mine", "alerts": ids},
+        {"version": 1},
+        {"reason": "x"},
+    ]
+    for route in api.app.routes:
+        if not isinstance(route, APIRoute) or ACCESS_KEY not in (route.openapi_extra or {}):
+            continue
+        path = route.path.replace(":path}", "}")
+        if path.endswith(("/stream", "/session", "/openapi.json")):
+            continue
+        values = ids if "{" in path else [""]
+        for value in values:
+            filled = path
+            for name in ("{id}", "{sha256}"):
+                filled = filled.replace(name, value if name == "{id}" or len(value) == 64 else "a" * 64)
+            for method in route.methods or ():
+                for body in bodies if method != "GET" else [None]:
+                    yield f"{method} {filled}", await _wire(client, method, filled, body)
+
+
+# Thousands of requests: on a busy machine they take longer than the two minutes that any other test gets.
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("little", [False, True], ids=["without an agreement", "with one that allows little"])
+async def test_no_route_shows_anything_of_another_organisation(api: Api, little: bool) -> None:
+    if little:
+        await agree(api)
+    sha256 = await api.services.evidence.put("municipality", b"secretevidence")
+    evidence = EvidenceReference(sha256=sha256, media_type="image/png", title="secretevidence", size_bytes=1)
+    incident, alert = await open_incident(api, evidence=(evidence,))
+    olivia = await api.person("olivia")
+    await olivia.post(f"/incidents/{incident}/messages", json={"text": "secretreason", "kind": "note"})
+    await olivia.post(
+        f"/incidents/{incident}/messages", json={"text": "secretreason", "kind": "note", "visibility": "shared"}
+    )
+    await olivia.post(
+        f"/alerts/{alert.id}/decisions", json={"action": "dismiss", "reason": "secretreason", "version": 2}
+    )
+    await api.services.shares.refresh("municipality", incident)
+    shares = await received(api)
+    assert len(shares) == int(little)
+    ids = [incident, alert.id, sha256, *(one["id"] for one in shares)]
+    forbidden = (*SECRETS, "secretevidence", incident, alert.id, "58.14321")
+    accounts, by = api.house.governance.accounts, installation_principal()
+    await accounts.create_user(
+        by,
+        "police",
+        name="petra",
+        full_name="Petra Example",
+        role=Role.SUPERVISOR,
+        password="correct horse battery staple",
+    )
+    for name in ("pia", "petra", "paul"):
+        client = await api.person(name)
+        async for what, wire in _walk(api, ids, client):
+            for text in forbidden:
+                # An identifier that was asked for may be said back, in whatever answer, which tells nothing.
+                echo = text in what or (text in (incident, alert.id, sha256) and wire[:3] in REFUSALS)
+                assert echo or text not in wire, (name, what, text)
+    assert (await olivia.get(f"/incidents/{incident}")).json()["incident"]["version"] == 1
+
+
+async def test_no_stream_topic_carries_anything_of_another_organisation(api: Api) -> None:
+    await agree(api)
+    async with served(api) as address, logged_in(address, "olivia") as olivia, logged_in(address, "pia") as pia:
+        listener = Listener(pia, "topics=alerts,incidents,readings,health,sharing")
+        await eventually(lambda: api.services.broadcaster.clients == 1)
+        alert = secret_alert()
+        await api.house.situation.alerts.ingest("municipality", [alert])
+        await olivia.post(f"/alerts/{alert.id}/decisions", json={"action": "confirm", "version": 1})
+        (event,) = await listener.heard("shared-incident", 1)
+        assert event.data["giver_name"] == "Municipality"
+        (incident,) = (await olivia.get("/incidents")).json()["items"]
+        await olivia.post(
+            f"/incidents/{incident['id']}/messages",
+            json={"text": "secretreason", "kind": "note", "visibility": "shared"},
+        )
+        await olivia.post(
+            f"/incidents/{incident['id']}/decisions",
+            json={"action": "contain", "reason": "secretreason", "version": incident["version"]},
+        )
+        await listener.heard("shared-incident", 2)
+        wire = str([one.data for one in listener.events if one.name != "health"])
+        for text in (*SECRETS, alert.id, incident["id"], "58.14321"):
+            assert text not in wire, text
+        await listener.close()
+
+
+async def test_confirmed_here_it_appears_there_within_a_moment_as_agreed(api: Api) -> None:
+    agreement = await agree(api, groups=["headline", "decisions", "conversation"], place="coarse")
+    async with (
+        served(api) as address,
+        logged_in(address, "olivia") as olivia,
+        logged_in(address, "pia") as pia,
+        logged_in(address, "paul") as paul,
+    ):
+        ours, theirs = Listener(olivia, "topics=incidents"), Listener(pia, "topics=incidents")
+        await eventually(lambda: api.services.broadcaster.clients == 2)
+        alert = secret_alert()
+        await api.house.situation.alerts.ingest("municipality", [alert])
+        begun = time.monotonic()
+        confirmed = await olivia.post(f"/alerts/{alert.id}/decisions", json={"action": "confirm", "version": 1})
+        assert confirmed.status_code == 201
+        (event,) = await theirs.heard("shared-incident", 1)
+        print(f"shown after {time.monotonic() - begun:.3f} s")
+        shared = event.data
+        assert (shared["shared"], shared["giver_name"], shared["title"]) == (True, "Municipality", "secretheadline")
+        assert shared["place"]["geometry"]["coordinates"] == [8.01, 58.14]
+        assert shared["summary"] is None
+        room = (await pia.get(f"/shared-incidents/{shared['id']}")).json()["room"]
+        assert "Olivia" not in str(room)
+        # The other side answers, and both sides talk.
+        await pia.post(
+            f"/shared-incidents/{shared['id']}/decisions", json={"action": "engage", "version": shared["version"]}
+        )
+        share = (await eventually(lambda: [one for one in ours.of("incident-share") if one.data["part"] == "engaged"]))[
+            0
+        ]
+        await olivia.post(f"/incidents/{share.data['incident']}/messages", json={"text": "at the north door"})
+        (message,) = await theirs.heard("incident-message", 1)
+        assert (message.data["text"], message.data["person_name"]) == ("at the north door", None)
+        # Whoever was away gets what happened meanwhile, and nothing of it once the agreement is ended.
+        again = Listener(pia, f"topics=incidents&after={(event.id or 1) - 1}")
+        await again.heard("incident-message", 1)
+        await again.close()
+        seen = len(theirs.of("shared-incident"))
+        await paul.post(f"/agreements/{agreement}/end", json={})
+        await eventually(lambda: len(theirs.of("shared-incident")) > seen)
+        over = theirs.of("shared-incident")[-1].data
+        assert (over["ending"], over["title"]) == ("agreement-ended", None)
+        again = Listener(pia, f"topics=incidents&after={(event.id or 1) - 1}")
+        await again.heard("shared-incident", 1)
+        await asyncio.sleep(0)
+        assert "secretheadline" not in str(again.events)
+        assert "north door" not in str(again.events)
+        for listener in (again, ours, theirs):
+            await listener.close()
+
+
+async def test_a_machine_neither_agrees_nor_decides_nor_writes(api: Api) -> None:
+    await agree(api, groups=ALL_GROUPS)
+    incident, _ = await open_incident(api)
+    async with await api.machine(Permission.INCIDENTS_READ, Permission.SHARING_READ) as machine:
+        assert (await machine.get("/agreements")).status_code == 200
+        assert (await machine.get(f"/incidents/{incident}/share")).status_code == 200
+        assert (await machine.post(f"/incidents/{incident}/messages", json={"text": "x"})).status_code == 403

@@ -1,0 +1,570 @@
+"""Alerts to groups, one at a time: each is compared with few others, whatever the number that is open.
+
+Two tracks are tied by how much likelier they are so near each other under one happening than by chance:
+
+    score = weight + log(q g(r) h(t) / rate)
+
+with q how likely a source within reach notices a happening too, g a Gaussian in distance and h an exponential in time
+that the rule's `distance_m` and `minutes` set, and `rate` how often this source raises anything here anyway, learnt
+from the stream (compare Baiesi and Paczuski 2004 and Zaliapin et al. 2008, who tell aftershocks from background in this
+way). A chatty sensor thus has to be nearer than a quiet one. A shared name counts in the same way: the fewer carry it,
+the more it ties.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from impetus.situation.correlation.calibration import LEAST, Calibration, Recalibration, logistic, logit
+from impetus.situation.correlation.evidence import Piece, fuse
+from impetus.situation.correlation.groups import Group, Link, Track
+from impetus.situation.correlation.rates import Rates
+from impetus.situation.correlation.rules import RuleSet, Tie
+from impetus.situation.correlation.signal import Signal, Where
+from impetus.situation.correlation.trust import TrustBoard
+
+Cell = tuple[int, int]
+Kind = tuple[str, str, str]
+
+NOTICED = 0.2
+"""How likely a source within reach notices a true happening too: one of two would notice what it is made for, and less
+than half of all happenings are that."""
+
+FEW = 5
+"""Sources that may carry a name before it ties less: what everything names says nothing."""
+
+HARMLESS = 0.06
+"""Share of false alerts that are about something real but harmless, which other tools notice as well."""
+
+QUARTER_M = 400.0
+"""Side of the squares in which a source's rate is counted, on the Mercator plane: a feed reports from everywhere."""
+
+CARRIERS_KNOWN = 1_000
+"""Sources that are remembered to carry one name."""
+
+TRACKS_A_CELL = 64
+"""Newest tracks of one cell that are compared."""
+
+TRACKS_AN_ENTITY = 32
+TRACKS_AS_EVIDENCE = 60
+"""Tracks of a group that are weighed; those beyond could add next to nothing."""
+
+MERGE_FROM = 1.0
+"""Score from which an alert that is tied to two groups makes them one."""
+
+SPAN = 2.0
+"""A group may reach so many times a rule's distance from where it began, so that groups do not creep through a city."""
+
+HORIZON_S = 24 * 3_600.0
+"""Groups that were quiet for so long are let go of; their incidents stay."""
+
+FOUND_TRUE = 0.98
+FOUND_FALSE = LEAST
+
+
+class Grouping:
+    """The open groups of one organisation. Every method takes microseconds to a millisecond and does no I/O."""
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        calibration: Calibration,
+        recalibration: Recalibration | None = None,
+        single: Recalibration | None = None,
+        *,
+        horizon_s: float = HORIZON_S,
+    ) -> None:
+        self.rules = rules
+        self.calibration = calibration
+        self.recalibration = recalibration or Recalibration()
+        """Of groups of several tracks."""
+        self.single = single or Recalibration()
+        """Of one track with its repeats."""
+        self.trust = TrustBoard(rules.trust)
+        self._horizon_s = horizon_s
+        near = [(tie.distance_m, tie.minutes) for tie in rules.ties if tie.distance_m is not None]
+        self._cell_m = max((distance for distance, _ in near), default=500.0) * 1.2
+        self._near_s = max((minutes for _, minutes in near), default=0.0) * 60.0
+        self._named_s = max((tie.minutes for tie in rules.ties if tie.shared_entity), default=0.0) * 60.0
+        self._ties: dict[tuple[Kind, Kind], tuple[Tie, ...]] = {}
+        self._rates = Rates()
+        self._carriers: dict[str, set[str]] = {}
+        self._tracks_in_cell: dict[Cell, dict[int, Track]] = {}
+        self._tracks_of_entity: dict[str, dict[int, Track]] = {}
+        self._track_of_alert: dict[str, Track] = {}
+        self._latest: dict[tuple[str, str, str, str], Track] = {}
+        self._groups: dict[int, Group] = {}
+        self._group_of_incident: dict[str, Group] = {}
+        self._apart: dict[str, set[str]] = {}
+        self._changed: dict[int, Group] = {}
+        self._numbers = iter(range(1, 2**62))
+        self.now_s = 0.0
+        self._swept_s = 0.0
+
+    def __len__(self) -> int:
+        """Alerts that are held."""
+        return len(self._track_of_alert)
+
+    # --- what comes in ---
+
+    def take(self, signal: Signal, *, incident: str | None = None) -> Group | None:
+        """Put an alert, or what became of it, where it belongs; `incident` is where it is kept already.
+
+        None if it is older than the horizon: it is not compared with anything, and stays a single alert.
+        """
+        self.now_s = max(self.now_s, signal.received_s)
+        if self.now_s - self._swept_s > self._horizon_s / 50:
+            self._sweep()
+        if self.trust.take(signal):
+            self._reconsider(signal)
+        known = self._track_of_alert.get(signal.id)
+        if known is not None:
+            known.add(signal)
+            self._mark(known.group)
+            return known.group
+        if incident is None and signal.end_s < self.now_s - self._horizon_s:
+            return None
+        key = (signal.tool, signal.detector, signal.source, signal.status)
+        latest = self._latest.get(key)
+        if latest is not None and self._repeats(latest, signal, incident):
+            group = latest.group
+            latest.add(signal)
+            self._track_of_alert[signal.id] = latest
+        else:
+            track = self._new_track(signal)
+            group = self._place(track, signal.id, incident)
+            self._latest[key] = track
+            self._index(track)
+        group.size += 1
+        self._mark(group)
+        return group
+
+    def join(self, alert: str, incident: str) -> None:
+        """A person put the alert into the incident: it stays there."""
+        apart = self._apart.get(alert)
+        if apart is not None:
+            apart.discard(incident)
+        track = self._track_of_alert.get(alert)
+        if track is None:
+            return
+        target = self._of_incident(incident, track.status)
+        target.fixed = True
+        if track.group is not target:
+            self._move(alert, target)
+
+    def separate(self, alert: str, incident: str) -> None:
+        """A person took the alert out of the incident: it never comes back by itself."""
+        self._apart.setdefault(alert, set()).add(incident)
+        group = self._group_of_incident.get(incident)
+        if group is not None:
+            group.fixed = True
+        track = self._track_of_alert.get(alert)
+        if track is not None and group is not None and track.group is group:
+            self._move(alert, self._new_group(track.status))
+
+    def fix(self, incident: str) -> None:
+        """A person acted on the incident: it is never merged into another one."""
+        group = self._group_of_incident.get(incident)
+        if group is not None:
+            group.fixed = True
+
+    def retire(self, incident: str) -> None:
+        """The incident is closed: nothing is added to it any more."""
+        group = self._group_of_incident.get(incident)
+        if group is not None:
+            group.closed = True
+
+    def revive(self, incident: str) -> None:
+        """The incident was reopened."""
+        group = self._group_of_incident.get(incident)
+        if group is not None:
+            group.closed = False
+
+    def assign(self, group: Group, incident: str) -> None:
+        """The group is kept as this incident."""
+        group.incident = incident
+        self._group_of_incident[incident] = group
+
+    # --- what is asked ---
+
+    def group_of(self, alert: str) -> Group | None:
+        """The group of an alert that is held."""
+        track = self._track_of_alert.get(alert)
+        return None if track is None else track.group
+
+    def group_of_incident(self, incident: str) -> Group | None:
+        """The group that is kept as this incident."""
+        return self._group_of_incident.get(incident)
+
+    def signal_of(self, alert: str) -> Signal | None:
+        """What is known of an alert that is held."""
+        track = self._track_of_alert.get(alert)
+        return None if track is None else track.signals.get(alert)
+
+    def groups(self) -> Iterator[Group]:
+        """All open groups."""
+        return iter(self._groups.values())
+
+    def changed(self) -> Sequence[Group]:
+        """Groups that changed since this was last asked, with their probabilities up to date."""
+        changed = [group for group in self._changed.values() if group.tracks or group.absorbed]
+        self._changed = {}
+        for group in changed:
+            self.weigh(group)
+        return changed
+
+    def weigh(self, group: Group) -> None:
+        """Bring the group's probability up to date."""
+        pieces: list[Piece] = []
+        tracks: Iterable[Track] = group.tracks.values()
+        if len(group.tracks) > TRACKS_AS_EVIDENCE:
+            tracks = sorted(tracks, key=lambda track: -_best(track))[:TRACKS_AS_EVIDENCE]
+        for track in tracks:
+            base = self.calibration.precision(track.tool, track.detector)
+            if track.strongest:
+                pieces.append(Piece(track.tool, track.source, self._believed_track(track), base, track.closeness))
+        group.fused = fuse(pieces)
+        if any(signal.verdict for track in group.tracks.values() for signal in track.strongest):
+            group.probability = FOUND_TRUE
+        else:
+            straight = self.recalibration if len(group.tracks) > 1 else self.single
+            group.probability = straight.probability(group.fused.log_odds)
+
+    # --- how it is done ---
+
+    def _believed(self, signal: Signal) -> float:
+        if signal.verdict is not None:
+            return FOUND_TRUE if signal.verdict else FOUND_FALSE
+        return self.trust.believed(signal)
+
+    def _believed_track(self, track: Track) -> float:
+        """Repeats are one measurement taken several times: the mean of the strongest few, not one on top of another."""
+        log_odds = [logit(self._believed(signal)) for signal in track.strongest]
+        return logistic(sum(log_odds) / len(log_odds))
+
+    def _repeats(self, track: Track, signal: Signal, incident: str | None) -> bool:
+        group = track.group
+        if track.dead or group.closed or (incident is not None and incident != group.incident):
+            return False
+        if incident is None and self._is_apart(signal.id, group):
+            return False
+        pause = self.rules.repeat_minutes * 60.0
+        return track.begin_s - pause <= signal.end_s and signal.begin_s <= track.end_s + pause
+
+    def _place(self, track: Track, alert: str, incident: str | None) -> Group:
+        """The group for a new track, merged with others that it turns out to belong to."""
+        if incident is not None:
+            group = self._of_incident(incident, track.status)
+            self._enter(track, group, None)
+            return group
+        links = self._links(track)
+        ranked = sorted(links, key=lambda link: -link.score)
+        for number, link in enumerate(ranked):
+            group = link.other.group
+            if link.score < 0:
+                break
+            if group.closed or self._is_apart(alert, group):
+                continue
+            self._enter(track, group, link)
+            for further in ranked[number + 1 :]:
+                if further.score >= MERGE_FROM and further.other.group is not group:
+                    group = self._merge(group, further.other.group)
+            self.weigh(group)
+            return group
+        group = self._new_group(track.status)
+        self._enter(track, group, None)
+        self.weigh(group)
+        return group
+
+    def _links(self, track: Track) -> list[Link]:
+        """The best link of a track to each group near it."""
+        best: dict[int, Link] = {}
+        likely = self._believed(track.strongest[0]) if track.strongest else 0.0
+        truth = math.log(HARMLESS + (1.0 - HARMLESS) * likely / self.calibration.precision(track.tool, track.detector))
+        kind, status = track.kind, track.status
+        if track.where is not None and track.cell is not None:
+            across, up = track.cell
+            reach = 1 if track.where.scale > 0.5 else 2
+            rate = self._rates.rate(track.tool, _around(track.source, track.where), self.now_s)
+            earliest, latest = track.begin_s - self._near_s, track.end_s + self._near_s
+            for i in range(-reach, reach + 1):
+                for j in range(-reach, reach + 1):
+                    for other in (self._tracks_in_cell.get((across + i, up + j)) or {}).values():
+                        if other.end_s < earliest or other.begin_s > latest or other.dead or other.status != status:
+                            continue
+                        ties = self._ties_of(kind, other.kind)
+                        if ties:
+                            _keep(best, _near(track, other, ties, rate, truth))
+        earliest, latest = track.begin_s - self._named_s, track.end_s + self._named_s
+        for entity in track.entities:
+            tracks = self._tracks_of_entity.get(entity)
+            if not tracks:
+                continue
+            rate = self._rates.rate(track.tool, (track.source,), self.now_s)
+            rate *= max(len(self._carriers.get(entity, ())) / FEW, 1.0)
+            for other in tracks.values():
+                if other.end_s < earliest or other.begin_s > latest or other.dead or other.status != status:
+                    continue
+                ties = self._ties_of(kind, other.kind)
+                if ties:
+                    _keep(best, _named(track, other, ties, entity, rate, truth))
+        return list(best.values())
+
+    def _ties_of(self, one: Kind, other: Kind) -> tuple[Tie, ...]:
+        known = self._ties.get((one, other))
+        if known is None:
+            known = self._ties[one, other] = tuple(
+                tie
+                for tie in self.rules.ties
+                if (tie.one.selects(*one) and tie.other.selects(*other))
+                or (tie.one.selects(*other) and tie.other.selects(*one))
+            )
+        return known
+
+    def _merge(self, one: Group, other: Group) -> Group:
+        """Make two groups one, if nothing that a person did speaks against it; the one that remains."""
+        if other.closed or one.closed or (one.fixed and other.fixed):
+            return one
+        keep, lose = (one, other) if one.fixed or (not other.fixed and one.number < other.number) else (other, one)
+        if any(self._is_apart(alert, keep) for alert in lose.alerts() if alert in self._apart):
+            return one
+        for track in list(lose.tracks.values()):
+            track.group = keep
+            keep.tracks[track.number] = track
+        keep.links.update(lose.links)
+        keep.kinds |= lose.kinds
+        keep.size += lose.size
+        keep.absorbed += lose.absorbed
+        if lose.incident is not None:
+            del self._group_of_incident[lose.incident]
+            if keep.incident is None:
+                self.assign(keep, lose.incident)
+            else:
+                keep.absorbed.append(lose.incident)
+        lose.tracks.clear()
+        lose.absorbed.clear()
+        self._groups.pop(lose.number, None)
+        self._changed.pop(lose.number, None)
+        self._mark(keep)
+        return keep
+
+    def _move(self, alert: str, target: Group) -> None:
+        """Take one alert out of its track and put it into a track of its own in another group."""
+        track = self._track_of_alert[alert]
+        source = track.group
+        newest = track.end_s
+        signal = track.remove(alert)
+        source.size -= 1
+        if not track.signals:
+            self._drop_track(track)
+        self._mark(source)
+        moved = self._new_track(signal)
+        self._enter(moved, target, None)
+        target.size += 1
+        self._index(moved)
+        if signal.end_s >= newest:
+            # What repeats it from now on goes where it went.
+            self._latest[signal.tool, signal.detector, signal.source, signal.status] = moved
+        self._mark(target)
+
+    def _new_track(self, signal: Signal) -> Track:
+        where = signal.where
+        track = Track(
+            number=next(self._numbers),
+            tool=signal.tool,
+            detector=signal.detector,
+            source=signal.source,
+            category=signal.category,
+            status=signal.status,
+            begin_s=signal.begin_s,
+            end_s=signal.end_s,
+            where=where,
+            entities=signal.entities,
+            cell=None if where is None else self._cell(where),
+        )
+        track.add(signal)
+        self._track_of_alert[signal.id] = track
+        return track
+
+    def _cell(self, where: Where) -> Cell:
+        return (math.floor(where.x / self._cell_m), math.floor(where.y / self._cell_m))
+
+    def _index(self, track: Track) -> None:
+        if track.cell is not None:
+            _remember(self._tracks_in_cell.setdefault(track.cell, {}), track, TRACKS_A_CELL)
+        for entity in track.entities:
+            _remember(self._tracks_of_entity.setdefault(entity, {}), track, TRACKS_AN_ENTITY)
+
+    def _enter(self, track: Track, group: Group, link: Link | None) -> None:
+        track.group = group
+        group.tracks[track.number] = track
+        if group.anchor is None:
+            group.anchor = track.where
+        if link is not None:
+            group.links[track.number] = link
+            track.closeness = max(track.closeness, link.score)
+            link.other.closeness = max(link.other.closeness, link.score)
+        # A happening counts once in a source's rate, however often the source raises it.
+        if (track.tool, track.source) not in group.kinds:
+            group.kinds.add((track.tool, track.source))
+            self._rates.count(track.tool, track.source, self.now_s)
+            if track.where is not None:
+                self._rates.count(track.tool, (track.source, *_quarter(track.where)), self.now_s)
+        for entity in track.entities:
+            carriers = self._carriers.setdefault(entity, set())
+            if len(carriers) < CARRIERS_KNOWN:
+                carriers.add(track.source)
+
+    def _new_group(self, status: str) -> Group:
+        group = Group(number=next(self._numbers), status=status)
+        self._groups[group.number] = group
+        return group
+
+    def _of_incident(self, incident: str, status: str) -> Group:
+        group = self._group_of_incident.get(incident)
+        if group is None:
+            group = self._new_group(status)
+            self.assign(group, incident)
+        return group
+
+    def _is_apart(self, alert: str, group: Group) -> bool:
+        apart = self._apart.get(alert)
+        return apart is not None and group.incident in apart
+
+    def _mark(self, group: Group) -> None:
+        self._changed[group.number] = group
+
+    def _reconsider(self, cause: Signal) -> None:
+        """Groups whose trust an alert may change are weighed again: those it names and the few newest around it."""
+        touched: dict[int, Group] = {}
+        for entity in cause.entities:
+            for track in (self._tracks_of_entity.get(entity) or {}).values():
+                if not track.dead:
+                    touched[track.group.number] = track.group
+        if cause.where is not None:
+            across, up = self._cell(cause.where)
+            for i in (-1, 0, 1):
+                for j in (-1, 0, 1):
+                    for track in (self._tracks_in_cell.get((across + i, up + j)) or {}).values():
+                        if not track.dead:
+                            touched[track.group.number] = track.group
+        for group in touched.values():
+            self._mark(group)
+
+    def _drop_track(self, track: Track) -> None:
+        track.dead = True
+        track.group.tracks.pop(track.number, None)
+        track.group.links.pop(track.number, None)
+        if track.cell is not None:
+            _forget(self._tracks_in_cell, track.cell, track)
+        for entity in track.entities:
+            _forget(self._tracks_of_entity, entity, track)
+        key = (track.tool, track.detector, track.source, track.status)
+        if self._latest.get(key) is track:
+            del self._latest[key]
+
+    def _sweep(self) -> None:
+        """Let go of groups that were quiet for longer than the horizon."""
+        self._swept_s = self.now_s
+        for number, group in list(self._groups.items()):
+            newest = max(
+                (signal.received_s for track in group.tracks.values() for signal in track.signals.values()), default=0.0
+            )
+            if max(newest, group.end_s) >= self.now_s - self._horizon_s or number in self._changed:
+                continue
+            for track in list(group.tracks.values()):
+                for id in track.signals:
+                    self._track_of_alert.pop(id, None)
+                    self._apart.pop(id, None)
+                self._drop_track(track)
+            if group.incident is not None:
+                self._group_of_incident.pop(group.incident, None)
+            del self._groups[number]
+        self._rates.sweep(self.now_s)
+
+
+def _quarter(where: Where) -> Cell:
+    return (math.floor(where.x / QUARTER_M), math.floor(where.y / QUARTER_M))
+
+
+def _around(source: str, where: Where) -> list[tuple[str, int, int]]:
+    across, up = _quarter(where)
+    return [(source, across + i, up + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+
+
+def _noticed(other: Track) -> float:
+    """Log of how likely a further source notices it too: less where the first alert is probably false."""
+    likely = other.group.probability
+    return math.log(NOTICED * (HARMLESS + (1.0 - HARMLESS) * likely))
+
+
+def _near(track: Track, other: Track, ties: Sequence[Tie], rate: float, truth: float) -> Link | None:
+    """The best link by place and time; `rate` is how often the track's source raises something here, per second."""
+    if track.where is None or other.where is None:
+        return None
+    distance = track.where.distance_m(other.where)
+    gap_s = max(track.begin_s - other.end_s, other.begin_s - track.end_s, 0.0)
+    best: Link | None = None
+    for tie in ties:
+        if tie.distance_m is None or distance > tie.distance_m or gap_s > tie.minutes * 60.0:
+            continue
+        anchor = other.group.anchor
+        if anchor is not None and track.where.distance_m(anchor) > SPAN * tie.distance_m:
+            continue
+        spread_m = tie.distance_m / 2.0
+        spread_s = tie.minutes * 60.0 / 3.0
+        # A large place is near to much by chance.
+        larger = 1.0 + ((track.where.radius_m + other.where.radius_m) / spread_m) ** 2
+        chance = rate * 2.0 * spread_s * larger
+        score = (
+            tie.weight
+            + truth
+            + _noticed(other)
+            - math.log(chance)
+            - 0.5 * (distance / spread_m) ** 2
+            - gap_s / spread_s
+        )
+        if best is None or score > best.score:
+            best = Link(tie, track, other, score, distance, gap_s, None)
+    return best
+
+
+def _named(track: Track, other: Track, ties: Sequence[Tie], entity: str, rate: float, truth: float) -> Link | None:
+    """The best link by a shared name; `rate` is how often the track's source raises something, per second."""
+    gap_s = max(track.begin_s - other.end_s, other.begin_s - track.end_s, 0.0)
+    best: Link | None = None
+    for tie in ties:
+        if not tie.shared_entity or gap_s > tie.minutes * 60.0:
+            continue
+        spread_s = tie.minutes * 60.0 / 3.0
+        score = tie.weight + truth + _noticed(other) - math.log(rate * 2.0 * spread_s) - gap_s / spread_s
+        if best is None or score > best.score:
+            best = Link(tie, track, other, score, None, gap_s, entity)
+    return best
+
+
+def _keep(best: dict[int, Link], link: Link | None) -> None:
+    if link is None:
+        return
+    number = link.other.group.number
+    if number not in best or link.score > best[number].score:
+        best[number] = link
+
+
+def _remember(tracks: dict[int, Track], track: Track, limit: int) -> None:
+    tracks[track.number] = track
+    if len(tracks) > limit:
+        del tracks[next(iter(tracks))]
+
+
+def _forget(index: dict[Cell, dict[int, Track]] | dict[str, dict[int, Track]], key: object, track: Track) -> None:
+    tracks = index.get(key)  # type: ignore[call-overload]
+    if tracks is not None:
+        tracks.pop(track.number, None)
+        if not tracks:
+            del index[key]  # type: ignore[arg-type]
+
+
+def _best(track: Track) -> float:
+    return track.strongest[0].probability if track.strongest else 0.0

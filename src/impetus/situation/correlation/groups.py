@@ -1,0 +1,121 @@
+"""What alerts are put together to: tracks (one detector on one source, with its repeats) and groups of tracks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from impetus.situation.correlation.evidence import Fused
+from impetus.situation.correlation.rules import Tie
+from impetus.situation.correlation.signal import Signal, Where
+
+STRONGEST_KEPT = 3
+"""Alerts of one track that count as evidence; what the fourth could add is less than a hundredth of the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Why a track is in its group: what ties it to another one there."""
+
+    tie: Tie
+    one: Track
+    other: Track
+    score: float
+    """Log-odds that the two are about one happening rather than near by chance."""
+    distance_m: float | None
+    gap_s: float
+    entity: str | None
+    """The name that both share, if that ties them."""
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """An alert and its repeats: of one detector, on one source, with no long pause between."""
+
+    number: int
+    tool: str
+    detector: str
+    source: str
+    category: str
+    status: str
+    begin_s: float
+    end_s: float
+    where: Where | None
+    entities: frozenset[str]
+    cell: tuple[int, int] | None
+    group: Group = field(init=False)
+    kind: tuple[str, str, str] = field(init=False)
+    signals: dict[str, Signal] = field(default_factory=dict)
+    strongest: list[Signal] = field(default_factory=list)
+    closeness: float = 0.0
+    dead: bool = False
+    """Moved into another track; the index may still hold it for a while."""
+
+    def __post_init__(self) -> None:
+        self.kind = (self.tool, self.detector, self.category)
+
+    def add(self, signal: Signal) -> None:
+        """Take an alert in, or a new state of one that is in."""
+        known = signal.id in self.signals
+        self.signals[signal.id] = signal
+        self.begin_s = min(self.begin_s, signal.begin_s)
+        self.end_s = max(self.end_s, signal.end_s)
+        if known or signal.verdict is not None:
+            self.rank()
+        elif len(self.strongest) < STRONGEST_KEPT or signal.probability > self.strongest[-1].probability:
+            self.strongest.append(signal)
+            self.strongest.sort(key=_rank)
+            del self.strongest[STRONGEST_KEPT:]
+
+    def remove(self, id: str) -> Signal:
+        """Take an alert out."""
+        signal = self.signals.pop(id)
+        self.rank()
+        return signal
+
+    def rank(self) -> None:
+        """Find the alerts that count as evidence again."""
+        self.strongest = sorted(self.signals.values(), key=_rank)[:STRONGEST_KEPT]
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """Tracks that are about one happening, as far as is known."""
+
+    number: int
+    status: str
+    tracks: dict[int, Track] = field(default_factory=dict)
+    links: dict[int, Link] = field(default_factory=dict)
+    """By the number of the track that came later."""
+    incident: str | None = None
+    fixed: bool = False
+    """A person acted on its incident: it is never merged into another one."""
+    closed: bool = False
+    """Nothing is added any more."""
+    kinds: set[tuple[str, str]] = field(default_factory=set)
+    """(tool, source) that it was counted for in the rates of chance."""
+    absorbed: list[str] = field(default_factory=list)
+    """Incidents that were merged into this one and are still to be closed."""
+    fused: Fused | None = None
+    probability: float = 0.0
+    size: int = 0
+    """Alerts in all its tracks."""
+    anchor: Where | None = None
+    """Where it began."""
+
+    @property
+    def begin_s(self) -> float:
+        return min((track.begin_s for track in self.tracks.values()), default=0.0)
+
+    @property
+    def end_s(self) -> float:
+        return max((track.end_s for track in self.tracks.values()), default=0.0)
+
+    def alerts(self) -> list[str]:
+        """Identifiers of its alerts, track by track."""
+        return [id for track in self.tracks.values() for id in track.signals]
+
+
+def _rank(signal: Signal) -> float:
+    if signal.verdict is None:
+        return -signal.probability
+    return -2.0 if signal.verdict else 1.0

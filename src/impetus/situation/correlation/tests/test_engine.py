@@ -1,0 +1,232 @@
+"""Protects the engine: what belongs together, what teaches, what lowers trust, and that no input breaks it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from impetus.model import Alert, Category, ModelReference, Place, Point, Polygon, Severity, Status
+from impetus.situation.correlation.calibration import (
+    Calibration,
+    Prior,
+    Recalibration,
+    Verdict,
+    expected_calibration_error,
+    reliability,
+)
+from impetus.situation.correlation.evidence import Piece, fuse
+from impetus.situation.correlation.grouping import Grouping
+from impetus.situation.correlation.groups import Group
+from impetus.situation.correlation.reasons import MOST_REASONS, reasons
+from impetus.situation.correlation.rules import default_rules, read_rules, write_rules
+from impetus.situation.correlation.signal import signal_of
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def an_alert(**changes: Any) -> Alert:
+    return Alert(
+        **{
+            "tool": "anomaly",
+            "detector": "level",
+            "source": "sensor-1",
+            "headline": "Unusual",
+            "category": Category.SAFETY,
+            "severity": Severity.SEVERE,
+            "confidence": 0.7,
+            "onset": NOW,
+            "sent": NOW,
+            "place": Place(geometry=Point(coordinates=(10.4, 63.4))),
+            "model": ModelReference(name="m", version="1"),
+            **changes,
+        }
+    )
+
+
+def a_grouping() -> Grouping:
+    return Grouping(default_rules(), Calibration())
+
+
+def take(grouping: Grouping, *alerts: Alert, incident: str | None = None, received: datetime | None = None) -> Group:
+    group = None
+    for alert in alerts:
+        signal = signal_of(alert, probability=alert.confidence, received=received or max(alert.sent, NOW))
+        group = grouping.take(signal, incident=incident)
+    grouping.changed()
+    assert group is not None
+    return group
+
+
+def camera(**changes: Any) -> Alert:
+    return an_alert(
+        **{"tool": "firearm", "detector": "handgun", "source": "camera-1", "category": Category.SECURITY, **changes}
+    )
+
+
+def test_alerts_of_two_tools_at_one_place_are_one_group_and_likelier_together() -> None:
+    grouping = a_grouping()
+    alone = take(grouping, camera()).probability
+    group = take(grouping, an_alert())
+    assert len(group.tracks) == 2
+    assert group.probability > alone
+    assert 1 < len(reasons(group, grouping.trust)) <= MOST_REASONS
+
+
+def test_what_is_far_away_long_ago_or_only_an_exercise_stays_apart() -> None:
+    for apart in (
+        an_alert(place=Place(geometry=Point(coordinates=(10.6, 63.4)))),
+        an_alert(onset=NOW - timedelta(hours=3), sent=NOW - timedelta(hours=3)),
+        an_alert(status=Status.EXERCISE),
+    ):
+        grouping = a_grouping()
+        one = take(grouping, camera())
+        assert take(grouping, apart) is not one
+
+
+def test_ten_thousand_copies_are_one_track_that_is_hardly_likelier() -> None:
+    grouping = a_grouping()
+    first = take(grouping, camera(confidence=0.4)).probability
+    copies = [camera(confidence=0.4, onset=NOW + timedelta(seconds=number)) for number in range(10_000)]
+    group = None
+    for alert in copies:
+        group = grouping.take(signal_of(alert, probability=0.4, received=NOW + timedelta(hours=3)))
+        assert group is not None
+    grouping.changed()
+    assert group is not None
+    assert (len(group.tracks), group.size) == (1, 10_001)
+    assert abs(group.probability - first) < 0.02
+    assert len(grouping) == 10_001
+
+
+def test_a_huge_polygon_is_no_place_and_ties_nothing() -> None:
+    ring = ((9.0, 62.0), (12.0, 62.0), (12.0, 65.0), (9.0, 65.0), (9.0, 62.0))
+    huge = camera(place=Place(geometry=Polygon(coordinates=(ring,))))
+    signal = signal_of(huge, probability=0.7, received=NOW)
+    assert signal.where is None
+    assert signal.too_wide
+    grouping = a_grouping()
+    assert take(grouping, huge) is not take(grouping, an_alert())
+
+
+def test_without_a_place_a_shared_name_ties() -> None:
+    grouping = a_grouping()
+    host = an_alert(
+        tool="cyber", detector="intrusion", source="host-1", category=Category.INFRA, place=None, entities=("camera-1",)
+    )
+    assert take(grouping, host) is take(grouping, camera(place=None))
+    assert take(grouping, camera(source="camera-2", place=None)) is not grouping.group_of(host.id)
+
+
+def test_an_alert_older_than_the_horizon_stays_single_and_a_late_one_finds_its_group() -> None:
+    grouping = a_grouping()
+    group = take(grouping, camera())
+    late = an_alert(onset=NOW + timedelta(minutes=1), sent=NOW + timedelta(minutes=1))
+    assert take(grouping, late, received=NOW + timedelta(hours=5)) is group
+    old = an_alert(source="sensor-9", onset=NOW - timedelta(days=3), sent=NOW - timedelta(days=3))
+    assert grouping.take(signal_of(old, probability=0.5, received=NOW)) is None
+
+
+def test_a_forecast_counts_from_when_it_was_told() -> None:
+    future = camera(onset=NOW + timedelta(days=30))
+    assert signal_of(future, probability=0.5, received=NOW).begin_s == NOW.timestamp()
+
+
+def test_an_intrusion_lowers_trust_in_the_camera_it_names_and_says_so() -> None:
+    trusted, doubted = a_grouping(), a_grouping()
+    host = an_alert(
+        tool="cyber",
+        detector="intrusion",
+        source="host-1",
+        category=Category.INFRA,
+        place=None,
+        entities=("camera-1",),
+        confidence=0.9,
+    )
+    take(doubted, host)
+    group = take(doubted, camera(confidence=0.9))
+    signal = signal_of(camera(confidence=0.9), probability=0.9, received=NOW)
+    assert doubted.trust.believed(signal) < 0.5 < trusted.trust.believed(signal)
+    assert any("trusted" in line for line in reasons(group, doubted.trust))
+
+
+def test_the_same_evidence_again_adds_little() -> None:
+    one = Piece("firearm", "camera-1", 0.7, 0.3, 1.0)
+    other = Piece("social", "feed", 0.7, 0.3, 1.0)
+    alone, twice, two = (fuse(pieces).log_odds for pieces in ([one], [one, one], [one, other]))
+    assert twice - alone < 0.2 * (two - alone)
+    assert fuse([one] * 10_000).log_odds - alone < 0.5
+
+
+def test_verdicts_move_the_source_most_the_detector_less_and_another_tool_not_at_all() -> None:
+    calibration = Calibration({("firearm", "handgun"): Prior(0.6, 10)})
+    before = calibration.probability("firearm", "handgun", "good", 0.7)
+    verdict = Verdict("firearm", "handgun", "bad", 0.7, correct=False)
+    for _ in range(20):
+        calibration.learn(verdict)
+    bad = calibration.probability("firearm", "handgun", "bad", 0.7)
+    good = calibration.probability("firearm", "handgun", "good", 0.7)
+    assert bad < good < before
+    untouched = Calibration().probability("air", "release", "bad", 0.7)
+    assert calibration.probability("air", "release", "bad", 0.7) == untouched
+    for _ in range(20):
+        calibration.unlearn(verdict)
+    assert abs(calibration.probability("firearm", "handgun", "bad", 0.7) - before) < 0.05
+
+
+def test_reliability_and_its_error() -> None:
+    diagram = reliability([(0.9, True)] * 9 + [(0.9, False)] + [(0.1, False)] * 10)
+    assert [(one.count, one.observed) for one in diagram] == [(10, 0.0), (10, 0.9)]
+    assert abs(expected_calibration_error(diagram) - 0.05) < 1e-9
+    assert expected_calibration_error([]) == 0.0
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.floats(-6, 6), st.booleans()), max_size=60))
+def test_straightening_never_breaks_and_keeps_the_order(outcomes: list[tuple[float, bool]]) -> None:
+    straight = Recalibration()
+    straight.learn(outcomes)
+    said = [straight.probability(log_odds) for log_odds in (-5.0, -1.0, 0.0, 1.0, 5.0)]
+    assert said == sorted(said)
+    assert all(0 < one < 1 for one in said)
+
+
+def test_the_rules_of_the_house_are_written_and_read_alike() -> None:
+    rules = default_rules()
+    assert read_rules(write_rules(rules)) == rules
+
+
+ACT = st.tuples(
+    st.sampled_from(["take", "join", "separate", "fix", "retire", "revive"]), st.integers(0, 7), st.integers(0, 2)
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(ACT, max_size=30))
+def test_whatever_people_do_each_alert_is_in_one_group_and_hand_made_splits_hold(
+    acts: list[tuple[str, int, int]],
+) -> None:
+    grouping = a_grouping()
+    alerts = [camera(id=f"a{n}", source=f"camera-{n % 4}", confidence=0.5) for n in range(8)]
+    separated: dict[str, set[str]] = {}
+    for act, number, incident_number in acts:
+        alert, incident = alerts[number], f"incident-{incident_number}"
+        if act == "take":
+            grouping.take(signal_of(alert, probability=0.5, received=NOW))
+        elif act == "join":
+            grouping.join(alert.id, incident)
+            separated.get(alert.id, set()).discard(incident)
+        elif act == "separate":
+            grouping.separate(alert.id, incident)
+            separated.setdefault(alert.id, set()).add(incident)
+        else:
+            getattr(grouping, act)(incident)
+        grouping.changed()
+        seen = [id for group in grouping.groups() for id in group.alerts()]
+        assert len(seen) == len(set(seen)) == len(grouping)
+        for group in grouping.groups():
+            assert group.size == len(group.alerts())
+            for id in group.alerts():
+                assert group.incident not in separated.get(id, set())

@@ -1,0 +1,3 @@
+// The report of an incident can be printed.
+
+document.getElementById("print").addEventListener("click", () => print());
