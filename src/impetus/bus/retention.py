@@ -18,6 +18,9 @@ from impetus.bus.writer import Writer
 # The statements are put together from constants and conditions; every value in them is a parameter.
 # ruff: noqa: S608
 
+Reader = Callable[[], sqlite3.Connection]
+"""Opens one more connection to the log, without the right to write."""
+
 _log = structlog.get_logger("impetus.bus")
 _FOUND_AT_ONCE = 5_000
 _SLICE_S = 0.03
@@ -25,31 +28,35 @@ _SLICE_S = 0.03
 _PAGES_AT_ONCE = 500
 
 
-async def forget(
-    writer: Writer, reader: Callable[[], sqlite3.Connection], patterns: Sequence[SubjectPattern], before_us: int
-) -> int:
+async def forget(writer: Writer, reader: Reader, patterns: Sequence[SubjectPattern], before_us: int) -> int:
     """Remove messages, and dead letters, of these subjects whose time lies before; how many.
 
-    What is to go is searched for in a thread and on a connection of its own, without the right to write, because the
-    old messages of others lie in between.
+    What is to go is searched for in a thread and on connections without the right to write, because the old messages
+    of others lie in between. Each thread opens and closes its own: a thread runs on when this is cancelled, and a
+    connection that is closed under it takes the process down.
     """
     removed = 0
-    with closing(reader()) as connection:
-        await asyncio.to_thread(_warn_of_unread, connection, before_us)
-        remove = _Slices(writer)
-        for statement, parameters in _searches(connection, patterns, before_us):
-            table = "dead_letter" if "dead_letter" in statement else "message"
-            async for sequences in _found(connection, statement, parameters):
-                removed += await remove(table, sequences)
+    present = await asyncio.to_thread(_kinds, reader, before_us)
+    remove = _Slices(writer)
+    for statement, parameters in _searches(present, patterns, before_us):
+        table = "dead_letter" if "dead_letter" in statement else "message"
+        async for sequences in _found(reader, statement, parameters):
+            removed += await remove(table, sequences)
     await _give_back_room(writer)
     return removed
 
 
+def _kinds(reader: Reader, before_us: int) -> Sequence[str]:
+    with closing(reader()) as connection:
+        _warn_of_unread(connection, before_us)
+        return kinds(connection)
+
+
 def _searches(
-    connection: sqlite3.Connection, patterns: Sequence[SubjectPattern], before_us: int
+    present: Sequence[str], patterns: Sequence[SubjectPattern], before_us: int
 ) -> Iterator[tuple[str, list[int | str]]]:
     """Statements that list time and key of what is to go, oldest first, past a time and key."""
-    for kind in kinds(connection):
+    for kind in present:
         chosen = [pattern for pattern in patterns if pattern.kind in (None, kind)]
         condition, tokens = _condition(chosen, with_kind=False)
         yield (
@@ -81,22 +88,21 @@ def _condition(patterns: Sequence[SubjectPattern], *, with_kind: bool) -> tuple[
     return " OR ".join(choices) or "0", tokens
 
 
-async def _found(
-    connection: sqlite3.Connection, statement: str, parameters: Sequence[int | str]
-) -> AsyncIterator[Sequence[int]]:
+async def _found(reader: Reader, statement: str, parameters: Sequence[int | str]) -> AsyncIterator[Sequence[int]]:
     """Keys of what is to go, some thousands at a time."""
     last = (-(2**63), 0)
     while True:
         values = (*last, *parameters, _FOUND_AT_ONCE)
-        rows = await asyncio.to_thread(_all_rows, connection, statement, values)
+        rows = await asyncio.to_thread(_all_rows, reader, statement, values)
         if not rows:
             return
         last = rows[-1]
         yield [row[1] for row in rows]
 
 
-def _all_rows(connection: sqlite3.Connection, statement: str, values: Sequence[int | str]) -> list[tuple[int, int]]:
-    return connection.execute(statement, values).fetchall()
+def _all_rows(reader: Reader, statement: str, values: Sequence[int | str]) -> list[tuple[int, int]]:
+    with closing(reader()) as connection:
+        return connection.execute(statement, values).fetchall()
 
 
 class _Slices:

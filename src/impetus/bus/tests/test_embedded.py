@@ -401,6 +401,19 @@ class TestRetention:
         await bus.close()
         assert path.stat().st_size < size_before / 2
 
+    async def test_it_may_be_cancelled_at_any_moment(self, path: Path) -> None:
+        """A thread that still searches when its caller gives up must not lose its connection: that ends the process."""
+        bus = open_bus(path, CLOCK)
+        for start in range(0, 4_000, 500):
+            await bus.publish([message(start + number) for number in range(500)])
+        for number in range(100):
+            forgetting = asyncio.create_task(bus.forget(["police.>"], before=START - timedelta(seconds=1)))
+            await asyncio.sleep(number * 1e-4)
+            forgetting.cancel()
+            await asyncio.gather(forgetting, return_exceptions=True)
+        assert len(await everything(bus)) == 4_000
+        await bus.close()
+
     async def test_what_is_forgotten_is_overwritten(self, path: Path) -> None:
         """Removed personal data is not left lying in free pages."""
         bus = open_bus(path, CLOCK)
