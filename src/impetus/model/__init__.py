@@ -47,6 +47,7 @@ from impetus.model.incident import (
     IncidentAction,
     IncidentOrigin,
     IncidentState,
+    ReasonClass,
     SubjectKind,
     ThreatClass,
 )
@@ -75,7 +76,8 @@ from impetus.model.procedure import (
     TaskField,
     TaskState,
 )
-from impetus.model.request import ToolRequest
+from impetus.model.request import REQUEST_LIMIT_BYTES, RequestOrigin, RequestOutcome, RequestState, ToolRequest
+from impetus.model.result import RESULT_LIMIT_BYTES, ToolNotice, ToolResult
 from impetus.model.sharing import (
     Agreement,
     AgreementState,
@@ -98,10 +100,13 @@ from impetus.model.sharing import (
     Visibility,
 )
 from impetus.model.venue import FeatureKind, Venue, VenueFeature, VenueProperties
+from impetus.model.verdict import Verdict
 
 __all__ = [
     "MESSAGES",
     "MESSAGE_LIMIT_BYTES",
+    "REQUEST_LIMIT_BYTES",
+    "RESULT_LIMIT_BYTES",
     "SYSTEM_TENANT",
     "Agreement",
     "AgreementState",
@@ -166,6 +171,10 @@ __all__ = [
     "ProcedureAction",
     "ProcedureEvent",
     "ProcedureRun",
+    "ReasonClass",
+    "RequestOrigin",
+    "RequestOutcome",
+    "RequestState",
     "Role",
     "RunState",
     "Severity",
@@ -193,7 +202,9 @@ __all__ = [
     "Text",
     "ThreatClass",
     "TooManyAttempts",
+    "ToolNotice",
     "ToolRequest",
+    "ToolResult",
     "Unavailable",
     "Urgency",
     "User",
@@ -202,6 +213,7 @@ __all__ = [
     "Venue",
     "VenueFeature",
     "VenueProperties",
+    "Verdict",
     "Visibility",
     "derived_id",
     "from_microseconds",

@@ -15,8 +15,10 @@ from impetus.model.health import Health
 from impetus.model.incident import Assessment, Incident
 from impetus.model.observation import ExpectationBatch, ObservationBatch
 from impetus.model.procedure import ProcedureRun, SimulationRequest, Task
-from impetus.model.request import ToolRequest
+from impetus.model.request import RequestOutcome, ToolRequest
+from impetus.model.result import ToolNotice, ToolResult
 from impetus.model.sharing import Agreement, IncidentMessage, IncidentShare, SharedIncident
+from impetus.model.verdict import Verdict
 
 MessageType = TypeVar("MessageType", bound=BaseModel)
 
@@ -42,6 +44,11 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
     "simulation-request": SimulationRequest,
     "handover": Handover,
     "tool-request": ToolRequest,
+    "request-outcome": RequestOutcome,
+    "request-notice": ToolNotice,
+    "result": ToolResult,
+    "result-notice": ToolNotice,
+    "verdict": Verdict,
 }
 """Kinds of messages and their types. A kind is the second token of a subject."""
 

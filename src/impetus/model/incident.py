@@ -36,6 +36,22 @@ class AlertAction(StrEnum):
     """Give it to a person: by the one who holds it, or by a supervisor."""
 
 
+class ReasonClass(StrEnum):
+    """Why an alert is dismissed, in a class that tools can learn from."""
+
+    FALSE_ALARM = "false-alarm"
+    """Nothing was there."""
+    HARMLESS = "harmless"
+    """It was there, and harmless."""
+    KNOWN = "known"
+    """Expected: an event, works, a test."""
+    FAULT = "fault"
+    """The sensor or the network was at fault."""
+    DUPLICATE = "duplicate"
+    """Another alert says the same."""
+    OTHER = "other"
+
+
 class IncidentState(StrEnum):
     """Where an incident is on its way."""
 
@@ -106,6 +122,8 @@ class Assessment(Value):
     action: Slug
     """One of `AlertAction` or `IncidentAction`."""
     reason: Text = ""
+    reason_class: ReasonClass | None = None
+    """Of a dismissal, where the person chose one."""
     state_before: Slug
     state_after: Slug
     version: Annotated[int, Field(ge=1)]

@@ -2,7 +2,19 @@
 
 from impetus.sdk.context import Context
 from impetus.sdk.emission import check_alert
-from impetus.sdk.manifest import AiActClass, Capability, Detector, Manifest, ToolInput, read_manifest
+from impetus.sdk.manifest import (
+    AiActClass,
+    Capability,
+    Detector,
+    EvidenceUse,
+    InputKind,
+    Manifest,
+    ResultKind,
+    TaskKind,
+    ToolAsked,
+    ToolInput,
+    read_manifest,
+)
 from impetus.sdk.registry import InstalledTool, load_tool, load_tools, local_tool
 from impetus.sdk.testing import LocalContext
 from impetus.sdk.tool import SettingsType, Tool, ToolSettings
@@ -12,11 +24,16 @@ __all__ = [
     "Capability",
     "Context",
     "Detector",
+    "EvidenceUse",
+    "InputKind",
     "InstalledTool",
     "LocalContext",
     "Manifest",
+    "ResultKind",
     "SettingsType",
+    "TaskKind",
     "Tool",
+    "ToolAsked",
     "ToolInput",
     "ToolSettings",
     "check_alert",

@@ -8,7 +8,17 @@ from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from impetus.model import Alert, Clock, Datastream, ExpectationBatch, ObservationBatch
+from impetus.model import (
+    Alert,
+    Clock,
+    DataClass,
+    Datastream,
+    EvidenceReference,
+    ExpectationBatch,
+    ObservationBatch,
+    ToolRequest,
+    ToolResult,
+)
 
 
 class Context(Protocol):
@@ -53,6 +63,42 @@ class Context(Protocol):
 
     async def emit_expectations(self, batch: ExpectationBatch) -> None:
         """Say what was expected of readings; drawn as a band behind the series."""
+        ...
+
+    async def publish(self, result: ToolResult) -> None:
+        """Publish a document, or bring it up to date (same id, greater revision). On disk when `emit`ted alerts are.
+
+        Raises `impetus.model.ConfigurationError` if `result.tool` is not this tool, or its kind is not declared.
+        """
+        ...
+
+    async def published(self, kind: str, *, tool: str | None = None, limit: int = 100) -> Sequence[ToolResult]:
+        """The newest kept results of a kind, newest first: its own, or those of a tool that it declares as an input.
+
+        What was published a moment ago may be missing. Raises `impetus.model.ConfigurationError` for an undeclared one.
+        """
+        ...
+
+    async def request(self, request: ToolRequest) -> None:
+        """Ask another tool for something; asked again with the same id, it is the same request.
+
+        Raises `impetus.model.ConfigurationError` if the manifest does not declare it under `[[requests]]`.
+        """
+        ...
+
+    async def keep_evidence(
+        self, data: bytes, *, media_type: str, title: str, data_class: DataClass = DataClass.OPERATIONAL
+    ) -> EvidenceReference:
+        """Keep a picture, a recording or a document; on disk when this returns. Put the reference into an alert or a
+        result: people open it there, say why, and who did so stays known. The same data again is kept once.
+
+        Raises `impetus.model.ConfigurationError` if the manifest does not declare it, `impetus.model.InvalidInput` if
+        it is too large, and `impetus.model.Unavailable` if there is no room (today).
+        """
+        ...
+
+    async def read_evidence(self, sha256: str) -> bytes:
+        """Evidence that this tool kept. Raises `impetus.model.NotFound` for anything else."""
         ...
 
     async def save_checkpoint(self, data: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from impetus.model import Alert, ConfigurationError
+from impetus.model import Alert, ConfigurationError, DataClass, InvalidInput, RequestOrigin, ToolRequest, ToolResult
 from impetus.sdk.manifest import MANIFEST_NAME, SEVERITY_ORDER, Manifest
 
 
@@ -31,4 +31,55 @@ def check_alert(manifest: Manifest, alert: Alert) -> None:
     if undeclared:
         raise ConfigurationError(
             f"{manifest.id}: data class {', '.join(sorted(undeclared))} is not declared", hint=hint
+        )
+
+
+def check_result(manifest: Manifest, result: ToolResult) -> None:
+    """Raises `ConfigurationError` if the manifest does not allow this result."""
+    if result.tool != manifest.id:
+        raise ConfigurationError(
+            f"tool {manifest.id!r} published a result in the name of {result.tool!r}", hint="set result.tool to the id"
+        )
+    if manifest.result(result.kind) is None:
+        raise ConfigurationError(
+            f"{manifest.id}: result {result.kind!r} is not declared",
+            hint=f"declare it in {MANIFEST_NAME} of {manifest.id}, or do not publish it",
+        )
+
+
+def check_published(manifest: Manifest, kind: str, tool: str | None) -> None:
+    """Raises `ConfigurationError` if the manifest does not allow the tool to read results of that kind and tool."""
+    own = tool is None or tool == manifest.id
+    if (manifest.result(kind) is None) if own else not manifest.reads_result(tool or "", kind):
+        raise ConfigurationError(
+            f"{manifest.id}: results {kind!r} of {tool or manifest.id!r} are not declared",
+            hint=f"declare them in {MANIFEST_NAME} of {manifest.id}",
+        )
+
+
+def check_request(manifest: Manifest, request: ToolRequest) -> None:
+    """Raises `ConfigurationError` if the manifest does not allow the tool to ask for this."""
+    if not manifest.asks(request):
+        raise ConfigurationError(
+            f"{manifest.id}: the request for {request.task!r} of {request.tool!r} is not declared",
+            hint=f"declare it under [[requests]] in {MANIFEST_NAME} of {manifest.id}, or do not ask",
+        )
+    if request.origin is not RequestOrigin.TOOL or request.person is not None:
+        raise ConfigurationError(
+            f"{manifest.id} asked in the name of somebody else", hint="set request.origin to tool and no person"
+        )
+
+
+def check_evidence(manifest: Manifest, data: bytes, media_type: str, data_class: DataClass) -> None:
+    """Raises `ConfigurationError` if the manifest does not allow such evidence, `InvalidInput` if it is too large."""
+    use = manifest.evidence
+    if use is None or media_type not in use.media_types or data_class not in manifest.data_classes:
+        raise ConfigurationError(
+            f"{manifest.id}: evidence of type {media_type!r} and data class {data_class.value} is not declared",
+            hint=f"declare it under [evidence] and data_classes in {MANIFEST_NAME} of {manifest.id}",
+        )
+    if len(data) > use.limit_mb * 1_000_000:
+        raise InvalidInput(
+            f"{manifest.id}: evidence of {len(data)} bytes is larger than the {use.limit_mb:g} MB declared",
+            hint="keep a smaller or shorter piece",
         )

@@ -9,13 +9,27 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from impetus.model import Category, ConfigurationError, DataClass, Line, Role, Severity, Slug, Text, Value
+from impetus.model import (
+    Category,
+    ConfigurationError,
+    DataClass,
+    Line,
+    Role,
+    Severity,
+    SimulationKind,
+    Slug,
+    Text,
+    ToolRequest,
+    Value,
+)
 
 MANIFEST_NAME = "manifest.toml"
+
+MediaType = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+$")]
 
 SEVERITY_ORDER: Mapping[Severity, int] = MappingProxyType(
     {Severity.UNKNOWN: 0, Severity.MINOR: 1, Severity.MODERATE: 2, Severity.SEVERE: 3, Severity.EXTREME: 4}
@@ -80,12 +94,37 @@ def forbidden_practice(text: str) -> str | None:
     return next((practice for practice, pattern in FORBIDDEN_PRACTICES.items() if pattern.search(words)), None)
 
 
+class InputKind(StrEnum):
+    """Kinds of messages that a tool may read."""
+
+    OBSERVATION = "observation"
+    RESULT = "result"
+    """Results of another tool."""
+    VERDICT = "verdict"
+    """What people found of this tool's own alerts."""
+
+
 class ToolInput(Value):
     """A kind of message that the tool reads."""
 
-    kind: Literal["observation"] = "observation"
+    kind: InputKind = InputKind.OBSERVATION
     observed_properties: tuple[Slug, ...] = ()
-    """Which observed properties of datastreams it gets; empty: all, and datastreams that nobody registered."""
+    """Of observations: which observed properties of datastreams it gets; empty: all, and datastreams that nobody
+    registered."""
+    tool: Slug | None = None
+    """Of results: whose."""
+    result: Slug | None = None
+    """Of results: which kind of that tool's."""
+
+    @model_validator(mode="after")
+    def _says_what_it_needs(self) -> Self:
+        if self.kind is InputKind.RESULT and (self.tool is None or self.result is None):
+            raise ValueError("an input of kind 'result' needs tool and result")
+        if self.kind is not InputKind.RESULT and (self.tool or self.result):
+            raise ValueError(f"an input of kind '{self.kind.value}' has neither tool nor result")
+        if self.kind is not InputKind.OBSERVATION and self.observed_properties:
+            raise ValueError(f"an input of kind '{self.kind.value}' has no observed_properties")
+        return self
 
 
 class Detector(Value):
@@ -105,6 +144,56 @@ class Detector(Value):
     """How many verdicts in this city weigh as much as that figure."""
 
 
+class ResultKind(Value):
+    """One kind of document that the tool publishes."""
+
+    id: Slug
+    title: Line
+    description: Text = ""
+    data_class: DataClass
+    """One of the tool's `data_classes`; machines read results about persons of no kind."""
+    roles: tuple[Role, ...] = ()
+    """Who may read it; empty: those for whom the tool is."""
+    keep: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """How many of the newest are kept for each organisation."""
+    retention_days: Annotated[int, Field(ge=1, le=3_650)] | None = None
+    """How long one is kept; without it, as long as the tool's `retention_days`."""
+
+
+class TaskKind(Value):
+    """One thing that the tool can be asked to do."""
+
+    id: Slug
+    title: Line
+    description: Text = ""
+    roles: tuple[Role, ...] = ()
+    """Whose people may ask; empty: those for whom the tool is. Rules ask in the city's name."""
+    limit_s: Annotated[float, Field(gt=0, le=3_600)] = 30.0
+    """A call of `Tool.handle` for it is cancelled after this time."""
+    person: bool = False
+    """The request names the account of the person who asks, because the task is about their own data."""
+    simulation: SimulationKind | None = None
+    """It answers the requests of response procedures for this simulation."""
+
+
+class ToolAsked(Value):
+    """A task of another tool that this one asks for."""
+
+    tool: Slug
+    task: Slug
+
+
+class EvidenceUse(Value):
+    """What evidence the tool keeps."""
+
+    media_types: Annotated[tuple[MediaType, ...], Field(min_length=1)]
+    """For example `image/jpeg`."""
+    limit_mb: Annotated[float, Field(gt=0, le=64)] = 4.0
+    """One piece may be so large, in MB."""
+    daily_mb: Annotated[float, Field(gt=0, le=100_000)] = 500.0
+    """All pieces of one organisation within a day may be so large together, in MB."""
+
+
 class Manifest(Value):
     """A tool's manifest. What is not declared here, the tool may not do."""
 
@@ -117,7 +206,16 @@ class Manifest(Value):
     roles: Annotated[tuple[Role, ...], Field(min_length=1)]
     """Whom it is for: who sees its panels."""
     inputs: tuple[ToolInput, ...] = ()
-    detectors: Annotated[tuple[Detector, ...], Field(min_length=1)]
+    detectors: tuple[Detector, ...] = ()
+    """What it can notice; its alerts name one of them."""
+    results: tuple[ResultKind, ...] = ()
+    """Kinds of documents that it publishes beside alerts."""
+    tasks: tuple[TaskKind, ...] = ()
+    """What people, rules, procedures and other tools may ask it for."""
+    requests: tuple[ToolAsked, ...] = ()
+    """What it asks other tools for."""
+    evidence: EvidenceUse | None = None
+    """Evidence that it keeps; None: none."""
     purposes: Annotated[tuple[Line, ...], Field(min_length=1)]
     """What its data is processed for, in a few words each (GDPR article 5(1)(b))."""
     personal_data: bool
@@ -152,6 +250,37 @@ class Manifest(Value):
         return detectors
 
     @model_validator(mode="after")
+    def _names_are_distinct(self) -> Self:
+        for what, names in (("result", [one.id for one in self.results]), ("task", [one.id for one in self.tasks])):
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"{what} {name!r} is declared twice")
+        titles = [(one.id, one.title) for one in self.results] + [(one.id, one.title) for one in self.tasks]
+        for id, title in titles:
+            if practice := forbidden_practice(id) or forbidden_practice(title):
+                raise ValueError(f"{id!r} is a forbidden practice: {practice}")
+        return self
+
+    @model_validator(mode="after")
+    def _persons_data_is_declared(self) -> Self:
+        for task in self.tasks:
+            if task.person and not self.personal_data:
+                raise ValueError(f"task {task.id!r} needs the person who asks, but personal_data is false")
+        return self
+
+    @model_validator(mode="after")
+    def _gives_something(self) -> Self:
+        if not self.detectors and not self.results:
+            raise ValueError("it declares neither a detector nor a result")
+        for one in self.results:
+            if one.data_class not in self.data_classes:
+                raise ValueError(f"result {one.id!r} has the data class {one.data_class.value}, the tool has not")
+        for given in self.inputs:
+            if given.kind is InputKind.RESULT and given.tool == self.id:
+                raise ValueError("its own results are no input: it has them")
+        return self
+
+    @model_validator(mode="after")
     def _personal_data_is_consistent(self) -> Self:
         about_persons = {DataClass.PSEUDONYMOUS, DataClass.PERSONAL, DataClass.SENSITIVE} & set(self.data_classes)
         if about_persons and not self.personal_data:
@@ -165,11 +294,46 @@ class Manifest(Value):
         """The declared detector of that id."""
         return next((detector for detector in self.detectors if detector.id == id), None)
 
+    def result(self, id: str) -> ResultKind | None:
+        """The declared kind of result of that id."""
+        return next((kind for kind in self.results if kind.id == id), None)
+
+    def task(self, id: str) -> TaskKind | None:
+        """The declared task of that id."""
+        return next((task for task in self.tasks if task.id == id), None)
+
+    def readers(self, kind: ResultKind) -> frozenset[Role]:
+        """Roles that may read results of a kind."""
+        return frozenset(kind.roles or self.roles)
+
+    def askers(self, task: TaskKind) -> frozenset[Role]:
+        """Roles whose people may ask for a task."""
+        return frozenset(task.roles or self.roles)
+
+    def asks(self, request: ToolRequest) -> bool:
+        """Whether it may ask another tool for this."""
+        return any(asked.tool == request.tool and asked.task == request.task for asked in self.requests)
+
+    def reads_result(self, tool: str, kind: str) -> bool:
+        """Whether it reads results of that kind of another tool."""
+        return any(given.tool == tool and given.result == kind for given in self.inputs)
+
+    @property
+    def reads_verdicts(self) -> bool:
+        """Whether it is told what people find of its alerts."""
+        return any(given.kind is InputKind.VERDICT for given in self.inputs)
+
+    @property
+    def reads_observations(self) -> bool:
+        """Whether it reads observations at all."""
+        return any(given.kind is InputKind.OBSERVATION for given in self.inputs)
+
     def observed_properties(self) -> frozenset[str] | None:
         """Observed properties that the tool reads; None for all."""
-        if any(not entry.observed_properties for entry in self.inputs):
+        inputs = [given for given in self.inputs if given.kind is InputKind.OBSERVATION]
+        if any(not given.observed_properties for given in inputs):
             return None
-        return frozenset(name for entry in self.inputs for name in entry.observed_properties)
+        return frozenset(name for given in inputs for name in given.observed_properties)
 
 
 def read_manifest(folder: Path) -> Manifest:

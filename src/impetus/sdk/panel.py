@@ -46,8 +46,15 @@ ApiPath = Annotated[
 ]
 """A path below the interface's prefix `/api/v1`, with an optional query."""
 
-FieldPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$")]
-"""Where a value lies in JSON: names with dots between them."""
+FieldPath = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(\.([A-Za-z_][A-Za-z0-9_-]*|[0-9]{1,4}))*$", max_length=200),
+]
+"""Where a value lies in JSON: names with dots between, a number for an entry of a list (`items.0.content.score`)."""
+
+
+STATIC_FOLDER = "static"
+"""Folder of a tool whose files the server gives to browsers."""
 
 
 class Format(StrEnum):
@@ -58,6 +65,8 @@ class Format(StrEnum):
     PERCENT = "percent"
     TIME = "time"
     SEVERITY = "severity"
+    LINK = "link"
+    """An `https://` address; anything else is shown as text."""
     STATE = "state"
 
 
@@ -91,12 +100,28 @@ class Column(Value):
     format: Format = Format.TEXT
 
 
+class Action(Value):
+    """A button that asks the tool for one of its tasks, about one row: the request's content is `{"id": ROW}`."""
+
+    task: Slug
+    title: Line
+    key: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]$")] | None = None
+    """Pressed while a row is selected, it does the same."""
+    primary: bool = False
+
+
 class Table(Widget):
     """Rows of a list of the interface."""
 
     kind: Literal["table"] = "table"
     source: ApiPath
+    rows: FieldPath = "items"
+    """Where the list of rows lies."""
     columns: Annotated[tuple[Column, ...], Field(min_length=1, max_length=20)]
+    actions: Annotated[tuple[Action, ...], Field(max_length=6)] = ()
+    """Buttons at the end of each row."""
+    row_id: FieldPath = "id"
+    """What names a row to the tool when a button is pressed."""
     limit: Annotated[int, Field(ge=1, le=500)] = 50
     empty: Line = "Nothing to show"
 
@@ -110,10 +135,18 @@ class Series(Widget):
 
 
 class Map(Widget):
-    """A map with the places of a list of the interface (items with `place`)."""
+    """A map with the places of a list of the interface: points, lines and areas."""
 
     kind: Literal["map"] = "map"
     source: ApiPath
+    rows: FieldPath = "items"
+    """Where the list of rows lies."""
+    place: FieldPath = "place"
+    """Where in a row its place lies: `{"geometry": GeoJSON geometry, "name"}`."""
+    label: FieldPath = "title"
+    """Where in a row its name lies."""
+    value: FieldPath | None = None
+    """Where in a row a number lies that colours it, from the least to the greatest."""
 
 
 class Graph(Widget):
@@ -121,6 +154,49 @@ class Graph(Widget):
 
     kind: Literal["graph"] = "graph"
     source: ApiPath
+    value: FieldPath | None = None
+    """Where the nodes and edges lie; None: the answer itself."""
+
+
+class ChartStyle(StrEnum):
+    """How a chart is drawn."""
+
+    LINES = "lines"
+    BARS = "bars"
+    POINTS = "points"
+    HEAT = "heat"
+    """A coloured cell for each row: across `x`, down `y`, coloured by the one series."""
+
+
+class ChartSeries(Value):
+    """One line, one colour of bars, or the colour of a heat map."""
+
+    field: FieldPath
+    title: Line
+    unit: Annotated[str, Field(max_length=32)] = ""
+
+
+class Chart(Widget):
+    """A chart of a list: each row gives one point of each series."""
+
+    kind: Literal["chart"] = "chart"
+    source: ApiPath
+    rows: FieldPath = "items"
+    """Where the list of rows lies, for example `items.0.content.curve`."""
+    x: FieldPath
+    """Number, time (as the interface writes it) or name."""
+    y: FieldPath | None = None
+    """Of a heat map: what stands down its side."""
+    series: Annotated[tuple[ChartSeries, ...], Field(min_length=1, max_length=12)]
+    style: ChartStyle = ChartStyle.LINES
+    stacked: bool = False
+    empty: Line = "Nothing to show"
+
+    @model_validator(mode="after")
+    def _heat_has_two_sides(self) -> Chart:
+        if self.style is ChartStyle.HEAT and (self.y is None or len(self.series) != 1):
+            raise ValueError("a heat map needs y and one series")
+        return self
 
 
 class Media(Widget):
@@ -147,8 +223,17 @@ class Form(Widget):
 
     kind: Literal["form"] = "form"
     model: type[BaseModel]
-    target: ApiPath
+    target: ApiPath | None = None
+    """A path of the interface that takes the fields; or else:"""
+    task: Slug | None = None
+    """The task of this tool that is asked for, with the fields as the request's content."""
     submit: Line = "Send"
+
+    @model_validator(mode="after")
+    def _goes_somewhere(self) -> Form:
+        if (self.target is None) == (self.task is None):
+            raise ValueError("a form has a target or a task")
+        return self
 
     def fields(self) -> Sequence[FormField]:
         """The inputs of the form, from the model's JSON Schema."""
@@ -176,7 +261,7 @@ class FormField(Value):
     step: str | None = None
 
 
-AnyWidget = Annotated[Kpi | Table | Series | Map | Graph | Media | Text | Form, Field(discriminator="kind")]
+AnyWidget = Annotated[Kpi | Table | Series | Map | Graph | Chart | Media | Text | Form, Field(discriminator="kind")]
 
 
 class Panel(Value):
@@ -190,7 +275,8 @@ class Panel(Value):
     columns: Annotated[int, Field(ge=1, le=4)] = 2
     widgets: Annotated[tuple[AnyWidget, ...], Field(max_length=50)] = ()
     module: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+(/[a-z0-9_-]+)*\.js$")] | None = None
-    """An ES module below the tool's `static/` that draws into the panel itself."""
+    """An ES module below the tool's `static/` that draws into the panel itself, below its widgets:
+    `export function mount(element, context)`; see docs/guide/write-a-tool.md."""
 
     @model_validator(mode="after")
     def _shows_something(self) -> Panel:
@@ -227,7 +313,32 @@ def load_panels(tool: InstalledTool) -> Sequence[Panel]:
         raise ConfigurationError(
             f"{name}: panels() returns something that is no Panel", hint="mend the tool's panel.py"
         )
+    _check_panels(name, tool, panels)
     return panels
+
+
+def _check_panels(name: str, tool: InstalledTool, panels: Sequence[Panel]) -> None:
+    """Raises `ConfigurationError` if a panel names a task that is not declared, or a module that is not there."""
+    declared = {task.id for task in tool.manifest.tasks} if tool.manifest else set()
+    asked = {
+        task
+        for panel in panels
+        for widget in panel.widgets
+        for task in (
+            [action.task for action in widget.actions]
+            if isinstance(widget, Table)
+            else [widget.task]
+            if isinstance(widget, Form) and widget.task
+            else []
+        )
+    }
+    if undeclared := asked - declared:
+        raise ConfigurationError(
+            f"{name}: task {', '.join(sorted(undeclared))} is not declared", hint="declare it in the tool's manifest"
+        )
+    for panel in panels:
+        if panel.module and (tool.folder is None or not (tool.folder / STATIC_FOLDER / panel.module).is_file()):
+            raise ConfigurationError(f"{name}: {STATIC_FOLDER}/{panel.module} is missing", hint="add the module")
 
 
 def _resolved(field: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -10,14 +11,19 @@ from structlog.typing import FilteringBoundLogger
 
 from impetus.model import (
     Alert,
+    DataClass,
     Datastream,
+    EvidenceReference,
     ExpectationBatch,
     ManualClock,
+    NotFound,
     Observation,
     ObservationBatch,
+    ToolRequest,
+    ToolResult,
     from_microseconds,
 )
-from impetus.sdk.emission import check_alert
+from impetus.sdk.emission import check_alert, check_evidence, check_published, check_request, check_result
 from impetus.sdk.manifest import Manifest
 from impetus.sdk.selection import InputSelection
 
@@ -28,7 +34,8 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 class LocalContext:
     """A `Context` in memory that remembers what a tool did.
 
-    `alerts` and `expectations` hold what was emitted, in order; `checkpoint` what was saved last; `degraded_text` what
+    `alerts`, `expectations`, `results` and `requests` hold what was emitted, in order; `evidence` what was kept, by its
+    SHA-256; `checkpoint` what was saved last; `degraded_text` what
     the status board would show. `clock` is moved by the test. The emission rules of the manifest hold here as well.
     """
 
@@ -38,9 +45,11 @@ class LocalContext:
         *,
         datastreams: Iterable[Datastream] = (),
         history: Iterable[ObservationBatch] = (),
+        others: Iterable[ToolResult] = (),
         tenant: str = "municipality",
         start: datetime = START,
     ) -> None:
+        """`others`: results of other tools that `published` finds."""
         self.manifest = manifest
         self.tenant = tenant
         self.clock = ManualClock(start)
@@ -49,6 +58,10 @@ class LocalContext:
         self.kept = list(history)
         self.alerts: list[Alert] = []
         self.expectations: list[ExpectationBatch] = []
+        self.results: list[ToolResult] = []
+        self.others = list(others)
+        self.requests: list[ToolRequest] = []
+        self.evidence: dict[str, bytes] = {}
         self.checkpoint: bytes | None = None
         self.degraded_text: str | None = None
 
@@ -70,6 +83,39 @@ class LocalContext:
 
     async def emit_expectations(self, batch: ExpectationBatch) -> None:
         self.expectations.append(batch)
+
+    async def publish(self, result: ToolResult) -> None:
+        check_result(self.manifest, result)
+        self.results.append(result)
+
+    async def published(self, kind: str, *, tool: str | None = None, limit: int = 100) -> Sequence[ToolResult]:
+        check_published(self.manifest, kind, tool)
+        newest: dict[str, ToolResult] = {}
+        for result in self.results if tool in (None, self.manifest.id) else self.others:
+            known = newest.get(result.id)
+            ours = result.kind == kind and result.tool == (tool or self.manifest.id)
+            if ours and (known is None or result.revision > known.revision):
+                newest[result.id] = result
+        return sorted(newest.values(), key=lambda result: (result.time, result.id), reverse=True)[:limit]
+
+    async def request(self, request: ToolRequest) -> None:
+        check_request(self.manifest, request)
+        self.requests.append(request)
+
+    async def keep_evidence(
+        self, data: bytes, *, media_type: str, title: str, data_class: DataClass = DataClass.OPERATIONAL
+    ) -> EvidenceReference:
+        check_evidence(self.manifest, data, media_type, data_class)
+        sha256 = hashlib.sha256(data).hexdigest()
+        self.evidence[sha256] = bytes(data)
+        return EvidenceReference(
+            sha256=sha256, media_type=media_type, title=title, size_bytes=len(data), data_class=data_class
+        )
+
+    async def read_evidence(self, sha256: str) -> bytes:
+        if sha256 not in self.evidence:
+            raise NotFound(f"this tool kept no evidence {sha256!r}")
+        return self.evidence[sha256]
 
     async def save_checkpoint(self, data: bytes) -> None:
         self.checkpoint = bytes(data)
