@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.servers"]
@@ -10,6 +11,15 @@ pytest_plugins = ["tests.servers"]
 # A busy machine is slow; that is no failure of the code under test.
 settings.register_profile("impetus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("impetus")
+
+# The default draws every frame with its variables, which takes seconds for one deep traceback.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 # Alembic runs these itself; they cannot be imported for their examples.
 collect_ignore_glob = ["src/impetus/store/migrations/*"]

@@ -20,7 +20,7 @@ from impetus.response.cap_exchange import CapExchange
 from impetus.response.notification import NotificationService
 from impetus.response.notification_settings import NotificationSettings
 from impetus.response.runtime import Procedures
-from impetus.response.sharing import Shares
+from impetus.response.sharing import SharedEvidence, Shares
 from impetus.sdk import InstalledTool
 from impetus.situation import Situation
 from impetus.situation.consumer import Progress, consume
@@ -52,6 +52,7 @@ class Services:
     shares: Shares = field(init=False)
     dashboards: Dashboards = field(init=False)
     custody: EvidenceCustody = field(init=False)
+    shared_evidence: SharedEvidence = field(init=False)
     procedures: Procedures = field(init=False)
     notification: NotificationService = field(init=False)
     cap: CapExchange = field(init=False)
@@ -63,6 +64,7 @@ class Services:
         self.shares = create_shares(self.store, self.clock, self.situation.incidents)
         self.dashboards = Dashboards(self.store, self.clock)
         self.custody = EvidenceCustody(self.store, self.evidence, self.clock)
+        self.shared_evidence = SharedEvidence(self.store, self.custody, self.clock)
         self.procedures = Procedures.create(self.store, self.clock)
         self.notification = NotificationService(self.store, self.clock, self.notification_settings)
         self.cap = CapExchange(self.store, self.clock, self.notification_settings)

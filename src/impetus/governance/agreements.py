@@ -223,7 +223,7 @@ async def end_within(transaction: Transaction, agreement: Agreement, ending: End
     await transaction.sharing.one_at_a_time(agreement.giver)
     ended = sharing.end(agreement, ending)
     await transaction.sharing.change_agreement(ended, expected_version=agreement.version)
-    for share in await transaction.sharing.open_shares_of_agreement(agreement.id):
+    for share in await transaction.sharing.open_shares_of_agreement(agreement.giver, agreement.id):
         await close_share(transaction, share, because, ending.time)
     return ended
 

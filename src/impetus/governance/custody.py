@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from impetus.governance import audit
 from impetus.governance.principal import Principal
-from impetus.model import Clock, ImpetusError, NotAllowed, NotFound, Permission
+from impetus.model import Clock, ImpetusError, NotAllowed, NotFound, Permission, derived_id
 from impetus.model.custody import Custody, CustodyKind
-from impetus.store import EvidenceStore, Store
+from impetus.store import EvidenceStore, Store, Transaction
 from impetus.store.evidence import EvidenceAltered
 
 OPENING_LASTS: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """Evidence of another organisation that the caller's may look at now."""
+
+    owner: str
+    """The organisation that keeps it."""
+    incident: str
+    """What the owner calls the incident under which it is shared."""
+    agreement: str
+    named: bool
+    """Whether the owner may learn who opened it by name."""
 
 
 class EvidenceCustody:
@@ -24,32 +38,35 @@ class EvidenceCustody:
         self._evidence = evidence
         self._clock = clock
 
-    async def open(self, by: Principal, sha256: str, reason: str, incident: str | None = None) -> tuple[Custody, bytes]:
-        """Open evidence: its content, checked, and the entry in its chain.
+    async def open(
+        self, by: Principal, sha256: str, reason: str, incident: str | None = None, *, loan: Loan | None = None
+    ) -> tuple[Custody, bytes]:
+        """Open evidence: its content, checked, and the entry in its chain; what is on loan has one on both sides.
 
-        Raises `NotAllowed` for a machine, `NotFound` for evidence or an incident of somebody else, and
-        `EvidenceAltered`; the last two leave their entry in the chain of what this organisation knows, too.
+        `incident` is what the own organisation calls it. Raises `NotAllowed` for a machine, `NotFound` for evidence or
+        an incident of somebody else, and `EvidenceAltered`; the last two leave their entry in the chain of what this
+        organisation knows, too.
         """
         by.require(Permission.EVIDENCE_READ)
         if by.user is None:
             raise NotAllowed("evidence is opened by a person", hint="Log in, or use a person's own token.")
-        if incident is not None:
+        if incident is not None and loan is None:
             async with self._store.view() as view:
                 await view.incidents.get(by.tenant, incident)
         kind, data = CustodyKind.OPENED, b""
         trouble: ImpetusError | None = None
         try:
-            data = await self._evidence.get(by.tenant, sha256)
+            data = await self._evidence.get(loan.owner if loan else by.tenant, sha256)
         except EvidenceAltered as error:
             kind, trouble = CustodyKind.ALTERED, error
         except NotFound as error:
             kind, trouble = CustodyKind.MISSING, error
-        entry = await self._note(by, kind, sha256, reason, incident)
+        entry = await self._note(by, kind, sha256, reason, incident, loan)
         if trouble is not None:
             raise trouble
         return entry, data
 
-    async def read(self, by: Principal, sha256: str, opening: str | None) -> bytes:
+    async def read(self, by: Principal, sha256: str, opening: str | None, *, loan: Loan | None = None) -> bytes:
         """The content of evidence that the same person opened within the last ten minutes. Raises as `open` does."""
         by.require(Permission.EVIDENCE_READ)
         async with self._store.view() as view:
@@ -62,22 +79,23 @@ class EvidenceCustody:
             or entry.kind is not CustodyKind.OPENED
             or self._clock.now() - entry.time > OPENING_LASTS
         ):
-            raise NotAllowed(
-                "this evidence was not opened", hint="Say why you open it: POST /evidence/{sha256}/openings."
-            )
+            raise NotAllowed("this evidence was not opened", hint="Say why you open it: POST to its openings.")
         try:
-            return await self._evidence.get(by.tenant, sha256)
+            return await self._evidence.get(loan.owner if loan else by.tenant, sha256)
         except EvidenceAltered:
-            await self._note(by, CustodyKind.ALTERED, sha256, entry.reason, entry.incident)
+            await self._note(by, CustodyKind.ALTERED, sha256, entry.reason, entry.incident, loan)
             raise
 
     async def chain(self, by: Principal, sha256: str) -> Sequence[Custody]:
-        """All that happened to a piece of evidence of the own organisation, in order."""
+        """All that the own organisation knows to have happened to a piece of evidence, in order: of its own, who
+        opened it on either side; of another's, who opened it here."""
         by.require(Permission.EVIDENCE_READ)
         async with self._store.view() as view:
             return await view.custody.chain(by.tenant, sha256)
 
-    async def _note(self, by: Principal, kind: CustodyKind, sha256: str, reason: str, incident: str | None) -> Custody:
+    async def _note(
+        self, by: Principal, kind: CustodyKind, sha256: str, reason: str, incident: str | None, loan: Loan | None
+    ) -> Custody:
         if by.user is None:
             raise NotAllowed("evidence is opened by a person")
         entry = Custody(
@@ -89,6 +107,7 @@ class EvidenceCustody:
             reason=reason,
             incident=incident,
         )
+        action = f"evidence.{'open' if kind is CustodyKind.OPENED else kind.value}"
         async with self._store.transaction() as transaction:
             await transaction.custody.add(by.tenant, entry)
             await audit.append(
@@ -96,8 +115,44 @@ class EvidenceCustody:
                 tenant=by.tenant,
                 time=entry.time,
                 actor=by.actor,
-                action=f"evidence.{'open' if kind is CustodyKind.OPENED else kind.value}",
+                action=action,
                 subject=f"evidence:{sha256}",
-                detail={"reason": entry.reason, "incident": incident, "opening": entry.id},
+                detail={
+                    "reason": entry.reason,
+                    "incident": incident,
+                    "opening": entry.id,
+                    **({"owner": loan.owner, "agreement": loan.agreement} if loan else {}),
+                },
             )
+            if loan is not None:
+                await _tell_owner(transaction, by, loan, entry, action)
         return entry
+
+
+async def _tell_owner(transaction: Transaction, by: Principal, loan: Loan, entry: Custody, action: str) -> None:
+    """The owner learns that, when and why, and by whom as far as names cross."""
+    theirs = entry.model_copy(
+        update={
+            "id": derived_id("custody", loan.owner, entry.id),
+            "incident": loan.incident,
+            "organisation": by.tenant,
+            "person": None,
+            "person_name": entry.person_name if loan.named else None,
+        }
+    )
+    await transaction.custody.add(loan.owner, theirs)
+    await audit.append(
+        transaction,
+        tenant=loan.owner,
+        time=entry.time,
+        actor=f"organisation:{by.tenant}",
+        action=action,
+        subject=f"evidence:{entry.sha256}",
+        detail={
+            "reason": entry.reason,
+            "incident": loan.incident,
+            "opening": theirs.id,
+            "agreement": loan.agreement,
+            **({"by": entry.person_name} if loan.named else {}),
+        },
+    )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from impetus.model.base import Identifier, Line, UtcTime, Value, new_id
+from impetus.model.base import Identifier, Line, Slug, UtcTime, Value, new_id
 
 
 class CustodyKind(StrEnum):
@@ -29,8 +29,12 @@ class Custody(Value):
     """Of the content, which is the evidence's name too."""
     kind: CustodyKind
     time: UtcTime
-    person: Identifier
-    person_name: Line
+    organisation: Slug | None = None
+    """The other organisation whose person opened it, where it was shared; None: one of our own."""
+    person: Identifier | None
+    """None: a person of the other organisation, who is known there."""
+    person_name: Line | None
+    """None: the agreement with the other organisation lets no names cross."""
     reason: Annotated[str, StringConstraints(min_length=3, max_length=2_000, strip_whitespace=True)]
     """Why it was opened, in the person's own words."""
     incident: Identifier | None = None

@@ -45,6 +45,11 @@ class KeptRun:
     engine_state: str
     wake: datetime | None
 
+    @property
+    def tenant(self) -> str:
+        """The organisation that started it."""
+        return self.run.tenant
+
 
 @dataclass(frozen=True, slots=True)
 class TaskFilter:

@@ -1,7 +1,7 @@
 """Agreements between organisations, incidents that are shared under them, and what people write in those.
 
-These rows belong to two organisations at once: every method that reads for people takes the organisation that asks,
-and finds only what it is a side of.
+These rows belong to two organisations at once: every method takes the organisation that asks, as `tenant` or by the
+part that it plays (`giver`, `receiver`, `author`), and finds only what it is a side of.
 """
 
 from __future__ import annotations
@@ -138,7 +138,12 @@ class SharingRepository:
         """Replace an agreement that has `expected_version`. Raises `VersionConflict`."""
         statement = (
             update(agreement_table)
-            .where(agreement_table.c.id == agreement.id, agreement_table.c.version == expected_version)
+            .where(
+                agreement_table.c.id == agreement.id,
+                agreement_table.c.giver == agreement.giver,
+                agreement_table.c.receiver == agreement.receiver,
+                agreement_table.c.version == expected_version,
+            )
             .values(_agreement_row(agreement))
         )
         if not await changed_rows(self._connection, statement):
@@ -169,9 +174,11 @@ class SharingRepository:
         query = select(share_table).where(share_table.c.giver == giver, share_table.c.incident == incident)
         return [_share(row) for row in await self._connection.execute(query.order_by(share_table.c.since))]
 
-    async def open_shares_of_agreement(self, agreement: str) -> Sequence[ShareRecord]:
-        """What is being shared under this agreement."""
-        query = select(share_table).where(share_table.c.agreement == agreement, share_table.c.ended.is_(None))
+    async def open_shares_of_agreement(self, giver: str, agreement: str) -> Sequence[ShareRecord]:
+        """What this organisation is sharing under this agreement."""
+        query = select(share_table).where(
+            share_table.c.giver == giver, share_table.c.agreement == agreement, share_table.c.ended.is_(None)
+        )
         return [_share(row) for row in await self._connection.execute(query)]
 
     async def open_shares_of_giver(self, giver: str) -> Sequence[ShareRecord]:

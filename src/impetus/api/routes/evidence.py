@@ -37,12 +37,17 @@ class EvidenceQuery(BaseModel):
     )
 
 
-class NewOpening(BaseModel):
+class OpeningReason(BaseModel):
     """Why evidence is opened."""
 
     model_config = ConfigDict(extra="forbid")
 
     reason: Annotated[str, StringConstraints(min_length=3, max_length=2_000, strip_whitespace=True)]
+
+
+class NewOpening(OpeningReason):
+    """Why own evidence is opened, and where."""
+
     incident: Identifier | None = None
     """The incident in whose room it is opened."""
 
@@ -64,16 +69,7 @@ async def open_evidence(
 ) -> Response:
     """Open a piece of evidence: the content is checked against its hash; the reason is kept in its chain of custody
     and in the audit log."""
-    entry, data = await hub.custody.open(caller, sha256, wanted.reason, wanted.incident)
-    return plain(
-        {
-            "opening": entry.model_dump(mode="json"),
-            "expires": entry.time + OPENING_LASTS,
-            "media_type": _media_type(data),
-            "size_bytes": len(data),
-        },
-        status=201,
-    )
+    return opened(*await hub.custody.open(caller, sha256, wanted.reason, wanted.incident))
 
 
 @resource.get("/{sha256}/custody", Permission.EVIDENCE_READ, Items[Custody])
@@ -85,7 +81,24 @@ async def read_custody(caller: Caller, hub: Hub, sha256: Sha256) -> Response:
 @resource.get("/{sha256}", Permission.EVIDENCE_READ, media_type="application/octet-stream")
 async def read_evidence(caller: Caller, hub: Hub, sha256: Sha256, query: Annotated[EvidenceQuery, Query()]) -> Response:
     """The content of a piece of evidence that the caller opened within the last ten minutes."""
-    data = await hub.custody.read(caller, sha256, query.opening)
+    return content(sha256, await hub.custody.read(caller, sha256, query.opening))
+
+
+def opened(entry: Custody, data: bytes) -> Response:
+    """Tells of an opening."""
+    return plain(
+        {
+            "opening": entry.model_dump(mode="json"),
+            "expires": entry.time + OPENING_LASTS,
+            "media_type": _media_type(data),
+            "size_bytes": len(data),
+        },
+        status=201,
+    )
+
+
+def content(sha256: str, data: bytes) -> Response:
+    """Hands evidence out: shown only if it is a picture, and never kept by a browser."""
     media_type = _media_type(data)
     disposition = "attachment" if media_type == "application/octet-stream" else "inline"
     return Response(

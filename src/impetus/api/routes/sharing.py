@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -12,7 +12,7 @@ from impetus.api.access import Caller, Hub
 from impetus.api.body import json_body
 from impetus.api.listing import Items, Paging, PathId, items_response, one
 from impetus.api.resource import Resource
-from impetus.api.routes.evidence import SAFE_MEDIA
+from impetus.api.routes.evidence import EvidenceQuery, Opening, OpeningReason, Sha256, content, opened
 from impetus.governance.agreements import AgreementEnd, AgreementStep, NewAgreement
 from impetus.model import (
     Agreement,
@@ -144,23 +144,26 @@ async def list_shared_incidents(caller: Caller, hub: Hub, query: Annotated[Pagin
     return items_response(page.items, page.next)
 
 
-@shared_incidents.get("/{id}/evidence/{sha256}", Permission.EVIDENCE_READ, media_type="application/octet-stream")
-async def read_shared_evidence(
+@shared_incidents.post("/{id}/evidence/{sha256}/openings", Permission.EVIDENCE_READ, Opening, body=OpeningReason)
+async def open_shared_evidence(
     caller: Caller,
     hub: Hub,
     id: PathId,
-    sha256: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", max_length=64)],
+    sha256: Sha256,
+    wanted: Annotated[OpeningReason, Depends(json_body(OpeningReason))],
 ) -> Response:
-    """One piece of evidence of a shared incident, if the agreement lets it cross. Opening it is in both audit logs."""
-    giver, _ = await hub.shares.evidence(caller, id, sha256)
-    data = await hub.evidence.get(giver, sha256)
-    media_type = next((kind for magic, kind in SAFE_MEDIA.items() if data.startswith(magic)), None)
-    disposition = "inline" if media_type is not None else "attachment"
-    return Response(
-        data,
-        media_type=media_type or "application/octet-stream",
-        headers={"Content-Disposition": f'{disposition}; filename="{sha256}"', "Cache-Control": "no-store"},
-    )
+    """Open a piece of evidence of a shared incident, if the agreement lets it cross: the content is checked against its
+    hash; the reason is kept in the chains of custody and the audit logs of both sides."""
+    return opened(*await hub.shared_evidence.open(caller, id, sha256, wanted.reason))
+
+
+@shared_incidents.get("/{id}/evidence/{sha256}", Permission.EVIDENCE_READ, media_type="application/octet-stream")
+async def read_shared_evidence(
+    caller: Caller, hub: Hub, id: PathId, sha256: Sha256, query: Annotated[EvidenceQuery, Query()]
+) -> Response:
+    """The content of a piece of evidence of a shared incident that the caller opened within the last ten minutes, if it
+    still crosses."""
+    return content(sha256, await hub.shared_evidence.read(caller, id, sha256, query.opening))
 
 
 @shared_incidents.post("/{id}/decisions", Permission.INCIDENTS_DECIDE, PartDecided, body=PartDecision)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -247,8 +248,8 @@ async def test_what_is_no_longer_covered_is_taken_back(api: Api) -> None:
     assert (await received(api))[0]["ending"] == "not-covered"
 
 
-async def test_evidence_is_opened_only_as_agreed_and_both_logs_say_who_saw_what(api: Api) -> None:
-    await agree(api, groups=["evidence", "people"])
+async def shared_evidence(api: Api) -> tuple[str, str, str]:
+    """An incident of the municipality with evidence, one piece of it about a person: its id, and theirs."""
     plain = await api.services.evidence.put("municipality", b"\x89PNG\r\n\x1a\nplain")
     personal = await api.services.evidence.put("municipality", b"\x89PNG\r\n\x1a\nface")
     incident, _ = await open_incident(
@@ -260,24 +261,84 @@ async def test_evidence_is_opened_only_as_agreed_and_both_logs_say_who_saw_what(
             ),
         ),
     )
-    pia, ada, paul = await api.person("pia"), await api.person("ada"), await api.person("paul")
+    return incident, plain, personal
+
+
+async def test_evidence_is_opened_only_as_agreed_and_both_sides_know_who_saw_what_and_why(api: Api) -> None:
+    agreement = await agree(api, groups=["evidence", "people"])
+    incident, plain, personal = await shared_evidence(api)
+    pia, ada, paul, olivia = [await api.person(name) for name in ("pia", "ada", "paul", "olivia")]
     (shared,) = await received(api)
+    path = f"/shared-incidents/{shared['id']}/evidence"
     room = await pia.get(f"/shared-incidents/{shared['id']}")
     assert plain in room.text
     assert personal not in room.text
-    opened = await pia.get(f"/shared-incidents/{shared['id']}/evidence/{plain}")
-    assert (opened.status_code, opened.content) == (200, b"\x89PNG\r\n\x1a\nplain")
-    assert (await pia.get(f"/shared-incidents/{shared['id']}/evidence/{personal}")).status_code == 404
-    assert (await pia.get(f"/evidence/{plain}")).status_code in (403, 404)
-    theirs = (await paul.get("/audit")).json()["items"]
-    assert [one["action"] for one in theirs[:2]] == ["shared-incident.evidence", "shared-incident.open"]
-    ours = (await ada.get("/audit")).json()["items"]
-    assert [(one["action"], one["actor"]) for one in ours[:2]] == [
-        ("evidence.seen", "organisation:police"),
-        ("incident.seen", "organisation:police"),
+    # Nobody looks at it without saying why, and a reason opens nothing that does not cross.
+    assert (await pia.get(f"{path}/{plain}")).status_code == 403
+    assert (await pia.post(f"{path}/{plain}/openings", json={})).status_code == 422
+    assert (await pia.post(f"{path}/{personal}/openings", json={"reason": "curious"})).status_code == 404
+    assert (await pia.post(f"/evidence/{plain}/openings", json={"reason": "by the back door"})).status_code == 404
+    opened = await pia.post(f"{path}/{plain}/openings", json={"reason": "is it the same van?"})
+    assert opened.status_code == 201, opened.text
+    opening = opened.json()["opening"]
+    content = await pia.get(f"{path}/{plain}?opening={opening['id']}")
+    assert (content.status_code, content.content) == (200, b"\x89PNG\r\n\x1a\nplain")
+    assert (await pia.get(f"{path}/{personal}?opening={opening['id']}")).status_code == 404
+    assert (await olivia.get(f"/evidence/{plain}?opening={opening['id']}")).status_code == 403
+    # Both chains of custody and both audit logs tell it, each in its own organisation's terms.
+    theirs = (await pia.get(f"/evidence/{plain}/custody")).json()["items"]
+    assert [(one["kind"], one["person_name"], one["organisation"]) for one in theirs] == [
+        ("missing", "Pia Example", None),
+        ("opened", "Pia Example", None),
     ]
-    assert "Pia Example" in str(ours[0])
-    assert ours[0]["subject"] == f"incident:{incident}"
+    assert theirs[1]["incident"] == shared["id"]
+    (ours,) = (await olivia.get(f"/evidence/{plain}/custody")).json()["items"]
+    assert (ours["kind"], ours["organisation"], ours["person_name"]) == ("opened", "police", "Pia Example")
+    assert (ours["reason"], ours["incident"], ours["person"]) == ("is it the same van?", incident, None)
+    export = (await olivia.get(f"/incidents/{incident}/export")).json()
+    assert "is it the same van?" in str(export["evidence"])
+    log = (await paul.get("/audit")).json()["items"]
+    assert [one["action"] for one in log[:3]] == ["evidence.open", "evidence.missing", "shared-incident.open"]
+    (seen,) = (await ada.get("/audit", params={"action": "evidence.open"})).json()["items"]
+    assert (seen["actor"], seen["subject"]) == ("organisation:police", f"evidence:{plain}")
+    assert "Pia Example" in str(seen)
+    # An opening is worth nothing once the agreement is ended.
+    await paul.post(f"/agreements/{agreement}/end", json={})
+    assert (await pia.get(f"{path}/{plain}?opening={opening['id']}")).status_code == 404
+
+
+async def test_whoever_opens_evidence_of_others_is_named_only_where_names_cross(api: Api) -> None:
+    await agree(api, groups=["evidence"])
+    _, plain, _ = await shared_evidence(api)
+    pia, ada, olivia = [await api.person(name) for name in ("pia", "ada", "olivia")]
+    (shared,) = await received(api)
+    path = f"/shared-incidents/{shared['id']}/evidence/{plain}/openings"
+    assert (await pia.post(path, json={"reason": "to compare"})).status_code == 201
+    custody = await olivia.get(f"/evidence/{plain}/custody")
+    (entry,) = custody.json()["items"]
+    assert (entry["organisation"], entry["person_name"], entry["reason"]) == ("police", None, "to compare")
+    assert "Pia" not in custody.text + (await ada.get("/audit")).text
+    async with await api.machine(Permission.EVIDENCE_READ, tenant="police") as machine:
+        assert (await machine.post(path, json={"reason": "a robot"})).status_code == 403
+
+
+async def test_altered_evidence_of_others_is_not_handed_out_and_both_chains_say_so(api: Api, tmp_path: Path) -> None:
+    await agree(api, groups=["evidence"])
+    _, plain, _ = await shared_evidence(api)
+    pia, olivia = await api.person("pia"), await api.person("olivia")
+    (shared,) = await received(api)
+    path = f"/shared-incidents/{shared['id']}/evidence/{plain}"
+    opened = await pia.post(f"{path}/openings", json={"reason": "looking"})
+    (tmp_path / "evidence" / "municipality" / plain[:2] / plain).write_bytes(b"forged")
+    answers = [
+        await pia.get(f"{path}?opening={opened.json()['opening']['id']}"),
+        await pia.post(f"{path}/openings", json={"reason": "looking again"}),
+    ]
+    assert [answer.status_code for answer in answers] == [500, 500]
+    assert all(b"forged" not in answer.content for answer in answers)
+    for client in (pia, olivia):
+        chain = (await client.get(f"/evidence/{plain}/custody")).json()["items"]
+        assert [entry["kind"] for entry in chain] == ["opened", "altered", "altered"]
 
 
 async def test_two_receivers_do_not_read_each_other(api: Api) -> None:

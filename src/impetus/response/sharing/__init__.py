@@ -1,6 +1,7 @@
 """Incidents that several organisations work on: one incident, several views."""
 
 from impetus.response.sharing.conversation import Conversation, NewMessage
+from impetus.response.sharing.loans import SharedEvidence
 from impetus.response.sharing.shares import (
     DURABLE,
     SUBJECTS,
@@ -20,5 +21,6 @@ __all__ = [
     "PartDecision",
     "Preview",
     "ShareState",
+    "SharedEvidence",
     "Shares",
 ]

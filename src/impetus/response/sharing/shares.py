@@ -27,7 +27,6 @@ from impetus.model import (
     Assessment,
     Clock,
     Conflict,
-    EvidenceReference,
     FieldGroup,
     Identifier,
     ImpetusError,
@@ -35,7 +34,6 @@ from impetus.model import (
     IncidentShare,
     IncidentState,
     NotAllowed,
-    NotFound,
     PartAction,
     PartState,
     Permission,
@@ -326,7 +324,7 @@ class Shares:
             own = await transaction.sharing.decisions_on(share.receiver, [share.id])
             words = await self.conversation.for_receiver(transaction, share)
             if isinstance(state, Open):
-                await self._seen(transaction, principal, share, state, "open", {"version": share.version})
+                await self._seen(transaction, principal, share, state)
         entries = [*room.timeline, *(_own_entry(one) for one in own)]
         entries += [
             SharedEntry(
@@ -341,23 +339,6 @@ class Shares:
             if one.kind == "note"
         ]
         return room.model_copy(update={"timeline": tuple(sorted(entries, key=lambda entry: entry.time))})
-
-    async def evidence(self, principal: Principal, id: str, sha256: str) -> tuple[str, EvidenceReference]:
-        """Where a piece of evidence that crosses is kept (the giver), and what it is; both audit logs say who opened
-        it. Raises `NotFound` for what does not cross, as if it did not exist."""
-        principal.require(Permission.EVIDENCE_READ)
-        async with self._store.transaction() as transaction:
-            share = await transaction.sharing.received_share(principal.tenant, id)
-            organisations = await Organisations.read(transaction)
-            state = await look(transaction, share, organisations, self._clock.now())
-            found = None
-            if isinstance(state, Open):
-                shown = (one for alert in state.room.alerts for one in alert.evidence or ())
-                found = next((one for one in shown if one.sha256 == sha256), None)
-            if found is None or not isinstance(state, Open):
-                raise NotFound(f"there is no evidence {sha256}", hint="It may not be shared with your organisation.")
-            await self._seen(transaction, principal, share, state, "evidence", {"sha256": sha256})
-        return share.giver, found
 
     async def decide(self, principal: Principal, id: str, decision: PartDecision) -> PartDecided:
         """Take the decision of a person of the receiver. It stays theirs, whatever becomes of the agreement.
@@ -430,34 +411,26 @@ class Shares:
             view = await self._tell(at, changed, state.agreement, facts)
         return PartDecided(decision=assessment, incident=view)
 
-    async def _seen(
-        self,
-        transaction: Transaction,
-        principal: Principal,
-        share: ShareRecord,
-        state: Open,
-        what: str,
-        detail: dict[str, object],
-    ) -> None:
-        now = self._clock.now()
-        await append(
-            transaction,
-            tenant=share.receiver,
-            time=now,
-            actor=principal.actor,
-            action=f"shared-incident.{what}",
-            subject=f"shared-incident:{share.id}",
-            detail={"giver": share.giver, "agreement": share.agreement, **detail},
-        )
+    async def _seen(self, transaction: Transaction, principal: Principal, share: ShareRecord, state: Open) -> None:
+        detail: dict[str, object] = {"agreement": share.agreement, "version": share.version}
         named = FieldGroup.PEOPLE in state.agreement.terms.groups
         await append(
             transaction,
+            tenant=share.receiver,
+            time=self._clock.now(),
+            actor=principal.actor,
+            action="shared-incident.open",
+            subject=f"shared-incident:{share.id}",
+            detail={"giver": share.giver, **detail},
+        )
+        await append(
+            transaction,
             tenant=share.giver,
-            time=now,
+            time=self._clock.now(),
             actor=f"organisation:{share.receiver}",
-            action="incident.seen" if what == "open" else "evidence.seen",
+            action="incident.seen",
             subject=f"incident:{share.incident}",
-            detail={"agreement": share.agreement, **({"by": principal.name} if named else {}), **detail},
+            detail={**detail, **({"by": principal.name} if named else {})},
         )
 
     # --- The giver's side ---

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -58,42 +60,68 @@ class House:
         return principal_of(self.users[name])
 
 
+PEOPLE: Mapping[str, Mapping[str, Role]] = {
+    "municipality": {
+        "olivia": Role.OPERATOR,
+        "omar": Role.OPERATOR,
+        "sofia": Role.SUPERVISOR,
+        "ada": Role.ADMINISTRATOR,
+        "dora": Role.DATA_PROTECTION_OFFICER,
+    },
+    "police": {"pia": Role.OPERATOR, "paul": Role.ADMINISTRATOR},
+}
+QUICK = AccessSettings(password=PasswordSettings(memory_kib=8, passes=1))
+
+
 @asynccontextmanager
 async def opened_house(
     folder: Path, settings: SituationSettings | None = None, *, store_url: str | None = None
 ) -> AsyncIterator[House]:
     """Municipality: olivia and omar (operators), sofia (supervisor), ada (administrator). Police: pia (operator)."""
     clock = SystemClock()
-    store = await open_store(store_url or f"sqlite:///{folder / 'store.sqlite'}", clock)
+    if store_url is None:
+        if not (folder / "store.sqlite").exists():
+            shutil.copytree(await _furnished(), folder, dirs_exist_ok=True)
+        store = await open_store(f"sqlite:///{folder / 'store.sqlite'}", clock)
+    else:
+        store = await open_store(store_url, clock)
+        await _furnish(store)
     bus = open_bus(folder / "bus.sqlite", clock)
     try:
-        access = AccessSettings(password=PasswordSettings(memory_kib=8, passes=1))
-        governance = Governance(store, clock, access)
-        by = installation_principal()
-        users: dict[str, User] = {}
-        for tenant, people in (
-            (
-                "municipality",
-                {
-                    "olivia": Role.OPERATOR,
-                    "omar": Role.OPERATOR,
-                    "sofia": Role.SUPERVISOR,
-                    "ada": Role.ADMINISTRATOR,
-                    "dora": Role.DATA_PROTECTION_OFFICER,
-                },
-            ),
-            ("police", {"pia": Role.OPERATOR, "paul": Role.ADMINISTRATOR}),
-        ):
-            await governance.accounts.create_organisation(by, tenant, tenant.title())
-            for name, role in people.items():
-                users[name] = await governance.accounts.create_user(
-                    by, tenant, name=name, full_name=f"{name.title()} Example", role=role, password=PASSWORD
-                )
+        async with store.view() as view:
+            users = {user.name: user for tenant in PEOPLE for user in await view.users.list(tenant)}
         situation = Situation.create(bus, store, clock, settings or SituationSettings())
-        yield House(bus, store, clock, governance, users, situation)
+        yield House(bus, store, clock, Governance(store, clock, QUICK), users, situation)
     finally:
         await bus.close()
         await store.close()
+
+
+_furnished_folder: tempfile.TemporaryDirectory[str] | None = None
+
+
+async def _furnished() -> Path:
+    """The files of a store with everybody in it: made once, since making the tables takes longer than most tests."""
+    global _furnished_folder
+    if _furnished_folder is None:
+        folder = tempfile.TemporaryDirectory(prefix="impetus-tests-")
+        store = await open_store(f"sqlite:///{Path(folder.name) / 'store.sqlite'}", SystemClock())
+        try:
+            await _furnish(store)
+        finally:
+            await store.close()
+        _furnished_folder = folder
+    return Path(_furnished_folder.name)
+
+
+async def _furnish(store: Store) -> None:
+    accounts, by = Governance(store, store.clock, QUICK).accounts, installation_principal()
+    for tenant, people in PEOPLE.items():
+        await accounts.create_organisation(by, tenant, tenant.title())
+        for name, role in people.items():
+            await accounts.create_user(
+                by, tenant, name=name, full_name=f"{name.title()} Example", role=role, password=PASSWORD
+            )
 
 
 def an_alert(**changes: Any) -> Alert:

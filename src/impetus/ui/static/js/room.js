@@ -75,7 +75,7 @@ export class RoomMore {
     const fill = async () => {
       const { items } = await get(`/evidence/${evidence.sha256}/custody`);
       chain.replaceChildren(element("li", {}, element("time", {}, momentText(alert.received)), " ", t("came with “{headline}”", { headline: alert.headline })),
-        ...items.map((entry) => element("li", { class: entry.kind === "opened" ? null : "altered" }, element("time", {}, momentText(entry.time)), ` ${entry.person_name}: ${HAPPENED[entry.kind]?.() ?? entry.kind} – “${entry.reason}”`)));
+        ...items.map((entry) => element("li", { class: entry.kind === "opened" ? null : "altered" }, element("time", {}, momentText(entry.time)), ` ${[entry.person_name, entry.organisation].filter(Boolean).join(", ")}: ${HAPPENED[entry.kind]?.() ?? entry.kind} – “${entry.reason}”`)));
     };
     const open = async () => {
       const opened = await openEvidence(evidence.sha256, evidence.title, this.#id);

@@ -5,6 +5,7 @@ import { conversation } from "../conversation.js";
 import { may } from "../context.js";
 import { askReason } from "../dialogs.js";
 import { element, find, setText, settled } from "../dom.js";
+import { openEvidence } from "../evidence.js";
 import { clockTime, momentText, word } from "../format.js";
 import { line } from "../history.js";
 import { get, newId, post } from "../http.js";
@@ -33,6 +34,11 @@ async function decide(action) {
     toast(problem.status === 409 ? "warn" : "bad", problem.message, problem.hint);
   }
   await load();
+}
+
+async function openTheirs(evidence) {
+  const opened = await openEvidence(evidence.sha256, evidence.title, null, `${path}/evidence/${evidence.sha256}`);
+  if (opened) open(opened.address, "_blank", "noopener");
 }
 
 function showHead() {
@@ -69,7 +75,7 @@ function showAlerts() {
     element("td", { class: "mono muted" }, clockTime(alert.received)),
     element("td", {}, alert.headline ?? categoryWord(alert.category), alert.place?.name ? element("span", { class: "faint" }, ` · ${alert.place.name}`) : null),
     element("td", {}, element("span", { class: "state", "data-state": alert.state }, word(alert.state)), alert.handled_by ? element("span", { class: "faint" }, ` ${alert.handled_by}`) : null),
-    element("td", {}, ...(alert.evidence ?? []).map((one) => element("a", { class: "chip", href: `/api/v1${path}/evidence/${one.sha256}`, target: "_blank", rel: "noopener" }, one.title))))));
+    element("td", {}, ...(alert.evidence ?? []).map((one) => element("button", { type: "button", class: "button quiet small", onclick: () => openTheirs(one) }, one.title))))));
   map.clearAlerts();
   for (const alert of room.alerts) map.putAlert({ ...alert, headline: alert.headline ?? categoryWord(alert.category) });
   if (!fitted) { fitted = true; map.fit(); }
