@@ -24,7 +24,7 @@ class ToolResult(Value):
 
     id: Identifier
     """Derived from what it is about (`derived_id`), so that working it out again brings it up to date."""
-    revision: Annotated[int, Field(ge=0)] = 0
+    revision: Annotated[int, Field(ge=0, le=2**53)] = 0
     tool: Slug
     kind: Slug
     """One of the kinds that the tool's manifest declares."""

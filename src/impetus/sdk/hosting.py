@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import traceback
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
+from pydantic import BaseModel
 from structlog.typing import FilteringBoundLogger
 
 from impetus.model import (
     Alert,
     Clock,
     ConfigurationError,
+    DataClass,
     Datastream,
     Envelope,
+    EvidenceReference,
     ExpectationBatch,
     ObservationBatch,
+    ToolRequest,
+    ToolResult,
     Unavailable,
     derived_id,
 )
 from impetus.sdk.checkpoint import CheckpointFile
-from impetus.sdk.emission import check_alert
+from impetus.sdk.emission import check_alert, check_published, check_request, check_result
+from impetus.sdk.evidence import EvidenceKeeper
 from impetus.sdk.manifest import Manifest
 from impetus.sdk.outgoing import Outgoing
 from impetus.sdk.records import Records
@@ -42,6 +50,9 @@ REFRESH_S = 10.0
 REFRESH_UNKNOWN_S = 1.0
 """The same when a reading of an unknown datastream arrives."""
 
+_refused: ContextVar[dict[str, str] | None] = ContextVar("refused", default=None)
+"""What the call of a tool that is under way tried to emit and may not."""
+
 
 class WorkerContext:
     """The `Context` that a worker gives to a tool."""
@@ -55,6 +66,7 @@ class WorkerContext:
         records: Records,
         outgoing: Outgoing,
         checkpoint: CheckpointFile,
+        evidence: EvidenceKeeper,
         on_degraded: Callable[[str | None], None],
     ) -> None:
         self._manifest = manifest
@@ -63,12 +75,11 @@ class WorkerContext:
         self._records = records
         self._outgoing = outgoing
         self._checkpoint = checkpoint
+        self._evidence = evidence
         self._on_degraded = on_degraded
         self._log: FilteringBoundLogger = structlog.get_logger("tool").bind(tool=manifest.id, tenant=tenant)
         self._selection = InputSelection(manifest, ())
         self._refreshed_s: float | None = None
-        self.refused: dict[str, str] = {}
-        """Why alerts of the tool were refused, by source; stays until the worker clears it, whatever the tool does."""
 
     @property
     def tenant(self) -> str:
@@ -97,11 +108,8 @@ class WorkerContext:
             yield batch
 
     async def emit(self, alert: Alert) -> None:
-        try:
+        with _noting(alert.source):
             check_alert(self._manifest, alert)
-        except ConfigurationError as error:
-            self.refused[alert.source] = str(error)
-            raise
         # One message for each revision, however often a tool derives it from readings that were delivered again.
         id = derived_id("alert", self._manifest.id, self._tenant, alert.id, str(alert.revision))
         await self._outgoing.add([self._wrap(alert, "alert", id, partition=alert.source)])
@@ -113,6 +121,33 @@ class WorkerContext:
         id = derived_id("expectation", self._manifest.id, self._tenant, content)
         await self._outgoing.add([self._wrap(batch, "expectation", id, partition=self._manifest.id)])
 
+    async def publish(self, result: ToolResult) -> None:
+        with _noting(result.id):
+            check_result(self._manifest, result)
+        id = derived_id("result", self._manifest.id, self._tenant, result.id, str(result.revision))
+        await self._outgoing.add([self._wrap(result, "result", id, partition=result.id)])
+
+    async def published(self, kind: str, *, tool: str | None = None, limit: int = 100) -> Sequence[ToolResult]:
+        check_published(self._manifest, kind, tool)
+        return await self._records.results(self._tenant, tool or self._manifest.id, kind, limit)
+
+    async def request(self, request: ToolRequest) -> None:
+        with _noting(request.id):
+            check_request(self._manifest, request)
+        id = derived_id("tool-request", self._manifest.id, self._tenant, request.id)
+        envelope = self._wrap(request, "tool-request", id, partition=request.id)
+        # The last token says who is asked, so that a tool hears of its own requests only.
+        subject = f"{self._tenant}.tool-request.{request.tool}"
+        await self._outgoing.add([envelope.model_copy(update={"subject": subject})])
+
+    async def keep_evidence(
+        self, data: bytes, *, media_type: str, title: str, data_class: DataClass = DataClass.OPERATIONAL
+    ) -> EvidenceReference:
+        return await self._evidence.keep(data, media_type, title, data_class)
+
+    async def read_evidence(self, sha256: str) -> bytes:
+        return await self._evidence.read(sha256)
+
     async def save_checkpoint(self, data: bytes) -> None:
         # A checkpoint must never know more than the bus: an alert that it counts as raised has to be on disk first.
         await self._outgoing.flush()
@@ -123,6 +158,17 @@ class WorkerContext:
 
     async def degraded(self, text: str | None) -> None:
         self._on_degraded(text)
+
+    @contextlib.contextmanager
+    def refusals(self) -> Iterator[dict[str, str]]:
+        """Meanwhile collects why what the tool emits is refused, by what it is about, whatever the tool does with the
+        error."""
+        refused: dict[str, str] = {}
+        token = _refused.set(refused)
+        try:
+            yield refused
+        finally:
+            _refused.reset(token)
 
     async def select(self, batch: ObservationBatch) -> ObservationBatch | None:
         """What of a batch the tool may read."""
@@ -137,7 +183,7 @@ class WorkerContext:
         self._selection = InputSelection(self._manifest, await self._records.datastreams(self._tenant))
         self._refreshed_s = self._clock.monotonic_s()
 
-    def _wrap(self, message: Alert | ExpectationBatch, kind: str, id: str, *, partition: str) -> Envelope:
+    def _wrap(self, message: BaseModel, kind: str, id: str, *, partition: str) -> Envelope:
         return Envelope.wrap(
             message,
             kind=kind,
@@ -147,6 +193,18 @@ class WorkerContext:
             partition=partition,
             id=id,
         )
+
+
+@contextlib.contextmanager
+def _noting(about: str) -> Iterator[None]:
+    """A refusal meanwhile is noted for the call that is under way."""
+    try:
+        yield
+    except ConfigurationError as error:
+        refused = _refused.get()
+        if refused is not None:
+            refused[about] = str(error)
+        raise
 
 
 class HostedTool:
@@ -164,6 +222,8 @@ class HostedTool:
         self._pause_s = START_PAUSE_S
         self.failure = ""
         """Why it did not start; empty while it runs."""
+        self.spoilt = False
+        """It was interrupted in a call: what it knows must not be kept."""
 
     @property
     def running(self) -> bool:
@@ -175,6 +235,15 @@ class HostedTool:
         if self._tool is None:
             raise RuntimeError(f"the tool is not running: {self.failure}")
         return self._tool
+
+    @contextlib.contextmanager
+    def protected(self) -> Iterator[None]:
+        """A call that is interrupted meanwhile leaves the tool spoilt."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            self.spoilt = True
+            raise
 
     async def start(self) -> None:
         """Start the tool, unless it runs or failed a moment ago. Its own failures are kept in `failure`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 DEATHS_LIMIT = 3
@@ -32,17 +33,15 @@ class Suspect:
         """How often in a row the process died over this message."""
         return self._deaths if id == self._id else 0
 
-    def take(self, id: str) -> None:
-        """This message is in hand now: if the process dies before `release`, it died over it."""
-        self._write(f"{self.deaths(id) + 1} {id}")
-
-    def take_several(self) -> None:
-        """Several messages are in hand now. Which of them the process dies over shows when they go one by one."""
-        self._write(f"1 {_SEVERAL}")
-
-    def release(self) -> None:
-        """Nothing is in hand."""
-        self._write("")
+    @contextlib.contextmanager
+    def holding(self, id: str | None) -> Iterator[None]:
+        """Meanwhile this message is in hand: if the process dies, it died over it. None stands for several; which of
+        them the process dies over shows when they go one by one."""
+        self._write(f"1 {_SEVERAL}" if id is None else f"{self.deaths(id) + 1} {id}")
+        try:
+            yield
+        finally:
+            self._write("")
 
     def forget(self) -> None:
         """The message that was suspected did no harm, or was set aside."""

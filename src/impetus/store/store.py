@@ -33,6 +33,8 @@ from impetus.store.notification import CapRepository, NotificationRepository
 from impetus.store.outbox import OutboxRepository
 from impetus.store.procedures import ProcedureRepository, TaskRepository
 from impetus.store.readings import ReadingStore
+from impetus.store.requests import RequestRepository
+from impetus.store.results import ResultRepository
 from impetus.store.series import SeriesNumbers
 from impetus.store.sharing import SharingRepository
 from impetus.store.workload import WorkloadRepository
@@ -63,6 +65,8 @@ class Transaction:
         self.custody = CustodyRepository(connection)
         self.notification = NotificationRepository(connection)
         self.cap = CapRepository(connection)
+        self.results = ResultRepository(connection)
+        self.requests = RequestRepository(connection)
         self.outbox = OutboxRepository(connection)
 
 

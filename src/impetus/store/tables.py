@@ -516,6 +516,43 @@ handover = Table(
 
 # --- End of hand-overs ---
 
+# --- What tools publish and are asked for (store/results.py, store/requests.py) ---
+
+tool_result = Table(
+    "tool_result",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("tool", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("kind", String(64), nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("time", Moment, nullable=False),
+    Column("received", Moment, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    Column("person", String(128), nullable=True),
+    Column("content", Text, nullable=False),
+    Index("ix_tool_result_tenant_tool_kind_time_id", "tenant", "tool", "kind", "time", "id"),
+)
+
+tool_request = Table(
+    "tool_request",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("tool", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("task", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("asked", Moment, nullable=False),
+    Column("asker", String(128), nullable=True),
+    Column("updated", Moment, nullable=False),
+    Column("text", FreeText, nullable=False),
+    Column("content", Text, nullable=False),
+    Index("ix_tool_request_tenant_tool_asked_id", "tenant", "tool", "asked", "id"),
+)
+"""`asker` is the account of the person who asked, if a person did."""
+
+# --- End of what tools publish and are asked for ---
+
 series = Table(
     "series",
     readings_metadata,

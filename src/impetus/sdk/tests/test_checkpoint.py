@@ -72,21 +72,30 @@ async def test_a_checkpoint_has_a_limit(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_message_is_suspected_only_when_the_process_died_over_it(tmp_path: Path) -> None:
     path = tmp_path / "suspect"
+
+    def dies_over(id: str) -> None:
+        """What a process leaves behind that was killed with this message in hand."""
+        held = Suspect(path)
+        with held.holding(id):
+            kept = path.read_bytes()
+        held.close()
+        path.write_bytes(kept)
+
     first = Suspect(path)
-    first.take("a" * 128)
-    first.release()
-    first.take("b")
-    first.close()  # died
+    with first.holding("a" * 128):
+        pass
+    first.close()
+    dies_over("b")
 
     second = Suspect(path)
     assert (second.deaths("a" * 128), second.deaths("b")) == (0, 1)
-    second.take("b")
-    second.close()  # died again
+    second.close()
+    dies_over("b")
 
     third = Suspect(path)
     assert third.deaths("b") == 2
-    third.take("b")
-    third.release()
+    with third.holding("b"):
+        pass
     third.forget()
     assert third.deaths("b") == 0
     third.close()

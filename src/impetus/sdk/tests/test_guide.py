@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import impetus
-from impetus.sdk import Context, Detector, Manifest, Tool
+from impetus.sdk import Context, Detector, EvidenceUse, InputKind, Manifest, ResultKind, TaskKind, Tool, ToolInput
+from impetus.sdk.calls import OBSERVE_LIMIT_S
 from impetus.sdk.card import CARD_HEADINGS
 from impetus.sdk.manifest import AiActClass, Capability
-from impetus.sdk.worker import OBSERVE_LIMIT_S
 
 GUIDE = Path(impetus.__file__).parents[2] / "docs" / "guide" / "write-a-tool.md"
 
@@ -22,8 +22,12 @@ def public_members(cls: type) -> set[str]:
 @pytest.mark.parametrize(
     "word",
     sorted(
-        {f"`{name}`" for name in {*Manifest.model_fields, *Detector.model_fields}}
-        | {f"`{value}`" for value in [*Capability, *AiActClass]}
+        {
+            f"`{name}`"
+            for model in (Manifest, Detector, ToolInput, ResultKind, TaskKind, EvidenceUse)
+            for name in model.model_fields
+        }
+        | {f"`{value}`" for value in [*Capability, *AiActClass, *InputKind]}
         | {f"`{name}`" for name in public_members(Context) | (public_members(Tool) - {"settings_type"})}
         | set(CARD_HEADINGS)
         | {f"more than {OBSERVE_LIMIT_S:.0f} s"}

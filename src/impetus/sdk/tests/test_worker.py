@@ -11,7 +11,7 @@ import pytest
 
 from impetus.bus import Bus
 from impetus.model import ConfigurationError, Datastream, Envelope, HealthState, InvalidInput, NotFound, Unavailable
-from impetus.sdk import hosting, worker
+from impetus.sdk import calls, hosting, observing, worker
 from impetus.sdk.outgoing import Outgoing
 from impetus.sdk.tests import sample
 from impetus.sdk.tests.rig import Rig, open_rig, until
@@ -79,7 +79,7 @@ async def test_messages_that_waited_together_reach_the_tool_in_one_call(rig: Rig
 
 
 async def test_messages_go_together_up_to_a_size(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "TOGETHER_BYTES", 300)
+    monkeypatch.setattr(observing, "TOGETHER_BYTES", 300)
     for value in range(6):
         await rig.observe(float(value))
     async with rig.worker(sample.installed(sample.RecordingTool)):
@@ -232,7 +232,7 @@ async def test_a_message_waits_while_what_the_tool_needs_is_away(rig: Rig) -> No
 
 
 async def test_a_call_that_takes_too_long_is_cancelled(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "OBSERVE_LIMIT_S", 0.2)
+    monkeypatch.setattr(calls, "OBSERVE_LIMIT_S", 0.2)
     async with rig.worker(sample.installed(sample.SlowTool)):
         for value in (13.0, 1.0):
             await rig.observe(value)
@@ -244,7 +244,7 @@ async def test_a_call_that_takes_too_long_is_cancelled(rig: Rig, monkeypatch: py
 
 async def test_the_heart_stops_when_the_tool_does_not_let_go(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """The supervisor sees it and kills the process."""
-    monkeypatch.setattr(worker, "OBSERVE_LIMIT_S", 0.1)
+    monkeypatch.setattr(calls, "OBSERVE_LIMIT_S", 0.1)
     monkeypatch.setattr(worker, "HEARTBEAT_INTERVAL_S", 0.02)
     async with rig.worker(sample.installed(sample.StubbornTool)):
         await until(lambda: rig.beats > 3)
