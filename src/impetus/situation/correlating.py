@@ -36,6 +36,7 @@ from impetus.situation.correlation.reasons import reasons
 from impetus.situation.desk import INCIDENT_TOOL, RUNNING, SEVERAL, Desk, Priors, open_desk, take
 from impetus.situation.harm import SEVERITY_WEIGHT
 from impetus.situation.messages import validation_reason
+from impetus.situation.pace import Pace
 from impetus.situation.requests import request_envelopes
 from impetus.situation.views import AlertView, alert_envelope, incident_envelope
 from impetus.store import AlertRecord, Store, Transaction
@@ -106,12 +107,14 @@ class CorrelationService:
     async def _take(self, tenant: str, told_all: Sequence[AlertRecord | Assessment]) -> None:
         desk = await self.desk(tenant)
         requests: list[Envelope] = []
+        pace = Pace()
         for told in told_all:
             if isinstance(told, Assessment):
                 await self._take_decision(desk, told)
             else:
                 take(desk, told)
                 requests += request_envelopes(desk.grouping.rules.requests, told, self._clock.now())
+            await pace.pause()
         changed = desk.grouping.changed()
         if not changed and not requests:
             return

@@ -47,7 +47,7 @@ export function makeGrid(place, options) {
     suppressContextMenu: true,
     suppressColumnVirtualisation: true,
     suppressNoRowsOverlay: false,
-    asyncTransactionWaitMillis: 60,
+    asyncTransactionWaitMillis: 25,
     deltaSort: true,
     rowSelection: { mode: "singleRow", checkboxes: false, enableClickSelection: true },
     localeText: { noRowsToShow: t("Nothing to show"), noMatchingRows: t("Nothing to show"), loadingOoo: t("Loading") },
