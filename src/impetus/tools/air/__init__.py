@@ -1,0 +1,1 @@
+"""Air: a biological or chemical release noticed, located, and its hazard zone drawn."""
