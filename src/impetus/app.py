@@ -30,6 +30,7 @@ from impetus.model import (
     SystemClock,
 )
 from impetus.sdk import load_tools
+from impetus.sdk.worker import consumers as tool_consumers
 from impetus.sdk.worker import run_worker
 from impetus.settings import Settings, read_settings
 from impetus.situation import Situation
@@ -232,7 +233,13 @@ async def serve(settings: Settings, *, more_parts: Sequence[Part] = ()) -> None:
             )
 
         # A tool that is not run any more must not hold up the log for the others.
-        readers = {f"tool-{part.name.removeprefix('worker-')}" for part in parts if part.name.startswith("worker-")}
+        running_tools = {part.name.removeprefix("worker-") for part in parts if part.name.startswith("worker-")}
+        readers = {
+            durable
+            for name, tool in load_tools().items()
+            if name in running_tools and tool.manifest is not None
+            for durable in tool_consumers(tool.manifest)
+        }
         for consumer in await bus.consumers():
             if consumer.durable.startswith("tool-") and consumer.durable not in readers:
                 await bus.remove_consumer(consumer.durable)

@@ -29,6 +29,7 @@ from impetus.api.routes import (
     stream,
     system,
     tokens,
+    tool_results,
     users,
 )
 from impetus.api.routes import map as city_map
@@ -48,6 +49,7 @@ RESOURCES = (
     sharing.incident_parts,
     procedures.of_incident,
     incident_documents.resource,
+    tool_results.of_incident,
     cap.of_incident,
     incidents.resource,
     cap.resource,
@@ -62,6 +64,8 @@ RESOURCES = (
     notifications.resource,
     datastreams.resource,
     datastreams.observations,
+    tool_results.results,
+    tool_results.requests,
     correlation.of_tool,
     correlation.resource,
     system.tools,

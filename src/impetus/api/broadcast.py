@@ -44,6 +44,8 @@ class Topic(StrEnum):
     """Procedures under way and their tasks."""
     SHARING = "sharing"
     """How agreements with other organisations stand."""
+    RESULTS = "results"
+    """That tools published something, or did what they were asked for."""
 
 
 TOPIC_PERMISSION: Mapping[Topic, Permission] = {
@@ -53,6 +55,7 @@ TOPIC_PERMISSION: Mapping[Topic, Permission] = {
     Topic.HEALTH: Permission.TOOLS_READ,
     Topic.TASKS: Permission.PROCEDURES_READ,
     Topic.SHARING: Permission.SHARING_READ,
+    Topic.RESULTS: Permission.RESULTS_READ,
 }
 
 SUBJECTS = (
@@ -66,6 +69,8 @@ SUBJECTS = (
     "*.incident-share.>",
     "*.incident-message.>",
     "*.agreement.>",
+    "*.result-notice.>",
+    "*.request-notice.>",
 )
 _RETRY_S = 1.0
 
@@ -297,6 +302,8 @@ def _event_of(kind: str, data: bytes) -> tuple[str, Topic]:
         return kind, Topic.TASKS
     if kind in ("shared-incident", "incident-share", "incident-message"):
         return kind, Topic.INCIDENTS
+    if kind in ("result-notice", "request-notice"):
+        return kind.removesuffix("-notice"), Topic.RESULTS
     if kind == "agreement":
         return "agreement", Topic.SHARING
     assessment = Assessment.model_validate_json(data)

@@ -22,10 +22,13 @@ from impetus.response.notification_settings import NotificationSettings
 from impetus.response.runtime import Procedures
 from impetus.response.sharing import SharedEvidence, Shares
 from impetus.sdk import InstalledTool
-from impetus.situation import Situation
+from impetus.situation import Situation, asking, results, verdicts
+from impetus.situation.asking import RequestService
 from impetus.situation.consumer import Progress, consume
+from impetus.situation.results import ResultService
 from impetus.situation.runtime import keep_running
 from impetus.situation.runtime import running as situation_running
+from impetus.situation.verdicts import VerdictTeller
 from impetus.store import EvidenceStore, Store
 
 FORGET_SESSIONS_S = 600.0
@@ -56,6 +59,8 @@ class Services:
     procedures: Procedures = field(init=False)
     notification: NotificationService = field(init=False)
     cap: CapExchange = field(init=False)
+    results: ResultService = field(init=False)
+    requests: RequestService = field(init=False)
     welcomed: dict[str, tuple[float, frozenset[Permission]]] = field(default_factory=dict)
     """What callers with open streams were last found to be allowed, by session or token, and when."""
 
@@ -67,6 +72,8 @@ class Services:
         self.shared_evidence = SharedEvidence(self.store, self.custody, self.clock)
         self.procedures = Procedures.create(self.store, self.clock)
         self.notification = NotificationService(self.store, self.clock, self.notification_settings)
+        self.results = ResultService(self.store, self.clock, self.tools)
+        self.requests = RequestService(self.store, self.clock, self.tools)
         self.cap = CapExchange(self.store, self.clock, self.notification_settings)
 
 
@@ -82,10 +89,12 @@ async def running(services: Services) -> AsyncIterator[Services]:
             "sessions": lambda: _forget_sessions(services),
             "procedures": services.procedures.watch,
             "notification": services.notification.run,
+            "results-retention": services.results.keep_forgetting,
         }
         reporting = {
             **{name: _plain(work) for name, work in works.items()},
             **sharing_works(services.bus, services.shares),
+            **_tool_works(services),
             "notification-news": lambda progress: consume(
                 services.bus,
                 notification.DURABLE,
@@ -107,6 +116,22 @@ async def running(services: Services) -> AsyncIterator[Services]:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tool_works(services: Services) -> Mapping[str, Callable[[Progress], Awaitable[None]]]:
+    """What passes between tools and the rest: their results, requests to them, verdicts on their alerts."""
+    bus, teller = services.bus, VerdictTeller(services.store)
+    return {
+        "results": lambda progress: consume(
+            bus, results.DURABLE, results.SUBJECTS, services.results.handle, limit=results.BATCH, progress=progress
+        ),
+        "tool-requests": lambda progress: consume(
+            bus, asking.DURABLE, asking.SUBJECTS, services.requests.handle, limit=asking.BATCH, progress=progress
+        ),
+        "verdicts": lambda progress: consume(
+            bus, verdicts.DURABLE, verdicts.SUBJECTS, teller.handle, limit=verdicts.BATCH, progress=progress
+        ),
+    }
 
 
 def _plain(work: Callable[[], Awaitable[None]]) -> Callable[[Progress], Awaitable[None]]:

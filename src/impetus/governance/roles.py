@@ -23,7 +23,9 @@ _OPERATE: Final = _WATCH | {
     Permission.SHARING_READ,
     Permission.NOTIFICATIONS_READ,
 }
-_CARRY_OUT: Final = frozenset({Permission.PROCEDURES_READ, Permission.TASKS_DECIDE})
+_USE_TOOLS: Final = frozenset({Permission.TOOLS_READ, Permission.TOOLS_ASK, Permission.RESULTS_READ})
+"""Every role; each tool's manifest says which of its results and tasks are for whom."""
+_CARRY_OUT: Final = frozenset({Permission.PROCEDURES_READ, Permission.TASKS_DECIDE}) | _USE_TOOLS
 """Every role has its part in some procedure."""
 _START: Final = _CARRY_OUT | {Permission.PROCEDURES_START}
 _SHARE: Final = frozenset({Permission.SHARING_READ, Permission.SHARING_DECIDE})
@@ -73,6 +75,7 @@ MACHINE_PERMISSIONS: Final = frozenset(
         Permission.PROCEDURES_READ,
         Permission.EVIDENCE_READ,
         Permission.TOOLS_READ,
+        Permission.RESULTS_READ,
         Permission.DEAD_LETTERS_READ,
         Permission.AUDIT_READ,
         Permission.SHARING_READ,

@@ -15,6 +15,7 @@ from impetus.model.alert import (
 )
 from impetus.model.base import Identifier, Line, Slug, Text, UtcTime, Value, derived_id, new_id
 from impetus.model.clock import Clock, ManualClock, SystemClock
+from impetus.model.content import bounded_json
 from impetus.model.envelope import MESSAGE_LIMIT_BYTES, MESSAGES, SYSTEM_TENANT, Envelope
 from impetus.model.errors import (
     ConfigurationError,
@@ -215,6 +216,7 @@ __all__ = [
     "VenueProperties",
     "Verdict",
     "Visibility",
+    "bounded_json",
     "derived_id",
     "from_microseconds",
     "joint_status",

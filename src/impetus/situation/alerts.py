@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from impetus.bus import Delivery
 from impetus.governance.audit import append
 from impetus.governance.principal import Principal
-from impetus.model import Alert, Assessment, Clock, Envelope, ImpetusError, SubjectKind, derived_id
+from impetus.model import Alert, AlertAction, Assessment, Clock, Envelope, ImpetusError, SubjectKind, derived_id
 from impetus.situation.admission import Window, check_alert
 from impetus.situation.consumer import Refuse
 from impetus.situation.correlating import CorrelationService
@@ -141,6 +141,7 @@ class AlertService:
                 subject=id,
                 action=decision.action.value,
                 reason=decision.reason,
+                reason_class=decision.reason_class if decision.action is AlertAction.DISMISS else None,
                 state_before=record.state.value,
                 state_after=changed.state.value,
                 version=changed.version,

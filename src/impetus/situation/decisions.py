@@ -18,6 +18,7 @@ from impetus.model import (
     IncidentAction,
     Line,
     NotAllowed,
+    ReasonClass,
     Severity,
     SubjectKind,
     Text,
@@ -35,6 +36,8 @@ class AlertDecision(Value):
     """Chosen by the client: sending the same decision again is harmless."""
     action: AlertAction
     reason: Text = ""
+    reason_class: ReasonClass | None = None
+    """Only with `dismiss`: tools learn from it."""
     version: Annotated[int, Field(ge=1)]
     """The version of the alert that the person saw."""
     person: Identifier | None = None

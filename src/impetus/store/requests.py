@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, Row, bindparam, delete, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -45,8 +46,8 @@ class RequestRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, tenant: str, request: ToolRequest, *, asker: str | None = None) -> bool:
-        """Keep a new request; false if its id is there already, which is then left alone."""
+    async def add(self, tenant: str, request: ToolRequest, *, expires: datetime, asker: str | None = None) -> bool:
+        """Keep a new request until it expires; false if its id is there already, which is then left alone."""
         row = {
             "tenant": tenant,
             "tool": request.tool,
@@ -56,6 +57,7 @@ class RequestRepository:
             "asked": request.asked,
             "asker": asker,
             "updated": request.asked,
+            "expires": expires,
             "text": "",
             "content": request.model_dump_json(),
         }
@@ -125,13 +127,12 @@ class RequestRepository:
             following = write_cursor(ORDER, to_microseconds(last.asked), last.id)
         return Page(tuple(found[:limit]), following)
 
-    async def forget(self, tenant: str, tool: str, before: datetime) -> int:
-        """Remove those asked before; how many. Retention calls this."""
-        statement = delete(table).where(table.c.tenant == tenant, table.c.tool == tool, table.c.asked < before)
-        return await changed_rows(self._connection, statement)
+    async def forget_expired_in_installation(self, now: datetime) -> int:
+        """Remove what may not be kept any longer; how many."""
+        return await changed_rows(self._connection, delete(table).where(table.c.expires <= now))
 
 
-def _record(row: Row[tuple[object, ...]]) -> RequestRecord:
+def _record(row: Row[*tuple[Any, ...]]) -> RequestRecord:
     return RequestRecord(
         request=ToolRequest.model_validate_json(row.content),
         state=RequestState(row.state),

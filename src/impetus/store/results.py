@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ColumnElement, bindparam, delete, or_, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, delete, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from impetus.model import NotFound, ToolResult, to_microseconds
@@ -26,8 +26,8 @@ class ResultRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def put(self, tenant: str, result: ToolResult, *, received: datetime) -> bool:
-        """Keep a result; false if one of the same or a greater revision is there, which is then left alone."""
+    async def put(self, tenant: str, result: ToolResult, *, received: datetime, expires: datetime) -> bool:
+        """Keep a result until it expires; false if one of the same or a greater revision is there: that one stays."""
         known = select(table.c.revision).where(
             table.c.tenant == tenant, table.c.tool == result.tool, table.c.id == result.id
         )
@@ -42,7 +42,9 @@ class ResultRepository:
             "revision": result.revision,
             "time": result.time,
             "received": received,
+            "expires": expires,
             "ended": result.ended is not None,
+            "incident": result.incident,
             "person": result.person,
             "content": result.model_dump_json(),
         }
@@ -66,23 +68,49 @@ class ResultRepository:
         *,
         kind: str | None = None,
         kinds: Collection[str] | None = None,
+        incident: str | None = None,
         ended: bool | None = False,
         reader: str | None = None,
         limit: int = 100,
         after: str | None = None,
     ) -> Page[ToolResult]:
-        """A page of results, newest first: of one kind, or of some; those that still hold, that ended, or (None) all.
+        """A page of a tool's results, newest first: of one kind, or of some; those that still hold, that ended, or
+        (None) all.
 
         Raises `InvalidInput` for a cursor that is not of this list.
         """
-        limit = bounded(limit)
         query = select(table.c.content).where(table.c.tenant == tenant, table.c.tool == tool, _readable(reader))
         if kind is not None:
             query = query.where(table.c.kind == kind)
         if kinds is not None:
             query = query.where(table.c.kind.in_(kinds))
+        if incident is not None:
+            query = query.where(table.c.incident == incident)
         if ended is not None:
             query = query.where(table.c.ended.is_(ended))
+        return await self._page(query, limit, after)
+
+    async def of_incident(
+        self,
+        tenant: str,
+        incident: str,
+        kinds: Collection[tuple[str, str]],
+        *,
+        reader: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[ToolResult]:
+        """A page of the results about an incident, newest first, of these kinds (tool, kind). Raises `InvalidInput`."""
+        query = select(table.c.content).where(
+            table.c.tenant == tenant,
+            table.c.incident == incident,
+            tuple_(table.c.tool, table.c.kind).in_(list(kinds)),
+            _readable(reader),
+        )
+        return await self._page(query, limit, after)
+
+    async def _page(self, query: Select[tuple[str]], limit: int, after: str | None) -> Page[ToolResult]:
+        limit = bounded(limit)
         if after is not None:
             value, id = read_cursor(ORDER, after)
             key = bindparam("key", int(value), BigInteger())
@@ -118,12 +146,9 @@ class ResultRepository:
         statement = delete(table).where(*own, tuple_(table.c.time, table.c.id) <= tuple_(key, first.id))
         return await changed_rows(self._connection, statement)
 
-    async def forget(self, tenant: str, tool: str, kind: str, before: datetime) -> int:
-        """Remove those of a kind that came before; how many. Retention calls this."""
-        statement = delete(table).where(
-            table.c.tenant == tenant, table.c.tool == tool, table.c.kind == kind, table.c.received < before
-        )
-        return await changed_rows(self._connection, statement)
+    async def forget_expired_in_installation(self, now: datetime) -> int:
+        """Remove what may not be kept any longer; how many."""
+        return await changed_rows(self._connection, delete(table).where(table.c.expires <= now))
 
 
 def _readable(reader: str | None) -> ColumnElement[bool]:

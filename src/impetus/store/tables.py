@@ -529,9 +529,13 @@ tool_result = Table(
     Column("time", Moment, nullable=False),
     Column("received", Moment, nullable=False),
     Column("ended", Boolean, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("incident", String(128), nullable=True),
     Column("person", String(128), nullable=True),
     Column("content", Text, nullable=False),
     Index("ix_tool_result_tenant_tool_kind_time_id", "tenant", "tool", "kind", "time", "id"),
+    Index("ix_tool_result_tenant_incident_time_id", "tenant", "incident", "time", "id"),
+    Index("ix_tool_result_expires", "expires"),
 )
 
 tool_request = Table(
@@ -545,9 +549,11 @@ tool_request = Table(
     Column("asked", Moment, nullable=False),
     Column("asker", String(128), nullable=True),
     Column("updated", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
     Column("text", FreeText, nullable=False),
     Column("content", Text, nullable=False),
     Index("ix_tool_request_tenant_tool_asked_id", "tenant", "tool", "asked", "id"),
+    Index("ix_tool_request_expires", "expires"),
 )
 """`asker` is the account of the person who asked, if a person did."""
 

@@ -32,7 +32,7 @@ class StreamQuery(BaseModel):
         str,
         Field(
             max_length=200,
-            description="`alerts`, `incidents`, `readings`, `health`, `tasks`, `sharing`, with commas between.",
+            description="`alerts`, `incidents`, `readings`, `health`, `tasks`, `sharing`, `results`; commas between.",
         ),
     ] = "alerts,incidents"
     after: Annotated[
@@ -53,7 +53,8 @@ async def stream(
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
 ) -> Response:
     """Events as they happen: `alert`, `incident`, `assessment`, `shared-incident` (another organisation's, as far as
-    it is shared), `incident-share`, `incident-message`, `task`, `procedure`, `readings`, `health`, `agreement`, and
+    it is shared), `incident-share`, `incident-message`, `task`, `procedure`, `readings`, `health`, `agreement`,
+    `result` and `request` (that a tool published something or did what it was asked for, not what it says), and
     `reset` when the client has missed something and must load the present state. Each topic needs the permission to
     read what it tells of."""
     topics = _topics(query.topics)

@@ -18,6 +18,8 @@ def upgrade() -> None:
         sa.Column("time", sa.BigInteger(), nullable=False),
         sa.Column("received", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.Boolean(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.Column("incident", sa.String(length=128), nullable=True),
         sa.Column("person", sa.String(length=128), nullable=True),
         sa.Column("content", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "tool", "id", name=op.f("pk_tool_result")),
@@ -28,6 +30,10 @@ def upgrade() -> None:
         ["tenant", "tool", "kind", "time", "id"],
         unique=False,
     )
+    op.create_index(
+        "ix_tool_result_tenant_incident_time_id", "tool_result", ["tenant", "incident", "time", "id"], unique=False
+    )
+    op.create_index("ix_tool_result_expires", "tool_result", ["expires"], unique=False)
     op.create_table(
         "tool_request",
         sa.Column("tenant", sa.String(length=64), nullable=False),
@@ -38,6 +44,7 @@ def upgrade() -> None:
         sa.Column("asked", sa.BigInteger(), nullable=False),
         sa.Column("asker", sa.String(length=128), nullable=True),
         sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.Column("expires", sa.BigInteger(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "tool", "id", name=op.f("pk_tool_request")),
@@ -45,3 +52,4 @@ def upgrade() -> None:
     op.create_index(
         "ix_tool_request_tenant_tool_asked_id", "tool_request", ["tenant", "tool", "asked", "id"], unique=False
     )
+    op.create_index("ix_tool_request_expires", "tool_request", ["expires"], unique=False)
