@@ -276,6 +276,8 @@ class Notification(Value):
     tenant: Slug
     escalation: Identifier | None = None
     chain: Slug | None = None
+    run: Identifier | None = None
+    """The procedure that drafted it; a person approved every word of it, so that it is never joined with others."""
     step: int = 0
     channel: Slug
     recipient: Line | None = None

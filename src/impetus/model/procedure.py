@@ -102,6 +102,19 @@ class RunState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class DraftSending(Value):
+    """A draft as a person approved it and let it go out."""
+
+    id: Identifier
+    channels: tuple[Slug, ...]
+    title: Line
+    text: Text
+    """In the words that the person approved; an exercise's is marked as one when it goes out."""
+    sent: UtcTime
+    person: Identifier
+    person_name: Line
+
+
 class Draft(Value):
     """A message that a procedure drafted. It is text only: a person reads, changes and sends it."""
 
@@ -110,6 +123,7 @@ class Draft(Value):
     audience: Line
     text: Text
     created: UtcTime
+    sendings: tuple[DraftSending, ...] = ()
 
 
 class ProcedureRun(Value):
@@ -147,6 +161,8 @@ class ProcedureAction(StrEnum):
     COMPLETE = "complete"
     ESCALATE = "escalate"
     DRAFT = "draft"
+    SEND = "send"
+    """A person approved a draft and let it go out."""
     REQUEST = "request"
 
 

@@ -104,11 +104,11 @@ def climb(
             messages.append(_message(escalation, number, name, None, why, now, address))
         for person in people:
             for channel in person.channels:
-                hindrance = _hindrance(channels.get(channel), escalation.subject)
-                messages.append(_message(escalation, number, channel, person.name, hindrance, now, address))
+                why = hindrance(channels.get(channel), escalation.subject.status)
+                messages.append(_message(escalation, number, channel, person.name, why, now, address))
     for channel in step.channels:
-        hindrance = _hindrance(channels.get(channel), escalation.subject)
-        messages.append(_message(escalation, number, channel, None, hindrance, now, address))
+        why = hindrance(channels.get(channel), escalation.subject.status)
+        messages.append(_message(escalation, number, channel, None, why, now, address))
     unique = list({message.id: message for message in messages}.values())
     told = any(message.state is NotificationState.WAITING for message in unique)
     due = now + timedelta(seconds=step.wait_s) if told else now
@@ -123,22 +123,20 @@ def text_of(subject: Subject, rule: NotificationRule, address: str) -> tuple[str
     detail = rule.detail
     if DATA_CLASSES.index(subject.data_class) > DATA_CLASSES.index(rule.allowed):
         detail = Detail.MINIMAL
-    prefix = f"{subject.status.value.upper()} - " if subject.status in REHEARSALS else ""
     kind = "Incident" if subject.kind is SubjectKind.INCIDENT else "Alert"
     category = f", {subject.category.value}" if subject.category is not None else ""
     lines = [f"{subject.severity.value}{category}, began {subject.began:%Y-%m-%d %H:%M} UTC"]
-    title = f"{prefix}{subject.severity.value} {kind.lower()}"
+    title = f"{subject.severity.value} {kind.lower()}"
     if detail is not Detail.MINIMAL:
-        title = f"{prefix}{subject.severity.value}: {subject.headline}"
+        title = f"{subject.severity.value}: {subject.headline}"
         if subject.place:
             lines.append(f"Where: {subject.place}")
     if detail is Detail.FULL:
         lines += [text for text in (subject.description, subject.instruction) if text]
     path = "incidents/" if subject.kind is SubjectKind.INCIDENT else "#"
     lines.append(f"Acknowledge: {address.rstrip('/')}/{path}{subject.id}" if address else f"{kind} {subject.id}")
-    if prefix:
-        lines.insert(0, f"This is {'an exercise' if subject.status is Status.EXERCISE else 'a test'}. Nothing is real.")
-    return " ".join(title.split())[:300], "\n".join(lines)[:4_000]
+    title, body = marked(subject.status, title, "\n".join(lines))
+    return " ".join(title.split())[:300], body[:4_000]
 
 
 def joined_text(messages: Sequence[Notification]) -> tuple[str, str]:
@@ -181,17 +179,27 @@ def _message(
     )
 
 
-def _hindrance(channel: Channel | None, subject: Subject) -> str:
-    """Why a channel may not carry this; empty when it may."""
+def hindrance(channel: Channel | None, status: Status) -> str:
+    """Why a channel may not carry something of this status; empty when it may."""
     if channel is None:
         return "there is no such channel"
     if not channel.active:
         return "the channel is switched off"
-    if subject.status in REHEARSALS and channel.serves is Serves.REAL:
-        return f"{subject.status.value.lower()}: the channel is not marked for exercises"
-    if subject.status is Status.ACTUAL and channel.serves is Serves.EXERCISES:
+    if status in REHEARSALS and channel.serves is Serves.REAL:
+        return f"{status.value.lower()}: the channel is not marked for exercises"
+    if status is Status.ACTUAL and channel.serves is Serves.EXERCISES:
         return "the channel is for exercises only"
+    if status not in (Status.ACTUAL, *REHEARSALS):
+        return f"{status.value.lower()}: it is not for people"
     return ""
+
+
+def marked(status: Status, title: str, body: str) -> tuple[str, str]:
+    """Title and body that say what is not real in their first words."""
+    if status not in REHEARSALS:
+        return title, body
+    what = "an exercise" if status is Status.EXERCISE else "a test"
+    return f"{status.value.upper()} - {title}", f"This is {what}. Nothing is real.\n{body}"
 
 
 def _is_old(news: Subject, known: Subject) -> bool:

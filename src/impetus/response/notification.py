@@ -45,7 +45,7 @@ from impetus.model.notification import (
     NotificationState,
     Subject,
 )
-from impetus.response.escalation import DATA_CLASSES, climb, ended, heard, joined_text
+from impetus.response.escalation import DATA_CLASSES, climb, ended, heard, hindrance, joined_text
 from impetus.response.notification_settings import NotificationSettings
 from impetus.response.plans import Plans, chains_of, channels_of, rosters_of
 from impetus.store import Store, Transaction
@@ -55,6 +55,7 @@ DURABLE: Final = "response-notification"
 SUBJECTS: Final = ("*.alert-view.>", "*.incident.>")
 INTERVAL_S: Final = 1.0
 JOINED_LIMIT: Final = 500
+FORGET_INTERVAL_S: Final = 600.0
 
 Refuse = Callable[[Delivery, str], None]
 """Sets a message aside that nobody can use."""
@@ -223,12 +224,33 @@ class NotificationService:
                 found.append(_channel_health(channel, tried, waiting.get(channel.id, 0), kept.updated))
         return found
 
+    async def forget_old(self) -> int:
+        """Remove what is older than the delivery log is kept, in every organisation; how many messages."""
+        before = self._clock.now() - timedelta(days=self._settings.log_days)
+        async with self._store.view() as view:
+            organisations = await view.organisations.list_in_installation()
+        removed = 0
+        for organisation in organisations:
+            while True:
+                async with self._store.transaction() as transaction:
+                    step = await transaction.notification.forget_notifications(organisation.id, before)
+                if not step:
+                    break
+                removed += step
+        if removed:
+            log.info("messages removed from the delivery log", removed=removed)
+        return removed
+
     async def run(self) -> None:
-        """Climb and send until cancelled; what is being sent then is sent again after the next start."""
+        """Climb, send and forget until cancelled; what is being sent then is sent again after the next start."""
+        forgot_s = -FORGET_INTERVAL_S
         try:
             while True:
                 await self.climb_due()
                 await self.send_due()
+                if self._clock.monotonic_s() - forgot_s >= FORGET_INTERVAL_S:
+                    forgot_s = self._clock.monotonic_s()
+                    await self.forget_old()
                 await asyncio.sleep(INTERVAL_S)
         finally:
             for task in self._sending.values():
@@ -293,16 +315,18 @@ class NotificationService:
             del self._sending[key]
         async with self._store.view() as view:
             due = await view.notification.due_notifications_in_installation(self._clock.now())
-        groups: dict[tuple[str, str], dict[bool, list[Notification]]] = {}
+        groups: dict[tuple[str, str], dict[tuple[bool, str], list[Notification]]] = {}
         for message in due:
             kinds = groups.setdefault((message.tenant, message.channel), {})
-            # What is real and what is an exercise never share a message.
-            kinds.setdefault(message.status is Status.ACTUAL, []).append(message)
+            # What is real and what is an exercise never share a message, and what a person approved goes out as it is.
+            alone = message.id if message.run is not None else ""
+            kinds.setdefault((message.status is not Status.ACTUAL, alone), []).append(message)
         begun = []
         for key, kinds in groups.items():
             if key in self._sending:
                 continue
-            group = kinds.get(True) or kinds[False]
+            # What is real goes first; otherwise what has waited longest.
+            group = kinds[min(kinds, key=lambda kind: kind[0])]
             self._sending[key] = asyncio.create_task(self._send(key, group[:JOINED_LIMIT]), name=f"notify-{key[1]}")
             begun.append(self._sending[key])
         if wait:
@@ -332,8 +356,10 @@ class NotificationService:
                 message = await repository.notification(tenant, message.id)
                 if message.state is not NotificationState.WAITING or message.due is None or message.due > now:
                     continue
-                if channel is None or address is None or (not channel.active and message.subject_kind != "test"):
-                    update = {"state": NotificationState.WITHHELD, "due": None, "outcome": "the channel is gone or off"}
+                # A channel may be switched off, removed or marked otherwise while a message waits for it.
+                why = "" if message.subject_kind == "test" and channel else hindrance(channel, message.status)
+                if why or address is None:
+                    update = {"state": NotificationState.WITHHELD, "due": None, "outcome": why or "it has no address"}
                     await repository.put_notification(message.model_copy(update=update))
                     continue
                 # Should this process die while it sends, the message falls due again after the lease.

@@ -48,6 +48,17 @@ class NotificationSettings(BaseModel):
             le=600,
         ),
     ] = 15.0
+    log_days: Annotated[
+        float,
+        Field(
+            title="Delivery log",
+            json_schema_extra={"unit": "d"},
+            description="How long the text and the outcome of each message are kept. That somebody was called, and who "
+            "acknowledged it, is kept as long as the alert or incident.",
+            ge=1,
+            le=36_500,
+        ),
+    ] = 90.0
     cap_domain: Annotated[
         str,
         Field(

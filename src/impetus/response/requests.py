@@ -15,6 +15,7 @@ from impetus.model import (
     Answers,
     Conflict,
     Identifier,
+    Line,
     NotAllowed,
     ProcedureAction,
     ProcedureEvent,
@@ -54,6 +55,17 @@ class Cancellation(Value):
     reason: Annotated[Text, Field(min_length=1)]
     version: Annotated[int, Field(ge=1)]
     """The version of the run that the person saw."""
+
+
+class Sending(Value):
+    """A draft that a person has read, perhaps changed, and lets go out."""
+
+    id: Identifier = Field(default_factory=new_id)
+    """Chosen by the client: asking again is harmless."""
+    channels: Annotated[tuple[Slug, ...], Field(min_length=1, max_length=10)]
+    """Each channel gets a draft once."""
+    title: Annotated[Line, Field(min_length=1, max_length=200)]
+    text: Annotated[Text, Field(min_length=1, max_length=8_000)]
 
 
 class TaskStep(Value):

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from impetus.model import Clock
+from impetus.response.drafts import DraftService
 from impetus.response.library import Library
 from impetus.response.procedures import ProcedureService
 from impetus.response.tasks import TaskService
@@ -20,12 +21,15 @@ class Procedures:
 
     service: ProcedureService
     tasks: TaskService
+    drafts: DraftService
 
     @classmethod
     def create(cls, store: Store, clock: Clock) -> Procedures:
         """The services on a store; nothing runs yet."""
         library = Library(store, clock)
-        return cls(ProcedureService(store, clock, library), TaskService(store, clock, library))
+        return cls(
+            ProcedureService(store, clock, library), TaskService(store, clock, library), DraftService(store, clock)
+        )
 
     async def watch(self) -> None:
         """Let timers run out and late tasks climb, until cancelled."""

@@ -134,7 +134,8 @@ class SituationSettings(BaseModel):
         Field(
             title="Messages on the bus",
             json_schema_extra={"unit": "d"},
-            description="How long alerts, incidents and decisions stay in the log; the store keeps them for good.",
+            description="How long alerts, incidents, decisions and all other messages stay in the log; the store keeps "
+            "alerts, incidents and decisions for good.",
             ge=0.05,
             le=36_500,
         ),

@@ -222,6 +222,17 @@ class NotificationRepository:
             following = write_cursor("created", to_microseconds(found[limit - 1].created), found[limit - 1].id)
         return Page(tuple(found[:limit]), following)
 
+    async def forget_notifications(self, tenant: str, before: datetime, *, rows: int = 1_000) -> int:
+        """Remove up to so many messages that are settled and older; how many. Retention calls it until it gives 0."""
+        old = (
+            select(notification.c.id)
+            .where(notification.c.tenant == tenant, notification.c.created < before, notification.c.due.is_(None))
+            .order_by(notification.c.created, notification.c.id)
+            .limit(rows)
+        )
+        statement = delete(notification).where(notification.c.tenant == tenant, notification.c.id.in_(old))
+        return await changed_rows(self._connection, statement)
+
     async def last_tried(self, tenant: str, channel: str, count: int = 5) -> Sequence[Notification]:
         """The messages that were tried last through a channel, newest first."""
         query = (

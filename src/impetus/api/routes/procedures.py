@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Query
+from fastapi import Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -14,7 +14,7 @@ from impetus.api.listing import Items, Paging, PathId, PathSlug, items_response,
 from impetus.api.resource import Resource
 from impetus.model import Permission, ProcedureEvent, ProcedureRun, Role, RunState, Task, TaskField, TaskState, UtcTime
 from impetus.response.definition import Flow, Procedure, Step, StepKind
-from impetus.response.requests import Cancellation, Completion, NewRun, NewText, RunView, TaskScope, TaskStep
+from impetus.response.requests import Cancellation, Completion, NewRun, NewText, RunView, Sending, TaskScope, TaskStep
 from impetus.store.procedures import ProcedureText
 
 resource = Resource("/procedures", "procedures")
@@ -26,6 +26,9 @@ Digest = Annotated[
     str | None,
     Query(pattern=r"^[0-9a-f]{64}$", description="One text of it, as `definition` of a run says; else the newest."),
 ]
+
+
+StepId = Annotated[str, Path(max_length=128, description="Id of the step that drafted it.")]
 
 
 class ProcedureSummary(BaseModel):
@@ -183,6 +186,16 @@ async def cancel_run(
 ) -> Response:
     """End a procedure where it is, with a reason. Asking again with the same id is harmless."""
     return one(await hub.procedures.service.cancel(caller, id, cancellation))
+
+
+@runs.post("/{id}/drafts/{step}/send", Permission.INCIDENTS_DECIDE, ProcedureRun, body=Sending)
+async def send_draft(
+    caller: Caller, hub: Hub, id: PathId, step: StepId, sending: Annotated[Sending, Depends(json_body(Sending))]
+) -> Response:
+    """Approve a message that a procedure drafted, as it is or in other words, and let it go out through channels of
+    notification. What belongs to an exercise goes only to channels that are marked for exercises. Asking again with the
+    same id is harmless."""
+    return one(await hub.procedures.drafts.send(caller, id, step, sending), status=201)
 
 
 @tasks.get("", Permission.PROCEDURES_READ, Items[Task])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from impetus.api.tests.conftest import Api
+from impetus.api.tests.test_stream import Listener, logged_in, served
 from impetus.model import new_id
-from impetus.situation.tests.house import an_alert
+from impetus.situation.tests.house import an_alert, eventually
 
 HOME = "municipality"
 
@@ -63,3 +64,28 @@ async def test_a_hand_over_is_the_own_organisations(api: Api) -> None:
     assert (await olivia.post("/handovers/the-night/decisions", json=accept)).status_code == 403
     accepted = await omar.post("/handovers/the-night/decisions", json=accept)
     assert (accepted.status_code, accepted.json()["state"]) == (201, "accepted")
+
+
+async def test_a_hand_over_is_on_every_screen_of_those_who_work_and_on_nobody_elses(api: Api) -> None:
+    async with (
+        served(api) as address,
+        logged_in(address, "olivia") as olivia,
+        logged_in(address, "omar") as omar,
+        logged_in(address, "pia") as pia,
+        logged_in(address, "ada") as ada,
+    ):
+        refused = await ada.get("/stream?topics=shift")
+        assert refused.status_code == 403
+        here, there = Listener(omar, "topics=shift"), Listener(pia, "topics=shift,alerts")
+        await eventually(lambda: api.services.broadcaster.clients == 2)
+        assert (await olivia.post("/handovers", json={"id": "the-night", "text": "quiet"})).status_code == 201
+        (written,) = await here.heard("handover", 1)
+        assert (written.data["id"], written.data["state"], written.data["text"]) == ("the-night", "written", "quiet")
+        await omar.post("/handovers/the-night/decisions", json={"action": "accept", "version": 1})
+        accepted = (await here.heard("handover", 2))[-1]
+        assert (accepted.data["state"], accepted.data["successor_name"]) == ("accepted", "Omar Example")
+        await api.house.situation.alerts.ingest("police", [an_alert()])
+        await there.heard("alert", 1)
+        assert there.of("handover") == []
+        for listener in (here, there):
+            await listener.close()

@@ -1,13 +1,14 @@
-"""A store, two organisations with people, and the procedures' services on a clock that stands still."""
+"""A store on each database, organisations with people, and the services on a clock that stands still."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from impetus.connectors.notify import ChannelSender
 from impetus.governance import (
     AccessSettings,
     Governance,
@@ -19,8 +20,11 @@ from impetus.governance import (
 from impetus.model import Incident, IncidentState, ManualClock, ProcedureRun, Role, Task, User, new_id
 from impetus.response.requests import Completion, NewRun, NewText
 from impetus.response.runtime import Procedures
-from impetus.response.tests.walking import START
-from impetus.store import Store, open_store
+from impetus.response.tests.duty import NOON, Duty, on_duty
+from impetus.store import Store
+
+# The databases are the store's business.
+from impetus.store.tests.conftest import clock, shared_database, store, store_url  # noqa: F401
 
 PEOPLE = {
     "olivia": ("municipality", Role.OPERATOR),
@@ -80,10 +84,8 @@ class Room:
 
 
 @pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
+async def room(store: Store, clock: ManualClock) -> Room:  # noqa: F811
     """A room; nothing runs in the background."""
-    clock = ManualClock(START)
-    store = await open_store(f"sqlite:///{tmp_path / 'store.sqlite'}", clock)
     governance = Governance(store, clock, AccessSettings(password=PasswordSettings(memory_kib=8, passes=1)))
     by = installation_principal()
     for tenant in ("municipality", "police"):
@@ -94,5 +96,19 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
         )
         for name, (tenant, role) in PEOPLE.items()
     }
-    yield Room(store, clock, Procedures.create(store, clock), users)
-    await store.close()
+    return Room(store, clock, Procedures.create(store, clock), users)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sender() -> AsyncIterator[ChannelSender]:
+    """One for all tests of a module: its processes take seconds to start."""
+    sender = ChannelSender(processes=1, timeout_s=4)
+    yield sender
+    await sender.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def duty(store_url: str, sender: ChannelSender) -> AsyncIterator[Duty]:  # noqa: F811
+    """Notification on a real store, with two places that messages can go to."""
+    async with on_duty(store_url, sender, ManualClock(NOON)) as duty:
+        yield duty

@@ -2,203 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, time
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from impetus.bus import Delivery
 from impetus.connectors.notify import ChannelSender
-from impetus.connectors.notify.tests.servers import Receiver, webhook_receiver
-from impetus.governance import AccessSettings, Governance, PasswordSettings, installation_principal, principal_of
 from impetus.governance.principal import Principal
 from impetus.model import (
-    Alert,
     AlertState,
     Category,
     Conflict,
     DataClass,
-    Envelope,
     HealthState,
-    Incident,
     IncidentState,
     InvalidInput,
-    ManualClock,
-    ModelReference,
     NotAllowed,
     Permission,
-    Place,
-    Point,
-    Role,
     Severity,
     Status,
 )
 from impetus.model.notification import (
-    Chain,
     ChainStep,
     Channel,
     EscalationState,
-    Member,
-    Notification,
     NotificationRule,
     NotificationState,
-    Roster,
     Serves,
-    Shift,
-    Weekday,
 )
 from impetus.response.notification import NotificationService
 from impetus.response.notification_settings import NotificationSettings
-from impetus.store import Store, open_store
+from impetus.response.tests.duty import NOON, Duty, a_chain
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-
-
-@dataclass
-class Duty:
-    """A service on a real store, and two places that messages can go to."""
-
-    store: Store
-    clock: ManualClock
-    service: NotificationService
-    sofia: Principal
-    olivia: Principal
-    first: Receiver
-    second: Receiver
-    sequence: int = 0
-
-    async def hear(self, **changes: Any) -> str:
-        """The news of an alert, as the bus delivers it; its id."""
-        news = view(**changes)
-        await self.service.handle([self.delivery(news, "alert-view")], self.refuse)
-        return str(news["id"])
-
-    def delivery(self, news: dict[str, Any], kind: str) -> Delivery:
-        self.sequence += 1
-        data = Incident(**news) if kind == "incident" else Anything(**news)
-        envelope = Envelope.wrap(data, kind=kind, tenant="municipality", origin="test", time=self.clock.now())
-        return Delivery(self.sequence, envelope)
-
-    @staticmethod
-    def refuse(delivery: Delivery, reason: str) -> None:
-        raise AssertionError(reason)
-
-    async def turn(self, seconds: float = 0) -> None:
-        """Let time go by, take the steps that are due, send what is due."""
-        self.clock.advance(seconds)
-        await self.service.climb_due()
-        await self.service.send_due(wait=True)
-
-    async def log(self) -> list[Notification]:
-        async with self.store.view() as view:
-            page = await view.notification.notifications("municipality")
-        return sorted(page.items, key=lambda message: (message.created, message.channel))
-
-    async def climb(self) -> Any:
-        async with self.store.view() as view:
-            (found,) = (await view.notification.escalations("municipality")).items
-        return found
-
-
-class Anything(Alert):
-    """An alert with its state, as the situation tells it."""
-
-    state: AlertState = AlertState.NEW
-    version: int = 1
-    harm: float = 0.5
-    something_new: str = "that this room has not heard of"
-
-
-def view(**changes: Any) -> dict[str, Any]:
-    return {
-        "id": "alert-1",
-        "tool": "anomaly",
-        "detector": "level",
-        "source": "traffic-1",
-        "headline": "Smoke at the station",
-        "description": "Seen by two sensors",
-        "category": Category.FIRE,
-        "severity": Severity.SEVERE,
-        "confidence": 0.9,
-        "onset": NOON,
-        "sent": NOON,
-        "place": Place(geometry=Point(coordinates=(8.0, 58.1)), name="Main station"),
-        "model": ModelReference(name="m", version="1"),
-        **changes,
-    }
-
-
-def all_week(*members: str) -> Shift:
-    return Shift(
-        members=members, start_day=Weekday.MONDAY, start=time(0), end_day=Weekday.MONDAY, end=time(0)
-    )  # fmt: skip
-
-
-def a_chain(**changes: Any) -> Chain:
-    return Chain(
-        **{
-            "id": "fire",
-            "title": "Fire",
-            "rules": (NotificationRule(states=("new",), categories=(Category.FIRE,)),),
-            "steps": (ChainStep(rosters=("duty",), wait_s=300), ChainStep(channels=("second",), wait_s=300)),
-            **changes,
-        }
-    )
-
-
-@asynccontextmanager
-async def on_duty(folder: Path, sender: ChannelSender, clock: ManualClock) -> AsyncIterator[Duty]:
-    store = await open_store(f"sqlite:///{folder / 'store.sqlite'}", clock)
-    governance = Governance(store, clock, AccessSettings(password=PasswordSettings(memory_kib=8, passes=1)))
-    by = installation_principal()
-    await governance.accounts.create_organisation(by, "municipality", "Municipality")
-    people = {
-        name: principal_of(
-            await governance.accounts.create_user(
-                by, "municipality", name=name, full_name=name.title(), role=role, password="correct horse battery"
-            )
-        )
-        for name, role in (("sofia", Role.SUPERVISOR), ("olivia", Role.OPERATOR))
-    }
-    settings = NotificationSettings(attempts=2, retry_first_s=10, address="https://city.example")
-    service = NotificationService(store, clock, settings, sender)
-    async with webhook_receiver() as first, webhook_receiver() as second:
-        duty = Duty(store, clock, service, people["sofia"], people["olivia"], first, second)
-        for id, receiver, serves in (("first", first, Serves.REAL), ("second", second, Serves.BOTH)):
-            channel = Channel(id=id, title=id.title(), serves=serves, gap_s=0)
-            await service.plans.put_channel(duty.sofia, channel, version=0, address=receiver.webhook)
-        roster = Roster(
-            id="duty",
-            title="Duty",
-            zone="Europe/Oslo",
-            members=(Member(id="kari", name="Kari Nordmann", channels=("first",)),),
-            shifts=(all_week("kari"),),
-        )
-        await service.plans.put_roster(duty.sofia, roster, version=0)
-        await service.plans.put_chain(duty.sofia, a_chain(), version=0)
-        yield duty
-    await store.close()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sender() -> AsyncIterator[ChannelSender]:
-    """One for all tests: its processes take seconds to start."""
-    sender = ChannelSender(processes=1, timeout_s=4)
-    yield sender
-    await sender.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def duty(tmp_path: Path, sender: ChannelSender) -> AsyncIterator[Duty]:
-    async with on_duty(tmp_path, sender, ManualClock(NOON)) as duty:
-        yield duty
 
 
 async def test_the_climb_goes_on_until_somebody_acknowledges(duty: Duty) -> None:
@@ -379,3 +214,34 @@ async def test_setting_up_is_for_those_who_may_and_nobody_is_overwritten(duty: D
         page = await view.audit.list("municipality", limit=1_000)
     assert any(record.action == "notification-channel.create" for record in page.items)
     assert "top-secret-word" not in str(page.items)
+
+
+async def test_the_log_forgets_what_is_settled_and_old_and_nothing_else(duty: Duty) -> None:
+    await duty.hear()
+    await duty.turn()
+    duty.second.status = 500
+    duty.clock.advance(80 * 86_400)
+    await duty.service.test_channel(duty.sofia, "first")
+    await duty.service.climb_due()
+    assert await duty.service.forget_old() == 0
+    duty.clock.advance(30 * 86_400)
+    # The second step's message and the test still wait, however old they are; the first step's was sent long ago.
+    assert await duty.service.forget_old() == 1
+    left = await duty.log()
+    assert {message.state for message in left} == {NotificationState.WAITING}
+    assert len(left) == 2
+    # Who was called stays known as long as the alert is.
+    assert (await duty.climb()).step == 2
+    async with duty.store.transaction() as transaction:
+        assert await transaction.notification.forget_notifications("police", duty.clock.now()) == 0
+
+
+async def test_a_channel_that_is_marked_for_exercises_meanwhile_carries_nothing_real(duty: Duty) -> None:
+    await duty.hear()
+    await duty.service.climb_due()
+    marked = Channel(id="first", title="First", serves=Serves.EXERCISES, gap_s=0)
+    await duty.service.plans.put_channel(duty.sofia, marked, version=1, address=None)
+    await duty.service.send_due(wait=True)
+    assert duty.first.got == []
+    (message,) = await duty.log()
+    assert (message.state, message.outcome) == (NotificationState.WITHHELD, "the channel is for exercises only")

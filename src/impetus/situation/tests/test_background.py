@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from impetus.bus import Delivery
-from impetus.model import Alert, AlertAction, Health, HealthState, Observation, ObservationBatch, Unavailable
+from impetus.model import Alert, AlertAction, Envelope, Health, HealthState, Observation, ObservationBatch, Unavailable
 from impetus.situation.consumer import Progress, Refuse, consume
 from impetus.situation.decisions import AlertDecision
 from impetus.situation.retention import forget_old
@@ -110,3 +110,18 @@ async def test_the_same_decision_sent_twice_at_once_is_taken_once(any_house: Hou
     )
     assert all(answer == answers[0] for answer in answers)
     assert answers[0].alert.version == 2
+
+
+async def test_no_kind_of_message_stays_because_nobody_thought_of_it(house: House) -> None:
+    now = house.clock.now()
+
+    def message(kind: str, age: timedelta) -> Envelope:
+        health = Health(part="x", state=HealthState.RUNNING, time=now)
+        return Envelope.wrap(health, kind=kind, tenant="municipality", origin="test", time=now - age)
+
+    kinds = ["shared-incident", "incident-message", "handover", "agreement", "of-a-later-version"]
+    await house.bus.publish([message(kind, timedelta(days=age)) for kind in kinds for age in (29, 31)])
+    await forget_old(house.bus, house.store, now, SituationSettings())
+    left = [one.envelope async for one in house.bus.replay([">"], since=now - timedelta(days=50))]
+    assert sorted(one.kind for one in left) == sorted(kinds)
+    assert {one.time for one in left} == {now - timedelta(days=29)}

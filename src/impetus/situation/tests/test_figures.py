@@ -13,7 +13,9 @@ from impetus.situation.tests.house import House, a_datastream, an_alert
 
 
 async def test_open_alerts_and_the_time_to_the_first_decision(house: House) -> None:
-    alerts = [an_alert(severity=severity) for severity in (Severity.SEVERE, Severity.MINOR, Severity.EXTREME)]
+    alerts = [
+        an_alert(source=severity, severity=severity) for severity in (Severity.SEVERE, Severity.MINOR, Severity.EXTREME)
+    ]
     await house.situation.alerts.ingest("municipality", alerts)
     olivia = house.person("olivia")
     await house.situation.alerts.decide(olivia, alerts[0].id, AlertDecision(action=AlertAction.CONFIRM, version=1))
