@@ -44,6 +44,8 @@ class Topic(StrEnum):
     """Procedures under way and their tasks."""
     SHARING = "sharing"
     """How agreements with other organisations stand."""
+    SHIFT = "shift"
+    """Hand-overs between shifts."""
     RESULTS = "results"
     """That tools published something, or did what they were asked for."""
 
@@ -56,6 +58,8 @@ TOPIC_PERMISSION: Mapping[Topic, Permission] = {
     Topic.TASKS: Permission.PROCEDURES_READ,
     Topic.SHARING: Permission.SHARING_READ,
     Topic.RESULTS: Permission.RESULTS_READ,
+    # As for reading hand-overs: they are for those who work on alerts.
+    Topic.SHIFT: Permission.ALERTS_DECIDE,
 }
 
 SUBJECTS = (
@@ -71,6 +75,7 @@ SUBJECTS = (
     "*.agreement.>",
     "*.result-notice.>",
     "*.request-notice.>",
+    "*.handover.>",
 )
 _RETRY_S = 1.0
 
@@ -305,7 +310,9 @@ def _event_of(kind: str, data: bytes) -> tuple[str, Topic]:
     if kind in ("result-notice", "request-notice"):
         return kind.removesuffix("-notice"), Topic.RESULTS
     if kind == "agreement":
-        return "agreement", Topic.SHARING
+        return kind, Topic.SHARING
+    if kind == "handover":
+        return kind, Topic.SHIFT
     assessment = Assessment.model_validate_json(data)
     return "assessment", Topic.ALERTS if assessment.subject_kind is SubjectKind.ALERT else Topic.INCIDENTS
 

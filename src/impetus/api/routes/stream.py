@@ -32,7 +32,7 @@ class StreamQuery(BaseModel):
         str,
         Field(
             max_length=200,
-            description="`alerts`, `incidents`, `readings`, `health`, `tasks`, `sharing`, `results`; commas between.",
+            description="`alerts`, `incidents`, `readings`, `health`, `tasks`, `sharing`, `results`, `shift`: which.",
         ),
     ] = "alerts,incidents"
     after: Annotated[
@@ -54,9 +54,9 @@ async def stream(
 ) -> Response:
     """Events as they happen: `alert`, `incident`, `assessment`, `shared-incident` (another organisation's, as far as
     it is shared), `incident-share`, `incident-message`, `task`, `procedure`, `readings`, `health`, `agreement`,
-    `result` and `request` (that a tool published something or did what it was asked for, not what it says), and
-    `reset` when the client has missed something and must load the present state. Each topic needs the permission to
-    read what it tells of."""
+    `handover`, `result` and `request` (that a tool published something or did what it was asked for, not what it says),
+    and `reset` when the client has missed something and must load the present state. Each topic needs the
+    permission to read what it tells of."""
     topics = _topics(query.topics)
     for topic in topics:
         caller.require(TOPIC_PERMISSION[topic])
