@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
@@ -64,7 +66,7 @@ def test_an_administrator_composes_one_for_a_new_role_and_a_person_begins_there(
 
 
 def test_the_report_of_an_incident_opens(demo: Installation, log_in: OpenPage) -> None:
-    with demo.client(demo.login("operator")) as client:
+    with closing(demo.client(demo.login("operator"))) as client:  # entered already: it has logged in
         made = client.post("/api/v1/incidents", json={"title": "Łódź, Tromsø, Forlì <i>", "alerts": []})
         assert made.status_code == 201, made.text
         incident = made.json()["id"]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -33,12 +34,12 @@ def machine(demo: Installation) -> Iterator[httpx.Client]:
 
 
 def raise_alert(machine: httpx.Client, headline: str, **changes: Any) -> str:
-    """An alert of a camera nobody has; returns its id."""
+    """An alert of a camera of its own, so that it is no repeat of another one; returns its id."""
     now = datetime.now(UTC).isoformat()
     alert = {
         "tool": "camera",
         "detector": "test",
-        "source": "camera-1",
+        "source": f"camera-{uuid4().hex[:12]}",
         "headline": headline,
         "category": "Security",
         "severity": "Minor",
@@ -110,7 +111,7 @@ def test_what_arrives_moves_neither_the_scroll_nor_the_selection(
     machine: httpx.Client, demo: Installation, log_in: OpenPage
 ) -> None:
     for number in range(60):
-        raise_alert(machine, f"Filler {number}", source=f"filler-{number}", confidence=0.3)
+        raise_alert(machine, f"Filler {number}", confidence=0.3)
     page = log_in(demo.login("operator"))
     grid = page.locator("#queue-grid")
     expect(grid.locator(".ag-row").nth(15)).to_be_visible()

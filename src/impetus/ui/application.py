@@ -26,6 +26,7 @@ from impetus.ui.client import ApiProblem
 from impetus.ui.dashboards import PanelRegistry, role_layouts
 from impetus.ui.rendering import STATIC, Renderer
 from impetus.ui.session import LogInFirst, Site, open_visit, to_log_in
+from impetus.ui.tool_files import serve_tool_files
 
 if TYPE_CHECKING:
     from impetus.api import Services
@@ -50,7 +51,7 @@ def mount_ui(app: FastAPI, services: Services) -> None:
     Raises `ConfigurationError` if the browser libraries were not copied in.
     """
     _check_libraries(STATIC / "vendor")
-    site = Site(app, Renderer(), services.tools)
+    site = Site(app, Renderer(), services.tools, serve_tool_files(app, services.tools))
     static_path = site.renderer.static_path
 
     @app.get(static_path + "/messages/{language}.json", include_in_schema=False)

@@ -254,7 +254,7 @@ class PanelRegistry:
         if (shell := self.shell.get(id)) is not None:
             return {} if shell.content is None else await shell.content(visit)
         panel = self.of_tools.get(id)
-        return {"drawn": [] if panel is None else await render_panels([panel], visit)}
+        return {"drawn": [] if panel is None else await render_panels([panel], visit, id.partition(":")[0])}
 
 
 def role_layouts(folder: Path = LAYOUTS) -> Sequence[RoleDashboard]:

@@ -44,7 +44,7 @@ SECTIONS: Sequence[Section] = (
             Entry("incidents", "/incidents", _("Incidents"), "incident", Permission.INCIDENTS_READ, "i"),
             Entry("procedures", "/procedures", _("Tasks"), "procedure", Permission.PROCEDURES_READ, "p"),
             Entry("agreements", "/agreements", _("Sharing"), "share", Permission.SHARING_READ, "h"),
-            Entry("notifications", "/notifications", _("Notification"), "letter", Permission.NOTIFICATIONS_READ, "n"),
+            Entry("notifications", "/notifications", _("Notification"), "bell", Permission.NOTIFICATIONS_READ, "n"),
             Entry("shift", "/shift", _("Shift"), "person", Permission.ALERTS_DECIDE, "f"),
             Entry("sensors", "/sensors", _("Sensors"), "sensor", Permission.OBSERVATIONS_READ, "s"),
         ),
@@ -53,7 +53,7 @@ SECTIONS: Sequence[Section] = (
         _("System"),
         (
             Entry("tools", "/tools", _("Status"), "status", Permission.TOOLS_READ, "t"),
-            Entry("rules", "/rules", _("Rules"), "share", Permission.RULES_DECIDE, "r"),
+            Entry("rules", "/rules", _("Rules"), "rules", Permission.RULES_DECIDE, "r"),
             Entry("dead-letters", "/dead-letters", _("Dead letters"), "letter", Permission.DEAD_LETTERS_READ, "d"),
             Entry("audit", "/audit", _("Audit log"), "audit", Permission.AUDIT_READ, "a"),
             Entry(

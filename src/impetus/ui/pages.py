@@ -73,9 +73,20 @@ def router(site: Site) -> APIRouter:
     async def tool(id: Slug, visit: Visit = someone) -> Response:
         found = await visit.client.get(f"/tools/{id}")
         installed = site.tools.get(id)
-        widgets = await render_panels(load_panels(installed) if installed else (), visit)
+        widgets = await render_panels(load_panels(installed) if installed else (), visit, id)
         calibration = await visit.client.get(f"/tools/{id}/calibration")
         return visit.page("pages/tool.html", f"tool-{id}", tool=found, panels=widgets, calibration=calibration)
+
+    @pages.get("/tools/{id}/panels/{panel}")
+    async def panel(id: Slug, panel: Slug, visit: Visit = someone) -> Response:
+        """One panel drawn again, for a page that shows it."""
+        await visit.client.get(f"/tools/{id}")
+        installed = site.tools.get(id)
+        wanted = [one for one in (load_panels(installed) if installed else ()) if one.id == panel]
+        drawn = await render_panels(wanted, visit, id)
+        if not drawn:
+            return not_allowed(visit)
+        return visit.page("panels/panel.html", f"tool-{id}", drawn=drawn[0])
 
     @pages.get("/dead-letters")
     async def dead_letters(visit: Visit = someone, before: Annotated[str | None, Query()] = None) -> Response:

@@ -7,18 +7,31 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from impetus.sdk.panel import AnyWidget, Kpi, Panel, Table
+from impetus.model import Role
+from impetus.sdk import Manifest
+from impetus.sdk.panel import Action, AnyWidget, Form, Kpi, Panel, Table
 from impetus.ui.client import ApiProblem
 from impetus.ui.session import Visit
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table."""
+
+    id: str
+    """What names it to the tool; empty if nothing does."""
+    values: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
 class DrawnWidget:
-    """A widget with what the interface said; series, maps and graphs fetch theirs in the browser."""
+    """A widget with what the interface said; charts, series, maps and graphs fetch theirs in the browser."""
 
     widget: AnyWidget
     data: Any = None
     problem: str = ""
+    actions: Sequence[Action] = ()
+    """Buttons of a table's rows that this person may press."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +40,40 @@ class DrawnPanel:
 
     panel: Panel
     widgets: Sequence[DrawnWidget]
+    tool: str = ""
+    module: str = ""
+    """Address of its ES module, if it has one."""
 
 
-async def render_panels(panels: Sequence[Panel], visit: Visit) -> Sequence[DrawnPanel]:
-    """The panels that this person may see, with their figures and tables."""
+async def render_panels(panels: Sequence[Panel], visit: Visit, tool: str = "") -> Sequence[DrawnPanel]:
+    """The panels of a tool that this person may see, with their figures and tables."""
+    role = str(visit.user.get("role") or "")
+    installed = visit.site.tools.get(tool)
+    tasks = askable(installed.manifest if installed else None, role)
+    files = visit.site.tool_files.get(tool, "")
     drawn = []
     for panel in panels:
-        shown = panel.visible(str(visit.user.get("role") or ""), visit.permissions)
-        if shown is not None:
-            drawn.append(DrawnPanel(shown, [await _draw(widget, visit) for widget in shown.widgets]))
+        shown = panel.visible(role, visit.permissions)
+        if shown is None:
+            continue
+        widgets = [
+            await _draw(widget, visit, tasks)
+            for widget in shown.widgets
+            if not (isinstance(widget, Form) and widget.task and widget.task not in tasks)
+        ]
+        module = f"{files}/{panel.module}" if panel.module and files else ""
+        drawn.append(DrawnPanel(shown, widgets, tool, module))
     return drawn
 
 
-async def _draw(widget: AnyWidget, visit: Visit) -> DrawnWidget:
+def askable(manifest: Manifest | None, role: str) -> frozenset[str]:
+    """Tasks for which people of a role may ask a tool."""
+    if manifest is None or role not in list(Role):
+        return frozenset()
+    return frozenset(task.id for task in manifest.tasks if Role(role) in manifest.askers(task))
+
+
+async def _draw(widget: AnyWidget, visit: Visit, tasks: frozenset[str]) -> DrawnWidget:
     if not isinstance(widget, Kpi | Table):
         return DrawnWidget(widget)
     try:
@@ -48,10 +82,16 @@ async def _draw(widget: AnyWidget, visit: Visit) -> DrawnWidget:
         return DrawnWidget(widget, problem=problem.message)
     if isinstance(widget, Kpi):
         return DrawnWidget(widget, reduced(field_of(content, widget.value), widget.reduce))
-    rows = content.get("items", []) if isinstance(content, Mapping) else content
-    return DrawnWidget(
-        widget, [[field_of(row, column.field) for column in widget.columns] for row in rows[: widget.limit]]
-    )
+    found = content if isinstance(content, list) and widget.rows == "items" else field_of(content, widget.rows)
+    rows = [
+        Row(_name(field_of(row, widget.row_id)), [field_of(row, column.field) for column in widget.columns])
+        for row in (found if isinstance(found, list) else [])[: widget.limit]
+    ]
+    return DrawnWidget(widget, rows, actions=[action for action in widget.actions if action.task in tasks])
+
+
+def _name(value: Any) -> str:
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
 def field_of(content: Any, path: str) -> Any:
@@ -59,9 +99,16 @@ def field_of(content: Any, path: str) -> Any:
 
     >>> field_of({"place": {"name": "Quay"}}, "place.name")
     'Quay'
+    >>> field_of({"items": [{"content": {"score": 0.9}}]}, "items.0.content.score")
+    0.9
     """
     for name in path.split("."):
-        content = content.get(name) if isinstance(content, Mapping) else None
+        if isinstance(content, Mapping):
+            content = content.get(name)
+        elif isinstance(content, list) and name.isdecimal() and int(name) < len(content):
+            content = content[int(name)]
+        else:
+            return None
     return content
 
 

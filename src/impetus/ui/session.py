@@ -32,6 +32,8 @@ class Site:
     renderer: Renderer
     tools: Mapping[str, InstalledTool]
     """Installed tools by id: their panels are shown."""
+    tool_files: Mapping[str, str] = field(default_factory=dict)
+    """Addresses under which the tools' own files are served, by tool."""
     map_settings: Mapping[str, Any] | None = None
     """The interface's `/map/settings`, kept after the first page that asked: it does not change while we run."""
 

@@ -27,6 +27,10 @@ def router(site: Site) -> APIRouter:
     async def shift(visit: Visit = someone, person: Annotated[Identifier | None, Query()] = None) -> Response:
         return await _shift(visit, "pages/shift.html", person)
 
+    @pages.get("/parts/shift")
+    async def part(visit: Visit = someone, person: Annotated[Identifier | None, Query()] = None) -> Response:
+        return await _shift(visit, "partials/shift.html", person)
+
     @pages.post("/shift/alerts/{id:path}")
     async def decide(
         id: Identifier,

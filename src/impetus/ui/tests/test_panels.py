@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from fastapi import Request
 from pydantic import BaseModel, Field, ValidationError
 
-from impetus.model import Permission, Role
+import impetus.tools.anomaly
+from impetus.model import ConfigurationError, Permission, Role
+from impetus.sdk import InstalledTool, Manifest, TaskKind, Tool, read_manifest
 from impetus.sdk.panel import (
+    Action,
+    Chart,
+    ChartSeries,
+    ChartStyle,
     Column,
     Form,
     Format,
@@ -22,6 +31,7 @@ from impetus.sdk.panel import (
     Series,
     Table,
     Text,
+    load_panels,
 )
 from impetus.ui.client import Client
 from impetus.ui.panels import render_panels
@@ -59,7 +69,9 @@ ALL = Panel(
         Table(title="Empty", source="/alerts", columns=(Column(field="id", title="Id"),), empty="No <i>alerts</i>"),
         Series(title="Series", datastream="a"),
         Map(title="Map", source="/datastreams"),
+        Map(title="Zones", source="/tools/anomaly/results?kind=zone", rows="items.0.content.zones", value="dose"),
         Graph(title="Graph", source="/tools"),
+        Chart(title="Chart", source="/tools", x="id", series=(ChartSeries(field="n", title="'\"</script>"),)),
         Media(title="Media", source=f"/evidence/{'a' * 64}", description="A picture"),
         Text(title="Text", text="One <script>\n\ntwo"),
         Form(title="Form", model=Watch, target="/alerts"),
@@ -67,18 +79,18 @@ ALL = Panel(
 )
 
 
-async def drawn(ui: Ui, name: str, panels: Sequence[Panel]) -> str:
+async def drawn(ui: Ui, name: str, panels: Sequence[Panel], site: Site | None = None) -> str:
     async with ui.person(name) as browser:
         cookies = "; ".join(f"{key}={value}" for key, value in browser.cookies.items())
         scope = {
             "type": "http", "method": "GET", "path": "/tools/x", "query_string": b"", "client": ("test", 1),
             "headers": [(b"cookie", cookies.encode()), (b"host", b"test")], "scheme": "http", "server": ("test", 80),
         }  # fmt: skip
-        visit: Visit = await open_visit(Site(ui.app, Renderer(), {}), Request(scope))
+        visit: Visit = await open_visit(site or Site(ui.app, Renderer(), {}), Request(scope))
         assert isinstance(visit.client, Client)
         tool = {"id": "x", "manifest": None, "error": "", "health": None}
         calibration = await visit.client.get("/tools/anomaly/calibration")
-        widgets = await render_panels(panels, visit)
+        widgets = await render_panels(panels, visit, "anomaly" if site else "")
         answer = visit.page("pages/tool.html", "tool", tool=tool, panels=widgets, calibration=calibration)
     return bytes(answer.body).decode()
 
@@ -122,3 +134,101 @@ def test_a_path_that_leaves_the_interface_is_refused() -> None:
 def test_an_empty_panel_is_refused() -> None:
     with pytest.raises(ValidationError):
         Panel(id="empty", title="Empty")
+
+
+MANIFEST = read_manifest(Path(impetus.tools.anomaly.__file__).parent).model_copy(
+    update={"tasks": (TaskKind(id="keep", title="Keep"), TaskKind(id="drop", title="Drop", roles=(Role.SUPERVISOR,)))}
+)
+REVIEW = Panel(
+    id="review",
+    title="Review",
+    widgets=(
+        Table(
+            title="To review",
+            source="/tools",
+            columns=(Column(field="manifest.detectors.0.id", title="First"), Column(field="x", title="Link")),
+            actions=(Action(task="keep", title="Keep", key="k"), Action(task="drop", title="Drop <it>", key="d")),
+        ),
+        Form(title="Only supervisors", model=Watch, task="drop"),
+        Form(title="Everybody", model=Watch, task="keep"),
+    ),
+)
+
+
+def with_tasks(ui: Ui, manifest: Manifest = MANIFEST) -> Site:
+    tool = InstalledTool("anomaly", None, manifest, Tool)
+    return Site(ui.app, Renderer(), {"anomaly": tool}, {"anomaly": "/tool-files/anomaly/abc"})
+
+
+async def test_a_rows_buttons_are_for_those_who_may_ask(ui: Ui) -> None:
+    for name, tasks in (("olivia", ["keep"]), ("sofia", ["keep", "drop"])):
+        page = read(await drawn(ui, name, [REVIEW], with_tasks(ui)))
+        assert "level" in page.text
+        buttons = [each.attributes for each in page.all("button") if "data-task" in each.attributes]
+        assert [button["data-task"] for button in buttons] == tasks
+        rows = [each.attributes for each in page.all("tr") if "data-row" in each.attributes]
+        assert [row["data-row"] for row in rows] == ["anomaly"]
+        forms = [each.attributes["data-form-task"] for each in page.all("form") if "data-form-task" in each.attributes]
+        assert sorted(forms) == sorted(tasks)
+
+
+async def test_a_panels_module_is_named_by_its_address(ui: Ui) -> None:
+    html = await drawn(ui, "olivia", [Panel(id="own", title="Own", module="plan.js")], with_tasks(ui))
+    (place,) = [each for each in read(html).elements if "data-module" in each.attributes]
+    assert place.attributes["data-module"] == "/tool-files/anomaly/abc/plan.js"
+
+
+async def test_one_panel_is_drawn_again(ui: Ui) -> None:
+    async with ui.person("olivia") as browser:
+        answer = await browser.get("/tools/anomaly/panels/unusual")
+        assert (answer.status_code, "<html" in answer.text) == (200, False)
+        assert 'data-live="/tools/anomaly/panels/unusual"' in answer.text
+        assert "Your role" in (await browser.get("/tools/anomaly/panels/no-such")).text
+        assert (await browser.get("/tools/no-such/panels/unusual")).status_code == 404
+    async with ui.browser() as stranger:
+        assert (await stranger.get("/tools/anomaly/panels/unusual")).status_code == 303
+
+
+def test_a_panel_that_names_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    package = tmp_path / "drawn_tool"
+    (package / "static").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "static" / "plan.js").write_text("export function mount() {}")
+    (package / "worker.py").write_text("from impetus.sdk import Tool\n\n\nclass DrawnTool(Tool): ...\n")
+    panel = package / "panel.py"
+    sys.path.insert(0, str(tmp_path))
+    try:
+        for declared, refused in (
+            ('Panel(id="a", title="A", module="plan.js")', None),
+            ('Panel(id="a", title="A", module="other.js")', "static/other.js is missing"),
+            ('Panel(id="a", title="A", widgets=(Form(title="F", model=BaseModel, task="keep"),))', None),
+            ('Panel(id="a", title="A", widgets=(Form(title="F", model=BaseModel, task="steal"),))', "steal"),
+        ):
+            panel.write_text(
+                "from pydantic import BaseModel\nfrom impetus.sdk.panel import *\n"
+                f"def panels():\n    return [{declared}]\n"
+            )
+            for name in [name for name in sys.modules if name.startswith("drawn_tool")]:
+                del sys.modules[name]
+            importlib.invalidate_caches()
+            tool_type = importlib.import_module("drawn_tool.worker").DrawnTool
+            panel.touch()
+            tool = InstalledTool("anomaly", package, MANIFEST, tool_type)
+            if refused is None:
+                assert len(load_panels(tool)) == 1
+            else:
+                with pytest.raises(ConfigurationError, match=refused):
+                    load_panels(tool)
+    finally:
+        sys.path.remove(str(tmp_path))
+
+
+def test_a_form_goes_to_one_place_and_a_heat_map_has_two_sides() -> None:
+    wrong: dict[str, Any]
+    for wrong in ({}, {"target": "/alerts", "task": "keep"}):
+        with pytest.raises(ValidationError):
+            Form(title="F", model=Watch, **wrong)
+    series = (ChartSeries(field="n", title="N"),)
+    with pytest.raises(ValidationError):
+        Chart(title="C", source="/tools", x="x", series=series, style=ChartStyle.HEAT)
+    assert Chart(title="C", source="/tools", x="x", y="y", series=series, style=ChartStyle.HEAT).y == "y"

@@ -1,23 +1,28 @@
 // The selected alert: what it is, why it was raised, what was decided, and the buttons to decide.
 
+import { may } from "./context.js";
 import { askReason } from "./dialogs.js";
 import { element, find, findAll, icon, setText } from "./dom.js";
 import { openEvidence } from "./evidence.js";
 import { ago, momentText, word } from "./format.js";
+import { askGiving, mayGive } from "./giving.js";
 import { conflictText, decisionLine, line } from "./history.js";
 import { get, newId, post } from "./http.js";
 import { joinIncidentDialog, openIncidentDialog } from "./incident_dialog.js";
 import { t } from "./i18n.js";
 import { seriesOf } from "./readings.js";
 import { SeriesChart } from "./series.js";
+import { shortcut } from "./shortcuts.js";
 import { toast } from "./toast.js";
 import { isNewer } from "./queue.js";
 
 const AROUND = 45 * 60_000;
 const POSSIBLE = {
-  new: ["acknowledge", "confirm", "dismiss", "escalate"], acknowledged: ["confirm", "dismiss", "escalate"],
-  escalated: ["confirm", "dismiss"], confirmed: ["reopen"], dismissed: ["reopen"],
+  new: ["acknowledge", "confirm", "dismiss", "escalate", "assign"], confirmed: ["reopen"], dismissed: ["reopen"],
+  acknowledged: ["confirm", "dismiss", "escalate", "release", "assign"], escalated: ["confirm", "dismiss", "release", "assign"],
 };
+// Buttons that are there only when they can be pressed.
+const COMES_AND_GOES = new Set(["reopen", "release", "assign"]);
 
 export class AlertDetail extends EventTarget {
   #alert = null;
@@ -29,6 +34,8 @@ export class AlertDetail extends EventTarget {
     super();
     this.panel = panel;
     this.sensors = sensors;
+    if (!may("alerts:decide")) return;
+    for (const [key, action] of [["r", "release"], ["h", "assign"]]) shortcut(key, () => { if (!find("#dash.arranging")) this.decide(action); });
   }
 
   get alert() {
@@ -74,7 +81,12 @@ export class AlertDetail extends EventTarget {
   async #decide(action) {
     const alert = this.#alert;
     if (!alert || !this.#possible().includes(action)) return;
-    let reason = "";
+    let more = {};
+    if (action === "assign") {
+      more = await askGiving(alert);
+      if (!more || this.#alert?.id !== alert.id) return;
+    }
+    let { reason = "" } = more;
     if (action === "dismiss" || action === "reopen") {
       reason = await askReason({
         title: action === "dismiss" ? t("Dismiss the alert") : t("Reopen the alert"), text: alert.headline, required: true,
@@ -85,7 +97,7 @@ export class AlertDetail extends EventTarget {
     this.#busy = true;
     this.#buttons();
     try {
-      const taken = await post(`/alerts/${encodeURIComponent(alert.id)}/decisions`, { id: newId(), action, reason, version: alert.version });
+      const taken = await post(`/alerts/${encodeURIComponent(alert.id)}/decisions`, { id: newId(), ...more, action, reason, version: alert.version });
       this.decided(taken.decision);
       this.dispatchEvent(new CustomEvent("alert", { detail: taken.alert }));
       setText(find("#announcer"), `${word(taken.alert.state)}: ${alert.headline}`);
@@ -111,7 +123,9 @@ export class AlertDetail extends EventTarget {
   }
 
   #possible() {
-    return this.#alert?.actions?.map((action) => action.action) ?? POSSIBLE[this.#alert?.state] ?? [];
+    const alert = this.#alert;
+    const possible = alert?.actions?.map((action) => action.action) ?? POSSIBLE[alert?.state] ?? [];
+    return possible.filter((action) => (action !== "release" && action !== "assign") || (mayGive(alert) && (action === "assign" || alert.holder)));
   }
 
   async #conflict(id) {
@@ -201,7 +215,7 @@ export class AlertDetail extends EventTarget {
     for (const button of findAll("[data-decide]", this.panel)) {
       const fits = possible.includes(button.dataset.decide);
       button.disabled = !fits || this.#busy;
-      if (button.dataset.decide === "reopen") button.hidden = !fits;
+      if (COMES_AND_GOES.has(button.dataset.decide)) button.hidden = !fits;
       if (button.dataset.decide === "dismiss") button.hidden = possible.includes("reopen");
     }
   }

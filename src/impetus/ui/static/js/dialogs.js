@@ -7,7 +7,7 @@ export function ask(dialog) {
   dialog.returnValue = "";
   const form = find("form", dialog);
   dialog.showModal();
-  const first = find("textarea, input:not([type=hidden]), select", dialog);
+  const first = find("textarea, input[type=radio]:checked, input:not([type=hidden], [type=radio]), select", dialog);
   first?.focus();
   if (first?.type === "text") first.select();
   return new Promise((resolve) => {

@@ -55,6 +55,11 @@ export function value(reading) {
   return new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(reading);
 }
 
+/** A share from 0 to 1 as a percentage. */
+export function percent(share) {
+  return new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 }).format(share);
+}
+
 export function whole(count) {
   return new Intl.NumberFormat(locale).format(count);
 }

@@ -5,6 +5,7 @@
 
 import { may } from "./context.js";
 import { askReason } from "./dialogs.js";
+import { draftCards } from "./drafts.js";
 import { element, settled } from "./dom.js";
 import { all, get, newId, post } from "./http.js";
 import { t } from "./i18n.js";
@@ -70,7 +71,7 @@ export class IncidentProcedures extends EventTarget {
     stream.on("task", (task) => { if (task.incident === incident) again(); });
     stream.on("procedure", (run) => { if (run.incident === incident) again(); });
     stream.on("reset", again);
-    stream.on("open", (opened) => { if (opened.again) again(); });
+    stream.on("open", again);
   }
 
   /** Fetch the present state and show it. */
@@ -114,7 +115,7 @@ export class IncidentProcedures extends EventTarget {
     this.#parts.tasks.replaceChildren(...open.map((task) => taskCard(task, {
       showIncident: false, pressed: task.id === this.#task,
       chosen: (one) => { this.#task = one.id; this.#step = null; this.#drawing.choose(one.step, { tell: false }); this.#show(); },
-    })), ...room.run.drafts.map((draft) => element("details", { class: "draft" }, element("summary", {}, draft.title), element("p", { class: "muted" }, draft.audience), element("p", {}, draft.text))));
+    })), ...draftCards(room.run, () => this.load()));
     this.#showDetail();
   }
 

@@ -24,7 +24,7 @@ export function state(name) {
 
 const ACTIONS = {
   start: () => t("Procedure started"), cancel: () => t("Procedure cancelled"), claim: () => t("Task taken"), release: () => t("Task given back"),
-  complete: () => t("Task done"), escalate: () => t("Time is up"), draft: () => t("Message drafted"), request: () => t("Simulation asked for"),
+  complete: () => t("Task done"), escalate: () => t("Time is up"), draft: () => t("Message drafted"), send: () => t("Message sent"), request: () => t("Simulation asked for"),
 };
 
 export function action(name) {

@@ -39,6 +39,7 @@ export const endingWord = say(ENDINGS);
 export const agreementWord = say(AGREEMENTS);
 export const partActionWord = say(ACTIONS);
 export const ALL_GROUPS = Object.keys(GROUPS);
+export const ALL_CATEGORIES = Object.keys(CATEGORIES);
 
 /** What a view of another organisation's incident is called, also when its title did not cross. */
 export function sharedTitle(incident) {

@@ -10,12 +10,12 @@ const SILENCE = 40_000; // the server speaks at least every 15 s
 // A stream with a topic that the reader may not see is refused as a whole.
 const NEEDS = {
   alerts: "alerts:read", incidents: "incidents:read", readings: "observations:read", health: "tools:read",
-  tasks: "procedures:read", sharing: "sharing:read",
+  tasks: "procedures:read", sharing: "sharing:read", results: "results:read", shift: "alerts:decide",
 };
 
 const EVENTS = [
   "alert", "incident", "assessment", "readings", "health", "reset", "shared-incident", "incident-share",
-  "incident-message", "agreement", "task", "procedure",
+  "incident-message", "agreement", "task", "procedure", "result", "request", "handover",
 ];
 
 class Stream extends EventTarget {
@@ -25,12 +25,17 @@ class Stream extends EventTarget {
   #wait = FIRST_WAIT;
   #timer = 0;
   #watch = 0;
+  #asked = false;
   #started = false;
   #wasOpen = false;
 
-  /** Ask for topics before `start`; those that the reader may not see are left out. */
+  /** Ask for topics; those that the reader may not see are left out. A page's script that came late connects anew. */
   want(...topics) {
-    for (const topic of topics) if (may(NEEDS[topic])) this.#topics.add(topic);
+    const fresh = topics.filter((topic) => may(NEEDS[topic]) && !this.#topics.has(topic));
+    for (const topic of fresh) this.#topics.add(topic);
+    if (!fresh.length || !this.#asked) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => (this.#started ? this.#connect() : this.start()));
   }
 
   on(event, handler) {
@@ -38,6 +43,7 @@ class Stream extends EventTarget {
   }
 
   start() {
+    this.#asked = true;
     if (this.#started || this.#topics.size === 0) return;
     this.#started = true;
     this.#connect();

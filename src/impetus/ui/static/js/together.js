@@ -34,8 +34,8 @@ export function together(id) {
   const again = settled(() => load().catch(() => {}), 100);
   stream.want("incidents");
   stream.on("incident-share", (share) => { if (share.incident === id) again(); });
-  stream.on("reset", () => { again(); words.load().catch(() => {}); });
-  stream.on("open", (opened) => { if (opened.again) { again(); words.load().catch(() => {}); } });
-  again();
-  words.load().catch(() => {});
+  const both = () => { again(); words.load().catch(() => {}); };
+  stream.on("reset", both);
+  stream.on("open", both);
+  both();
 }

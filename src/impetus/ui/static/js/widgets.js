@@ -1,14 +1,18 @@
 // The widgets of tools' panels that draw themselves in the browser.
 
 import { AlertMap } from "./citymap.js";
-import { element, find, findAll } from "./dom.js";
+import { element, find, findAll, settled } from "./dom.js";
 import { openEvidence } from "./evidence.js";
 import { all, get, post } from "./http.js";
 import { t } from "./i18n.js";
 import { SANS, colour } from "./palette.js";
+import { drawAreas, drawPlot, valueAt } from "./plots.js";
 import { seriesOf } from "./readings.js";
 import { SeriesChart } from "./series.js";
+import { stream } from "./stream.js";
 import { toast } from "./toast.js";
+import { mountModule } from "./tool_modules.js";
+import { askAndTell, followActions, replaceKeepingRow } from "./tool_tasks.js";
 
 const GROUPS = ["accent", "good", "severity-severe", "sensor-stuck", "sensor-anomalous", "severity-moderate", "severity-unknown"];
 
@@ -26,9 +30,16 @@ async function drawMap(place) {
 }
 
 async function drawGraph(place) {
-  const graph = await get(place.dataset.graph);
-  const groups = [...new Set(graph.nodes.map((node) => node.group ?? ""))];
   const chart = window.echarts.init(place, null, { renderer: "canvas" });
+  new ResizeObserver(() => chart.resize()).observe(place);
+  place.addEventListener("redraw", () => showGraph(place, chart).catch(() => {}));
+  await showGraph(place, chart);
+}
+
+async function showGraph(place, chart) {
+  const answer = await get(place.dataset.graph);
+  const graph = { nodes: [], edges: [], ...(place.dataset.graphValue ? valueAt(answer, place.dataset.graphValue) : answer) };
+  const groups = [...new Set(graph.nodes.map((node) => node.group ?? ""))];
   chart.setOption({
     animation: false, textStyle: { fontFamily: SANS },
     legend: { data: groups, orient: "vertical", left: 10, top: "middle", textStyle: { color: colour("ink-2") } },
@@ -40,7 +51,6 @@ async function drawGraph(place) {
       label: { show: graph.nodes.length < 40, position: "right", color: colour("ink-2") },
     }],
   });
-  new ResizeObserver(() => chart.resize()).observe(place);
 }
 
 function valueOf(field) {
@@ -51,6 +61,13 @@ function valueOf(field) {
 
 async function send(form) {
   const body = Object.fromEntries(findAll("[name]", form).map((field) => [field.name, valueOf(field)]));
+  if (form.dataset.formTask) {
+    form.ariaBusy = "true";
+    toast("info", t("Asked. It is told here when it is done."));
+    await askAndTell(form.closest("[data-tool]").dataset.tool, form.dataset.formTask, body);
+    form.ariaBusy = "false";
+    return;
+  }
   try {
     await post(form.dataset.form, body);
     toast("good", t("Sent."));
@@ -69,11 +86,43 @@ async function openMedia(button) {
 
 const tell = (problem) => toast("bad", problem.message, problem.hint);
 
+const REFRESH = 30_000;
+const IN_BROWSER = "[data-series], [data-map-source], [data-graph], [data-plot], [data-areas], [data-form], [data-media]";
+
+/** Draw a tool's panel again when the tool published something or did what it was asked, and now and then. */
+function follow(panel) {
+  const again = settled(async () => {
+    if (!panel.isConnected || document.hidden) return;
+    const response = await fetch(panel.dataset.live, { credentials: "same-origin" }).catch(() => null);
+    if (!response?.ok || response.redirected) return;
+    const fresh = findAll(".widgets > section", new DOMParser().parseFromString(await response.text(), "text/html").body);
+    findAll(".widgets > section", panel).forEach((section, number) => {
+      const drawn = findAll("[data-graph], [data-plot], [data-areas]", section);
+      for (const one of drawn) one.dispatchEvent(new Event("redraw"));
+      if (fresh[number] && !find(IN_BROWSER, section) && !find(IN_BROWSER, fresh[number])) replaceKeepingRow(section, document.adoptNode(fresh[number]));
+    });
+  }, 300);
+  const heard = (event) => { if (event.detail.tool === panel.dataset.tool) again(); };
+  stream.want("results");
+  stream.addEventListener("result", heard);
+  stream.addEventListener("request", heard);
+  const timer = setInterval(() => {
+    if (panel.isConnected) { again(); return; }
+    clearInterval(timer);
+    stream.removeEventListener("result", heard);
+    stream.removeEventListener("request", heard);
+  }, REFRESH);
+}
+
 /** Draw all widgets within a place. */
 export function drawWidgets(place = document) {
   for (const one of findAll("[data-series]", place)) drawSeries(one).catch(tell);
   for (const one of findAll("[data-map-source]", place)) drawMap(one).catch(tell);
   for (const one of findAll("[data-graph]", place)) drawGraph(one).catch(tell);
+  for (const one of findAll("[data-plot]", place)) drawPlot(one).catch(tell);
+  for (const one of findAll("[data-areas]", place)) drawAreas(one).catch(tell);
+  for (const one of findAll("[data-module]", place)) mountModule(one);
+  for (const one of findAll("[data-live]", place)) { followActions(one); follow(one); }
   for (const button of findAll("[data-media]", place)) button.addEventListener("click", () => openMedia(button).catch(tell));
   for (const form of findAll("[data-form]", place)) form.addEventListener("submit", (event) => { event.preventDefault(); send(form); });
 }

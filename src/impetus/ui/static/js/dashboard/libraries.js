@@ -6,9 +6,11 @@ const FILES = {
   grid: "ag-grid-community/ag-grid-community.min.noStyle.js",
   charts: "echarts/echarts.min.js",
 };
+const GLOBALS = { leaflet: "L", grid: "agGrid", charts: "echarts" };
 const loading = new Map();
 
 function load(name) {
+  if (GLOBALS[name] in window) return null; // the page has it already
   if (!loading.has(name)) {
     loading.set(name, new Promise((done, failed) => {
       const script = document.createElement("script");

@@ -175,13 +175,13 @@ async function incidents(place, board) {
 /** Draw again what the server draws, every few seconds, unless a person is in it or it draws itself in the browser. */
 async function drawn(place) {
   const own = () => find("[data-refresh]", place);
-  if (!own()) return;
-  if (find("[data-series], [data-map-source], [data-graph], [data-form], [data-media]", place)) {
+  if (find("[data-live]", place)) {
     await libraries("leaflet", "charts");
     const { drawWidgets } = await import("../widgets.js");
     drawWidgets(place);
     return;
   }
+  if (!own()) return;
   const again = async () => {
     const now = own();
     if (!place.isConnected || !now) return;

@@ -78,7 +78,7 @@ stream.want("incidents");
 stream.on("incident", take);
 stream.on("shared-incident", takeShared);
 stream.on("reset", load);
-stream.on("open", ({ again }) => { if (again) load(); });
+stream.on("open", () => load().catch(() => {}));
 choice(find("#incident-scope"), "scope", (given) => { scope = given; show(); });
 find("#incident-search").addEventListener("input", (event) => { text = event.target.value.trim().toLowerCase(); show(); });
 find("[data-open-new]")?.addEventListener("click", () => openIncidentDialog());

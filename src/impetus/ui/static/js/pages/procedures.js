@@ -83,6 +83,7 @@ async function showRun(id) {
   const link = find("[data-incident]");
   link.hidden = !may("incidents:read");
   link.href = `/incidents/${encodeURIComponent(run.incident)}`;
+  find("#drafts").replaceChildren(...draftCards(run, () => showRun(run.id)));
   showLibrary();
 }
 
@@ -97,6 +98,7 @@ async function choose(task) {
 
 async function open(procedure) {
   room = null;
+  find("#drafts").replaceChildren();
   chosen = null;
   step = null;
   find("[data-run-state]").hidden = true;
@@ -145,7 +147,7 @@ stream.want("tasks");
 stream.on("task", (task) => { take(task); if (task.id === chosen) showDetail(); if (task.run === room?.run.id) again(); });
 stream.on("procedure", (run) => { if (run.id === room?.run.id) again(); });
 stream.on("reset", () => load().then(again));
-stream.on("open", (opened) => { if (opened.again) load().then(again); });
+stream.on("open", () => load().then(again).catch(() => {}));
 choice(find("#task-scope"), "scope", (given) => { scope = given; show(); });
 
 /** Only the procedures of one incident: `/procedures?incident=ID`. */

@@ -109,7 +109,7 @@ const again = settled(() => { load().catch(() => {}); words.load().catch(() => {
 stream.want("incidents");
 stream.on("shared-incident", (changed) => { if (changed.id === id && changed.version > (room?.incident.version ?? 0)) again(); });
 stream.on("reset", again);
-stream.on("open", (opened) => { if (opened.again) again(); });
+stream.on("open", again);
 
 await map.start().catch(() => {});
 await load().catch((problem) => toast("bad", problem.message, problem.hint));
