@@ -1,8 +1,8 @@
 """What is known and what is sought when a release is located: readings, weather, and the unknowns with their priors.
 
-The unknowns are a row of numbers (`Unknown`). The model of a reading is a Gaussian plume with Briggs' spreads at a class
-between classes; how far real spreads differ from Briggs' is unknown too, in level and in growth with distance, and so is
-a bend of the plume's axis. Without these, a posterior believes its formulas too much: the figures in the card show it.
+The unknowns are a row of numbers (`Unknown`). The model of a reading is a Gaussian plume with Briggs' spreads at a
+class between classes; how far real spreads differ from Briggs' is unknown too, in level and in growth with distance,
+and so is a bend of the plume's axis. Without these, a posterior believes its formulas too much.
 """
 
 from __future__ import annotations
