@@ -23,6 +23,7 @@ import structlog
 from impetus.bus import dead_letters, membership, retention
 from impetus.bus.log_file import connect, errors_translated, prepare
 from impetus.bus.membership import Member, Progress
+from impetus.bus.news import News
 from impetus.bus.process_lock import ProcessLock
 from impetus.bus.protocol import ConsumerState, DeadLetter, Delivery, Start
 from impetus.bus.reading import Selection, head, slot_of
@@ -73,7 +74,7 @@ class EmbeddedBus:
         except BaseException:
             self._lock.close()
             raise
-        self._started: tuple[Writer, Wakeup] | None = None
+        self._started: tuple[Writer, Wakeup, News] | None = None
         self._subscriptions: set[EmbeddedSubscription] = set()
         self._closed = False
 
@@ -145,11 +146,16 @@ class EmbeddedBus:
         return self._tail(Selection(parse_patterns(subjects)), self._head() if after is None else after)
 
     async def _tail(self, selection: Selection, position: int) -> AsyncIterator[Delivery]:
-        wakeup = self.wakeup
+        _, wakeup, news = self._running()
+        kinds = [pattern.kind for pattern in selection.patterns]
         while True:
+            self._check_open()
             seen = wakeup.count
-            async for delivery in self._pages(selection, position, newest := self._head()):
-                yield delivery
+            news.look()
+            newest = news.newest
+            if news.any_after(kinds, position):
+                async for delivery in self._pages(selection, position, newest):
+                    yield delivery
             position = max(position, newest)
             await wakeup.wait(seen, _TAIL_WAIT_S)
 
@@ -252,7 +258,7 @@ class EmbeddedBus:
                 _log.warning("a subscription could not say that it leaves", error=str(error))
         self._closed = True
         if self._started is not None:
-            writer, wakeup = self._started
+            writer, wakeup, _ = self._started
             wakeup.close()
             await writer.close()
         self.reader.close()
@@ -272,6 +278,10 @@ class EmbeddedBus:
     def wakeup(self) -> Wakeup:
         return self._running()[1]
 
+    @property
+    def news(self) -> News:
+        return self._running()[2]
+
     def alive(self, instance: int) -> bool:
         """Whether the opened bus of that number still lives, in whatever process."""
         return self._lock.alive(instance)
@@ -284,13 +294,13 @@ class EmbeddedBus:
         """That subscription was closed."""
         self._subscriptions.discard(subscription)
 
-    def _running(self) -> tuple[Writer, Wakeup]:
+    def _running(self) -> tuple[Writer, Wakeup, News]:
         """Started on first use, because the object may be made before there is an event loop."""
         self._check_open()
         if self._started is None:
             wakeup = Wakeup(self._lock.path, self._version)
             writer = Writer(self.path, self._lock, self._settings, asyncio.get_running_loop(), wakeup.notify)
-            self._started = writer, wakeup
+            self._started = writer, wakeup, News(self.path, self.reader, wakeup)
         return self._started
 
     def _version(self) -> int:

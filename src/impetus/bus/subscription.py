@@ -12,8 +12,9 @@ from typing import Protocol
 from impetus.bus import dead_letters, membership
 from impetus.bus.log_file import errors_translated
 from impetus.bus.membership import Member, Progress, Renewal, SlotState
+from impetus.bus.news import News
 from impetus.bus.protocol import Delivery
-from impetus.bus.reading import Selection, head, slot_of
+from impetus.bus.reading import Selection, slot_of
 from impetus.bus.slots import Slots
 from impetus.bus.wakeup import Wakeup
 from impetus.bus.writer import Writer
@@ -32,6 +33,8 @@ class Log(Protocol):
     def writer(self) -> Writer: ...
     @property
     def wakeup(self) -> Wakeup: ...
+    @property
+    def news(self) -> News: ...
     @property
     def dead_letters_limit(self) -> int: ...
     def alive(self, instance: int) -> bool: ...
@@ -62,7 +65,7 @@ class EmbeddedSubscription:
             newest, generation = self._look()
             if generation != self._generation or time.monotonic() >= self._renew_at:
                 await asyncio.shield(self._renew())
-                newest, _ = self._look()
+                newest, _ = self._look(afresh=True)
             deliveries, more = self._read(limit, newest)
             now = time.monotonic()
             if deliveries or (now >= deadline and not more):
@@ -99,17 +102,15 @@ class EmbeddedSubscription:
 
     # ---- reading ---------------------------------------------------------------------------------------------------
 
-    def _look(self) -> tuple[int, int]:
+    def _look(self, *, afresh: bool = False) -> tuple[int, int]:
         """Newest sequence of the log, and the generation of the durable consumer."""
         self._check_open()
-        with errors_translated(self._log.path):
-            newest = head(self._log.reader)
-            row = self._log.reader.execute(
-                "SELECT generation FROM consumer WHERE durable = ?", (self._me.durable,)
-            ).fetchone()
-        if row is None:
+        news = self._log.news
+        news.look(afresh=afresh)
+        generation = news.generations.get(self._me.durable)
+        if generation is None:
             raise self._removed()
-        return newest, int(row[0])
+        return news.newest, generation
 
     def _read(self, limit: int, newest: int) -> tuple[Sequence[Delivery], bool]:
         """Messages that are there, and whether a further look may find some at once."""
@@ -117,6 +118,9 @@ class EmbeddedSubscription:
         if group is None:
             return [], False
         mask, after, through = group
+        if not self._log.news.any_after((pattern.kind for pattern in self._selection.patterns), after):
+            self._slots.advance(mask, through)
+            return [], True
         with errors_translated(self._log.path):
             page = self._selection.read(self._log.reader, after=after, through=through, limit=limit, slots=mask)
         self._slots.advance(mask, page.through)
