@@ -37,6 +37,8 @@ HEALTH_SUBJECTS = (f"{SYSTEM_TENANT}.health.>",)
 HEALTH_INTERVAL_S = 3.0
 WATCH_INTERVAL_S = 1.0
 RESTART_WAIT_S = 1.0
+CORRELATION_LINGER_S = 0.15
+"""Alerts that come close together change an incident once and not each anew."""
 READINGS_LINGER_S = 0.25
 """Readings reach the screens once a second: a transaction for each few of them would be work for nothing."""
 SETTLED_S = 30.0
@@ -122,6 +124,7 @@ async def running(situation: Situation) -> AsyncIterator[Situation]:
             situation.correlation.handle,
             limit=settings.alert_batch,
             progress=progress,
+            linger_s=CORRELATION_LINGER_S,
         ),
         "readings": lambda progress: consume(
             bus,
