@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import time
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.browser.alerts import row
 from tests.browser.conftest import OpenPage
 from tests.installation import Installation
 
@@ -34,11 +35,6 @@ def raise_alert(demo: Installation) -> str:
                 return str(alert["id"])
         time.sleep(0.2)
     raise AssertionError(f"no alert of {sensor}\n{demo.logs()}")
-
-
-def row(page: Page, alert: str) -> Locator:
-    """The alert's row in the queue."""
-    return page.locator(f'#queue-grid .ag-row[row-id="{alert}"]')
 
 
 def newest_first(page: Page) -> None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import closing
-from datetime import UTC, datetime
-from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.alerts import machine_of, raise_alert, row
 from tests.browser.conftest import OpenPage
 from tests.installation import Installation
 
@@ -25,38 +22,8 @@ ADMINISTRATOR_PAGES = ("/sensors", "/audit", "/administration")
 @pytest.fixture(scope="module")
 def machine(demo: Installation) -> Iterator[httpx.Client]:
     """A machine that may raise alerts."""
-    with closing(demo.client(demo.login("administrator"))) as administrator:
-        answer = administrator.post("/api/v1/tokens", json={"title": "test", "scopes": ["alerts:write"]})
-        answer.raise_for_status()
-    token = answer.json()["token"]
-    with httpx.Client(base_url=demo.url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+    with machine_of(demo) as client:
         yield client
-
-
-def raise_alert(machine: httpx.Client, headline: str, **changes: Any) -> str:
-    """An alert of a camera of its own, so that it is no repeat of another one; returns its id."""
-    now = datetime.now(UTC).isoformat()
-    alert = {
-        "tool": "camera",
-        "detector": "test",
-        "source": f"camera-{uuid4().hex[:12]}",
-        "headline": headline,
-        "category": "Security",
-        "severity": "Minor",
-        "urgency": "Expected",
-        "confidence": 0.5,
-        "onset": now,
-        "sent": now,
-        "model": {"name": "test", "version": "1"},
-        **changes,
-    }
-    answer = machine.post("/api/v1/alerts", json=alert)
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["id"])
-
-
-def row(page: Page, alert: str) -> Any:
-    return page.locator(f'#queue-grid .ag-row[row-id="{alert}"]')
 
 
 def rest_the_pointer(page: Page) -> None:

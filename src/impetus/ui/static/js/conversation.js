@@ -49,7 +49,8 @@ export function conversation(root, id) {
     try {
       const sent = await post(path, { id: newId(), text, kind, visibility });
       messages.set(sent.id, sent);
-      form.elements.text.value = "";
+      // What was begun meanwhile stays.
+      if (form.elements.text.value.trim() === text) form.elements.text.value = "";
       show();
     } catch (problem) {
       toast(problem.status === 409 ? "warn" : "bad", problem.message, problem.hint);

@@ -55,6 +55,7 @@ export class IncidentProcedures extends EventTarget {
       drawing: element("div", {}),
       tasks: element("div", { class: "task-list" }),
       detail: element("div", { class: "task-detail" }),
+      drafts: element("div", { class: "drafts" }),
     };
     this.#drawing = new ProcedureDrawing(this.#parts.drawing);
     this.#drawing.addEventListener("step", (event) => {
@@ -65,7 +66,7 @@ export class IncidentProcedures extends EventTarget {
     });
     host.classList.add("procedures-part");
     host.replaceChildren(element("header", { class: "panel-head" }, element("h2", {}, t("Procedures")), this.#parts.tabs, this.#parts.actions),
-      element("div", { class: "procedures-body" }, this.#parts.drawing, element("div", { class: "procedures-side" }, this.#parts.tasks, this.#parts.detail)));
+      element("div", { class: "procedures-body" }, this.#parts.drawing, element("div", { class: "procedures-side" }, this.#parts.tasks, this.#parts.detail, this.#parts.drafts)));
     const again = settled(() => this.load().catch(() => {}), 120);
     stream.want("tasks");
     stream.on("task", (task) => { if (task.incident === incident) again(); });
@@ -102,6 +103,7 @@ export class IncidentProcedures extends EventTarget {
       this.#drawn = "";
       this.#parts.drawing.replaceChildren(element("div", { class: "empty" }, element("b", {}, t("No procedure is under way")), element("span", {}, t("Start the one that fits; it says who does what until when."))));
       this.#parts.tasks.replaceChildren();
+      this.#parts.drafts.replaceChildren();
       this.#parts.detail.replaceChildren();
       return;
     }
@@ -115,7 +117,8 @@ export class IncidentProcedures extends EventTarget {
     this.#parts.tasks.replaceChildren(...open.map((task) => taskCard(task, {
       showIncident: false, pressed: task.id === this.#task,
       chosen: (one) => { this.#task = one.id; this.#step = null; this.#drawing.choose(one.step, { tell: false }); this.#show(); },
-    })), ...draftCards(room.run, () => this.load()));
+    })));
+    this.#parts.drafts.replaceChildren(...draftCards(room.run, () => this.load()));
     this.#showDetail();
   }
 

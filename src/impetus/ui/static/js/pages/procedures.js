@@ -2,6 +2,7 @@
 
 import { context, may } from "../context.js";
 import { choice, element, find, icon, setText, settled } from "../dom.js";
+import { draftCards } from "../drafts.js";
 import { all, get } from "../http.js";
 import { t, tn } from "../i18n.js";
 import { ProcedureDrawing } from "../procedure_drawing.js";
