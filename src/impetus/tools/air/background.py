@@ -85,7 +85,7 @@ class Background:
         if more <= 0:
             return
         width = len(COVARIATES)
-        prior = np.broadcast_to(np.diag([1e6, *([4.0] * (FEATURES - 1))]), (more, FEATURES, FEATURES))
+        prior = np.broadcast_to(np.diag([1e6, *([100.0] * (FEATURES - 1))]), (more, FEATURES, FEATURES))
         self._coefficients = np.concatenate([self._coefficients, np.zeros((more, FEATURES))])
         self._covariance = np.concatenate([self._covariance, prior])
         self._variance = np.concatenate([self._variance, np.full(more, np.nan)])
@@ -129,7 +129,7 @@ class Background:
         updated = 0.5 * (updated + updated.transpose(0, 2, 1))
         # What is not excited (no rain for weeks) is not forgotten without bound.
         trace = np.einsum("nii->n", updated)
-        bounded = np.where((trace < 1e6 + 4.0 * FEATURES)[:, None, None], updated, covariance)
+        bounded = np.where((trace < 1e6 + 200.0 * FEATURES)[:, None, None], updated, covariance)
         self._covariance[row] = np.where(taught[:, :, None], bounded, covariance)
         leverage = np.maximum((found * product).sum(axis=1), 0.0)
         squared = np.minimum(expected.residual**2, (CLIP * expected.sd) ** 2) / (1 + leverage)
@@ -154,5 +154,7 @@ class Background:
         first = known & (seen == 1)
         centre = np.where(first, value, self._centre[row] + rate * (value - self._centre[row]))
         deviation = np.abs(value - centre)
-        scale = np.where(first, np.maximum(np.abs(value), 1e-3), self._scale[row] + rate * (deviation - self._scale[row]))
+        scale = np.where(
+            first, np.maximum(np.abs(value), 1e-3), self._scale[row] + rate * (deviation - self._scale[row])
+        )
         self._centre[row], self._scale[row], self._seen[row] = centre, np.maximum(scale, 1e-3), seen

@@ -112,6 +112,7 @@ def _sample(
     mixtures: list[list[_Component]] = []
     drawn: list[Floats] = []
     densities: list[Floats] = []
+    weight, density, every = np.ones(1), np.zeros(1), np.zeros((1, UNKNOWNS))
     for number in range(rounds):
         mixtures.append(components)
         rows = _draw(components, samples, random)
@@ -143,9 +144,9 @@ def _log_posterior(release: Release, rows: Floats) -> Floats:
 
 def _first_mixture(optima: list[Optimum]) -> list[_Component]:
     share = np.exp(-0.5 * np.array([optimum.cost - optima[0].cost for optimum in optima]))
-    share = 0.8 * share / share.sum() + 0.2 / len(optima)
+    share = np.asarray(0.8 * share / share.sum() + 0.2 / len(optima))
     return [
-        _Component(float(part), optimum.row, np.linalg.cholesky(1.5 * optimum.covariance))
+        _Component(float(part), optimum.row, np.asarray(np.linalg.cholesky(1.5 * optimum.covariance), dtype=np.float64))
         for part, optimum in zip(share, optima, strict=True)
     ]
 

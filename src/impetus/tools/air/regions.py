@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import contourpy
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from impetus.tools.air.arrays import Floats
+from impetus.tools.air.arrays import Floats, Integers
 
 CELLS = 160
 MARGIN = 4.0
@@ -63,13 +64,10 @@ def polygons_above(east_m: Floats, north_m: Floats, values: Floats, level: float
     east = np.concatenate([[2 * east_m[0] - east_m[1]], east_m, [2 * east_m[-1] - east_m[-2]]])
     north = np.concatenate([[2 * north_m[0] - north_m[1]], north_m, [2 * north_m[-1] - north_m[-2]]])
     generator = contourpy.contour_generator(east, north, framed, fill_type=contourpy.FillType.OuterOffset)
-    points, offsets = generator.filled(level, np.inf)
+    points, offsets = cast("tuple[list[Floats], list[Integers]]", generator.filled(level, np.inf))
     found = []
     for outline, breaks in zip(points, offsets, strict=True):
-        rings = [
-            [(float(x), float(y)) for x, y in outline[start:stop]]
-            for start, stop in itertools.pairwise(breaks)
-        ]
+        rings = [[(float(x), float(y)) for x, y in outline[start:stop]] for start, stop in itertools.pairwise(breaks)]
         found.append([ring for ring in rings if len(ring) >= 4])
     return [rings for rings in found if rings]
 
