@@ -29,7 +29,7 @@ import impetus
 from impetus import cli
 from impetus.api.app import RESOURCES
 from impetus.model import MESSAGES, Datastream, Envelope, ImpetusError, Venue
-from impetus.sdk import InstalledTool, Manifest, load_tool
+from impetus.sdk import InputKind, InstalledTool, Manifest, ToolInput, load_tool
 from impetus.sdk.registry import GROUP as TOOLS_GROUP
 from impetus.settings import Settings
 
@@ -459,18 +459,33 @@ whose type ends in the code; the command line prints one line and exits with 2.
 # -- tools -----------------------------------------------------------------------------------------------------------
 
 
+def input_in_words(given: ToolInput) -> str:
+    """What a tool reads."""
+    match given.kind:
+        case InputKind.RESULT:
+            return f"results `{given.result}` of {given.tool}"
+        case InputKind.VERDICT:
+            return "verdicts on its alerts"
+        case _:
+            return ", ".join(given.observed_properties) or "all observations"
+
+
 def tool_section(tool: InstalledTool) -> str:
     tool_type, manifest = tool.usable()
     facts = [
         ("capability", manifest.capability.value),
         ("for", ", ".join(role.value for role in manifest.roles)),
-        ("reads", "; ".join(", ".join(part.observed_properties) or "all observations" for part in manifest.inputs)),
+        ("reads", "; ".join(map(input_in_words, manifest.inputs))),
+        ("publishes", "; ".join(f"{result.title} (`{result.id}`)" for result in manifest.results)),
+        ("does when asked", "; ".join(f"{task.title} (`{task.id}`)" for task in manifest.tasks)),
+        ("asks", "; ".join(f"{asked.tool} for `{asked.task}`" for asked in manifest.requests)),
         ("purposes", ", ".join(manifest.purposes)),
         ("personal data", "yes" if manifest.personal_data else "no"),
         ("data classes", ", ".join(entry.value for entry in manifest.data_classes)),
         ("kept for", f"{manifest.retention_days} days"),
         ("class under the EU's AI Act", manifest.ai_act_class.value),
     ]
+    facts = [(what, said) for what, said in facts if said]
     detectors = [
         (
             code(detector.id),
@@ -484,15 +499,13 @@ def tool_section(tool: InstalledTool) -> str:
     if tool_type.settings_type.model_fields:
         tables = settings_tables(tool_type.settings_type, "", "", depth=4)
         settings = f"### Settings of {manifest.id}\n\nIn `impetus.toml`, under `[tools.{manifest.id}]`.\n\n{tables}"
+    notices = table(("detector", "category", "up to severity", "meaning"), detectors)
     return f"""## {manifest.id}
 
 {manifest.title}, version {manifest.version}. {manifest.summary}
 
 {table(("", ""), facts)}
-### What {manifest.id} notices
-
-{table(("detector", "category", "up to severity", "meaning"), detectors)}
-{settings}"""
+{f"### What {manifest.id} notices" + chr(10) * 2 + notices + chr(10) if detectors else ""}{settings}"""
 
 
 def tools_page() -> str:

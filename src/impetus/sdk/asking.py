@@ -59,7 +59,7 @@ class RequestLane(Lane):
             check_content(hosted.tool.task_models.get(task.id), request)
         except InvalidInput as error:
             return str(error), ""
-        reason = ""
+        reason, text = "", None
         for attempt in (1, 2):
             with hosted.context.refusals() as refused:
                 try:
@@ -117,8 +117,9 @@ class NewsLane(Lane):
 
     async def deal(self, envelope: Envelope) -> str | None:
         manifest = self._worker.manifest
+        news: Verdict | ToolResult
         try:
-            news = envelope.open(Verdict if envelope.kind == "verdict" else ToolResult)
+            news = envelope.open(Verdict) if envelope.kind == "verdict" else envelope.open(ToolResult)
         except ValidationError as error:
             return f"not a {envelope.kind}: {first_problem(error)}"
         if isinstance(news, ToolResult) and (not manifest.reads_result(news.tool, news.kind) or news.person):

@@ -37,14 +37,16 @@ class Condition:
         self.dead_letters = 0
         self.lag_s: float | None = None
 
-    def note(self, key: str, text: str | None) -> bool:
-        """Remember a problem, or that it is over (None); whether that is news."""
-        before = self._problems.get(key)
+    def note(self, key: str, text: str | None) -> None:
+        """Remember a problem, or that it is over (None)."""
         if text:
             self._problems[key] = text
         else:
             self._problems.pop(key, None)
-        return before != (text or None)
+
+    def knows(self, key: str, text: str) -> bool:
+        """Whether this problem is noted already, in these words."""
+        return self._problems.get(key) == text
 
     def show_failure(self, text: str) -> None:
         """Show something that is over already for a while."""

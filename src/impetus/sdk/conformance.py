@@ -10,9 +10,9 @@ A check raises `AssertionError`, or what the tool raised.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,18 +20,35 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
-from impetus.model import Datastream, ObservationBatch, Place, Point, to_microseconds
+from impetus.model import (
+    AlertState,
+    InvalidInput,
+    NotFound,
+    ObservationBatch,
+    Place,
+    Point,
+    ReasonClass,
+    RequestOrigin,
+    ToolRequest,
+    ToolResult,
+    Unavailable,
+    Verdict,
+)
+from impetus.sdk.asking import check_content
 from impetus.sdk.card import check_card
-from impetus.sdk.manifest import Manifest
+from impetus.sdk.conformance_inputs import Step, datastreams_for, hostile_json, hostile_steps, ordinary_batches
+from impetus.sdk.manifest import InputKind, TaskKind, ToolInput
+from impetus.sdk.panel import load_panels
 from impetus.sdk.registry import InstalledTool
 from impetus.sdk.testing import START, LocalContext
 from impetus.sdk.tool import Tool
 
 Check = Callable[[InstalledTool], None]
 
-INTERVAL_S = 60
 EXAMPLES = 25
-"""Sequences of hostile batches that `check_survives_malformed_observations` tries."""
+"""Sequences of hostile batches that `check_survives_malformed_observations` tries, and hostile requests and results."""
+REFUSALS = (InvalidInput, NotFound, Unavailable)
+"""How a tool may refuse what it is asked or told."""
 UNITS = frozenset(
     {
         "s",
@@ -85,6 +102,21 @@ def check_settings_are_documented(installed: InstalledTool) -> None:
         require(not field.is_required(), f"setting {name} has no default")
         require(_has_unit(name, field), f"setting {name} is a number; name its unit in its name or description")
     tool_type.settings_type()
+
+
+def check_tasks_and_panels_are_declared(installed: InstalledTool) -> None:
+    """Models are given for declared tasks only, there is a `handle` if there are tasks, and the panels are sound."""
+    tool_type, manifest = installed.usable()
+    undeclared = set(tool_type.task_models).difference(task.id for task in manifest.tasks)
+    require(not undeclared, f"task_models names tasks that the manifest does not: {', '.join(sorted(undeclared))}")
+    require(not manifest.tasks or tool_type.handle is not Tool.handle, "the manifest has tasks, the tool no handle()")
+    reads = any(given.kind is InputKind.RESULT for given in manifest.inputs)
+    require(not reads or tool_type.result is not Tool.result, "the manifest has results as input, the tool no result()")
+    require(
+        not manifest.reads_verdicts or tool_type.verdict is not Tool.verdict,
+        "the manifest has verdicts as input, the tool no verdict()",
+    )
+    load_panels(installed)
 
 
 def check_starts_and_stops(installed: InstalledTool) -> None:
@@ -151,17 +183,146 @@ def check_survives_malformed_observations(installed: InstalledTool) -> None:
     survive()
 
 
-def check_same_readings_give_the_same_alerts(installed: InstalledTool) -> None:
-    """Alerts derived from readings have derived identifiers, so that a message delivered twice raises one alert."""
+def check_survives_hostile_requests(installed: InstalledTool) -> None:
+    """Whatever a request says, it is done or refused; asked twice, nothing else is published; as a rule asks, too."""
+    tool_type, manifest = installed.usable()
 
-    async def alerts() -> list[tuple[str, int]]:
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(st.sampled_from(manifest.tasks), hostile_json(), st.booleans())
+    def survive(task: TaskKind, content: dict[str, Any], as_rule: bool) -> None:
+        request = ToolRequest(
+            id="conformance-request",
+            tool=manifest.id,
+            task=task.id,
+            reason="conformance",
+            origin=RequestOrigin.RULE if as_rule else RequestOrigin.PERSON,
+            content={} if as_rule else content,
+            place=Place(geometry=Point(coordinates=(10.75, 59.91))) if as_rule else None,
+            alert="no-such-alert",
+            person="no-such-person" if task.person else None,
+            asked=START,
+        )
+        try:
+            check_content(tool_type.task_models.get(task.id), request)
+        except InvalidInput:
+            return  # it does not reach the tool
+        asyncio.run(run(request))
+
+    async def run(request: ToolRequest) -> None:
+        context = LocalContext(manifest, datastreams=datastreams_for(manifest))
+        tool = tool_type(context, tool_type.settings_type())
+        await tool.start()
+        published: list[set[tuple[str, str]]] = []
+        for _ in range(2):
+            with contextlib.suppress(*REFUSALS):
+                await tool.handle(request)
+            published.append({(result.kind, result.id) for result in context.results})
+        require(published[0] == published[1], "the same request twice published results with other identifiers")
+        await tool.stop()
+
+    if manifest.tasks:
+        survive()
+
+
+def check_survives_hostile_results(installed: InstalledTool) -> None:
+    """Whatever another tool publishes, in any order of revisions, the tool takes it or refuses it."""
+    tool_type, manifest = installed.usable()
+    inputs = [given for given in manifest.inputs if given.kind is InputKind.RESULT]
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(st.lists(st.tuples(st.sampled_from(inputs), st.integers(0, 3), hostile_json()), max_size=4))
+    def survive(steps: list[tuple[ToolInput, int, dict[str, Any]]]) -> None:
+        asyncio.run(
+            run(
+                ToolResult(
+                    id="conformance-result",
+                    revision=revision,
+                    tool=given.tool or "",
+                    kind=given.result or "",
+                    title="Conformance",
+                    time=START,
+                    content=content,
+                )
+                for given, revision, content in steps
+            )
+        )
+
+    async def run(results: Iterable[ToolResult]) -> None:
+        context = LocalContext(manifest, datastreams=datastreams_for(manifest))
+        tool = tool_type(context, tool_type.settings_type())
+        await tool.start()
+        for result in results:
+            context.others.append(result)
+            try:
+                await tool.result(result)
+            except REFUSALS:
+                continue
+        await tool.tick()
+        await tool.stop()
+
+    if inputs:
+        survive()
+
+
+def check_survives_verdicts(installed: InstalledTool) -> None:
+    """Verdicts on alerts that it knows and that it does not, given, taken back and given twice, raise nothing."""
+
+    async def run() -> None:
+        tool_type, manifest = installed.usable()
+        context = LocalContext(manifest, datastreams=datastreams_for(manifest))
+        tool = tool_type(context, tool_type.settings_type())
+        await tool.start()
+        await _feed(tool, context, ordinary_batches(context))
+        known = [(alert.id, alert.detector, alert.source) for alert in context.alerts[:3]]
+        unknown = [("no-such-alert", detector.id, "no:such/source") for detector in manifest.detectors]
+        for alert, detector, source in [*known, *unknown]:
+            for state in AlertState:
+                for reason in (None, *ReasonClass):
+                    await tool.verdict(
+                        Verdict(
+                            alert=alert,
+                            tool=manifest.id,
+                            detector=detector,
+                            source=source,
+                            state=state,
+                            reason=reason,
+                            decided=context.clock.now(),
+                        )
+                    )
+        await tool.tick()
+        await tool.stop()
+        await _live(installed, context, [])
+
+    _, manifest = installed.usable()
+    if manifest.reads_verdicts:
+        asyncio.run(run())
+
+
+def check_same_readings_give_the_same_alerts(installed: InstalledTool) -> None:
+    """Alerts and results derived from readings have derived identifiers, so that a message that is delivered twice
+    raises one."""
+
+    async def emitted() -> list[tuple[str, int]]:
         _, manifest = installed.usable()
         context = LocalContext(manifest, datastreams=datastreams_for(manifest))
         await _live(installed, context, ordinary_batches(context))
-        return [(alert.id, alert.revision) for alert in context.alerts]
+        alerts = [(alert.id, alert.revision) for alert in context.alerts]
+        return alerts + [(result.id, result.revision) for result in context.results]
 
-    first, second = asyncio.run(alerts()), asyncio.run(alerts())
-    require(first == second, "two runs over the same readings raised alerts with different identifiers")
+    first, second = asyncio.run(emitted()), asyncio.run(emitted())
+    require(first == second, "two runs over the same readings gave alerts or results with different identifiers")
 
 
 def check_ignores_what_it_has_seen(installed: InstalledTool) -> None:
@@ -191,9 +352,13 @@ CHECKS: Sequence[Check] = (
     check_manifest,
     check_card_is_complete,
     check_settings_are_documented,
+    check_tasks_and_panels_are_declared,
     check_starts_and_stops,
     check_survives_a_broken_checkpoint,
     check_survives_malformed_observations,
+    check_survives_hostile_requests,
+    check_survives_hostile_results,
+    check_survives_verdicts,
     check_same_readings_give_the_same_alerts,
     check_ignores_what_it_has_seen,
 )
@@ -204,77 +369,6 @@ def require(condition: object, message: str) -> None:
     """Raise `AssertionError` with the message unless the condition holds; works under `python -O` too."""
     if not condition:
         raise AssertionError(message)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What happens to a tool next: the clock moves, then a batch arrives or it is ticked."""
-
-    seconds: float
-    batch: ObservationBatch | None
-
-
-def hostile_steps(names: Sequence[str]) -> st.SearchStrategy[Step]:
-    """Steps with any batch that the model lets through, of these datastreams, with duplicates and disorder."""
-    start_us = to_microseconds(START)
-    times = st.one_of(
-        st.integers(0, 600).map(lambda minute: start_us + minute * INTERVAL_S * 1_000_000),
-        st.integers(start_us - 10**12, start_us + 10**12),
-        st.sampled_from([-62_135_596_800_000_000, -1, 0, 253_402_300_799_999_999]),
-    )
-    values = st.one_of(
-        st.sampled_from([0.0, -0.0, 1.0, 50.0, 1.7e308, -1.7e308, 5e-324, 1e16]),
-        st.floats(allow_nan=False, allow_infinity=False),
-    )
-    rows = st.lists(st.tuples(st.integers(0, len(names) - 1), times, values), max_size=30)
-    batches = rows.map(
-        lambda rows: ObservationBatch(
-            datastreams=tuple(names),
-            index=tuple(row[0] for row in rows),
-            time_us=tuple(row[1] for row in rows),
-            value=tuple(row[2] for row in rows),
-        )
-    )
-    seconds = st.sampled_from([0.0, 1.0, 60.0, 3_600.0, 30 * 86_400.0, -1.0, -86_400.0])
-    return st.builds(Step, seconds, st.none() | batches)
-
-
-def datastreams_for(manifest: Manifest) -> Sequence[Datastream]:
-    """Two registered datastreams for each observed property that the tool reads."""
-    properties = manifest.observed_properties()
-    return [
-        Datastream(
-            id=f"{name}:{number}",
-            name=f"{name} {number}",
-            thing=f"mast {number}",
-            observed_property=name,
-            unit="1",
-            place=Place(geometry=Point(coordinates=(10.75 + number / 1_000, 59.91)), name=f"mast {number}"),
-            interval_s=INTERVAL_S,
-        )
-        for name in sorted({"traffic-flow", "sound-level"} if properties is None else properties)
-        for number in (1, 2)
-    ]
-
-
-def ordinary_batches(context: LocalContext, *, count: int = 30, rows: int = 20) -> Sequence[ObservationBatch]:
-    """`count` batches of `rows` readings of each datastream, a minute apart, with a spike and a shift near the end."""
-    names = tuple(datastream.id for datastream in context.registered)
-    batches = []
-    if not names:
-        return []
-    for number in range(count):
-        index, time_us, value = [], [], []
-        for row in range(number * rows, (number + 1) * rows):
-            for stream in range(len(names)):
-                index.append(stream)
-                time_us.append(to_microseconds(START) + row * INTERVAL_S * 1_000_000)
-                wave = 50.0 + (row * 7919 + stream * 104_729) % 1_000 / 200
-                value.append(1_000.0 if number == count - 4 else wave + (200.0 if number >= count - 2 else 0.0))
-        batches.append(
-            ObservationBatch(datastreams=names, index=tuple(index), time_us=tuple(time_us), value=tuple(value))
-        )
-    return batches
 
 
 async def _live(

@@ -245,13 +245,13 @@ class HostedTool:
             self.spoilt = True
             raise
 
-    async def start(self) -> None:
-        """Start the tool, unless it runs or failed a moment ago. Its own failures are kept in `failure`.
+    async def start(self) -> bool:
+        """Start the tool, unless it runs or failed a moment ago; whether it runs. Its own failures are in `failure`.
 
         Raises `impetus.model.Unavailable` when what it needs is away.
         """
         if self.running or (self.failure and self._clock.monotonic_s() < self._retry_s):
-            return
+            return self.running
         try:
             tool = self._tool_type(self.context, self._settings)
             async with asyncio.timeout(START_LIMIT_S):
@@ -267,6 +267,7 @@ class HostedTool:
             self._tool = tool
             self.failure = ""
             self._pause_s = START_PAUSE_S
+        return self.running
 
 
 def describe(error: BaseException) -> str:

@@ -62,10 +62,10 @@ class Hosts:
             if hosted is None:
                 hosted = self._hosted[tenant] = self._make(tenant)
             if not hosted.running:
-                await hosted.start()
+                started = await hosted.start()
                 failure = hosted.failure and f"{tenant}: did not start, will be tried again: {hosted.failure}"
                 self._condition.note(f"start {tenant}", failure or None)
-                if hosted.running and type(hosted.tool).run is not Tool.run:
+                if started and type(hosted.tool).run is not Tool.run:
                     self._runs[tenant] = asyncio.create_task(self._keep_running(tenant, hosted))
             return hosted
 

@@ -154,10 +154,10 @@ class Lane:
             reason = f"the tool died or hung {deaths} times while it handled this message"
             await self.gave_up(envelope, reason)
             return reason
-        reason = await self.deal_carefully(envelope) if careful else await self.deal(envelope)
+        outcome = await self.deal_carefully(envelope) if careful else await self.deal(envelope)
         if deaths:
             self._suspect.forget()
-        return reason
+        return outcome
 
     async def deal_carefully(self, envelope: Envelope) -> str | None:
         """As `deal`, and nothing else goes on in the tool meanwhile."""

@@ -239,8 +239,10 @@ class Worker:
             with hosted.protected():
                 await self._shared.calls.limited(hosted.tool.tick())
         except Exception as error:  # whatever a tool does, the worker goes on
-            if condition.note(f"tick {tenant}", f"{tenant}: tick failed: {describe(error)}"):  # once, not every time
+            text = f"{tenant}: tick failed: {describe(error)}"
+            if not condition.knows(f"tick {tenant}", text):  # once, not at every tick
                 log.warning("tick failed", tool=self._shared.manifest.id, tenant=tenant, exc_info=error)
+            condition.note(f"tick {tenant}", text)
         else:
             condition.note(f"tick {tenant}", None)
 

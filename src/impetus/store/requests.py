@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, delete, or_, select, tuple_, update
+from sqlalchemy import BigInteger, ColumnElement, Row, bindparam, delete, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from impetus.model import (
@@ -109,7 +109,7 @@ class RequestRepository:
         """
         limit = bounded(limit)
         query = select(table).where(table.c.tenant == tenant, table.c.tool == tool)
-        seen = table.c.task.in_(tasks)
+        seen: ColumnElement[bool] = table.c.task.in_(tasks)
         if asker is not None:
             seen = or_(seen, table.c.task.in_(own_tasks) & (table.c.asker == asker))
         query = query.where(seen)

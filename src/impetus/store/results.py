@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, delete, or_, select, tuple_
@@ -109,14 +109,14 @@ class ResultRepository:
         )
         return await self._page(query, limit, after)
 
-    async def _page(self, query: Select[tuple[str]], limit: int, after: str | None) -> Page[ToolResult]:
+    async def _page(self, query: Select[str], limit: int, after: str | None) -> Page[ToolResult]:
         limit = bounded(limit)
         if after is not None:
             value, id = read_cursor(ORDER, after)
             key = bindparam("key", int(value), BigInteger())
             query = query.where(tuple_(table.c.time, table.c.id) < tuple_(key, id))
         query = query.order_by(table.c.time.desc(), table.c.id.desc()).limit(limit + 1)
-        contents = (await self._connection.execute(query)).scalars().all()
+        contents: Sequence[str] = (await self._connection.scalars(query)).all()
         taken = size = 0
         for content in contents[:limit]:
             size += len(content)

@@ -216,7 +216,7 @@ async def test_a_person_asks_and_is_told(api: Api) -> None:
         await publish(api, outcome, "request-outcome")
 
         async def done() -> bool:
-            return (await olivia.get("/tools/air/requests/mine")).json()["state"] == "done"
+            return bool((await olivia.get("/tools/air/requests/mine")).json()["state"] == "done")
 
         assert await eventually(done)
     assert (await sofia.get("/tools/air/requests/mine")).json()["text"] == "3 plans"

@@ -28,7 +28,7 @@ def test_the_new_tool_passes_its_tests_and_the_conformance_suite(tmp_path: Path)
         check=False,
     )
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    assert "13 passed" in outcome.stdout
+    assert "18 passed" in outcome.stdout
 
 
 def test_the_new_tool_is_typed_strictly_and_formatted(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ async def test_what_is_one_persons_own_nobody_else_finds(store: Store) -> None:
             assert [one.id for one in page.items] == found
         with pytest.raises(NotFound):
             await view.results.get("police", "air", "own", reader="bo")
-        assert await view.results.get("police", "air", "own", reader="anna")
+        assert (await view.results.get("police", "air", "own", reader="anna")).person == "anna"
 
 
 async def test_results_are_listed_newest_first_in_pages(store: Store) -> None:

@@ -224,8 +224,8 @@ def test_a_panel_that_names_what_is_not_there_is_refused(tmp_path: Path) -> None
 
 
 def test_a_form_goes_to_one_place_and_a_heat_map_has_two_sides() -> None:
-    wrong: dict[str, Any]
-    for wrong in ({}, {"target": "/alerts", "task": "keep"}):
+    choices: tuple[dict[str, Any], ...] = ({}, {"target": "/alerts", "task": "keep"})
+    for wrong in choices:
         with pytest.raises(ValidationError):
             Form(title="F", model=Watch, **wrong)
     series = (ChartSeries(field="n", title="N"),)
