@@ -17,12 +17,18 @@ from impetus.tools.air.arrays import Booleans, Floats, Integers
 
 WINDOW = 8
 """Samples back to which the onset may lie."""
-MOST = 4.5
-"""Standard errors that a single sample counts for at most: one spike is no release."""
-SINGLE_THRESHOLD = 6.0
-"""Standard errors from which one sensor alone raises an alert. For normal noise that is once in 10^9 samples; the
-margin is for what no background explains."""
+MOST = 7.0
+"""Standard errors that a single sample counts for at most."""
+LEAST_SAMPLES = 2
+"""Samples that a step of one sensor lasts at least: one spike is no release."""
+SINGLE_THRESHOLD = 5.5
+"""Standard errors from which one sensor alone raises an alert. For normal noise that is less than once in 10^7 samples;
+the margin is for what no background explains."""
 JOINT_THRESHOLD = 5.5
+JOINT_MOST = 5.0
+"""One sensor that screams must not be the evidence of three."""
+LEVEL_SAMPLES = 24.0
+"""Samples over which what lasts is followed (two hours at five minutes), such as a front or a drift."""
 JOINT_SENSORS = 3
 COMMON_SENSORS = 6
 """So many sensors are needed to tell what all share (a front, pollen) from what some have."""
@@ -54,6 +60,7 @@ class StepTest:
         self._square = np.zeros(0)
         self._weight = np.zeros(0)
         self._share = np.zeros(0)
+        self._level = np.zeros(0)
 
     def grow(self, count: int) -> None:
         """Have at least so many rows."""
@@ -65,6 +72,7 @@ class StepTest:
             self._square = np.concatenate([self._square, np.ones(more)])
             self._weight = np.concatenate([self._weight, np.full(more, 20.0)])
             self._share = np.concatenate([self._share, np.ones(more)])
+            self._level = np.concatenate([self._level, np.zeros(more)])
 
     def correlation(self, row: Integers) -> Floats:
         """How much of a residual is left in the next one."""
@@ -76,6 +84,14 @@ class StepTest:
             return standardised, 0.0
         common = float(np.median(standardised[usable]))
         return standardised - self._share[row] * common, common
+
+    def without_level(self, row: Integers, standardised: Floats) -> Floats:
+        """Residuals less what has lasted for hours."""
+        return np.asarray(standardised - self._level[row])
+
+    def learn_level(self, row: Integers, residual: Floats) -> None:
+        """Follow what lasts, from residuals that have had it taken out (of quiet times only)."""
+        self._level[row] += np.clip(residual, -2, 2) / LEVEL_SAMPLES
 
     def learn_share(self, row: Integers, standardised: Floats, common: float) -> None:
         """Follow how much each sensor takes part in what is shared (normalised least mean squares)."""
@@ -118,6 +134,7 @@ class StepTest:
     def best(self, row: Integers) -> Step:
         """The likeliest onset of each row."""
         evidence, height = self._projected(row)
+        evidence[:, : LEAST_SAMPLES - 1] = 0.0
         place = evidence.argmax(axis=1)
         rows = np.arange(len(row))
         return Step(np.maximum(evidence[rows, place], 0.0), place + 1, height[rows, place])
@@ -147,6 +164,5 @@ def joint_evidence(evidence: Floats, present: Booleans) -> Floats:
     if np.count_nonzero(present) < JOINT_SENSORS:
         return np.zeros(WINDOW)
     chosen = evidence[present]
-    # One sensor that screams must not be the evidence of three.
-    bounded = np.minimum(chosen, MOST)
+    bounded = np.minimum(chosen, JOINT_MOST)
     return np.asarray(bounded.sum(axis=0) / np.sqrt(len(chosen)))
