@@ -15,8 +15,10 @@ import numpy as np
 from shapely.geometry import Point, shape
 
 from benchmarks.reporting import Figure, report
+from impetus.tools.air.agents import agent_of
 from impetus.tools.air.detection import Detection, Detector, Reading
 from impetus.tools.air.evaluation import Run, Scores, arc_maxima_by_similarity, read_runs, scores
+from impetus.tools.air.hazard import hazard_map
 from impetus.tools.air.plume import plume_gpm3
 from impetus.tools.air.posterior import locate
 from impetus.tools.air.regions import region_features
@@ -60,7 +62,7 @@ def main() -> None:
     else:
         notes.append(f"Prairie Grass: not measured, there is no arcs.csv in {folder.name}.")
     figures += _detection(notes)
-    figures.append(_update_ms())
+    figures += _speed()
     report("Air", figures, notes=notes)
 
 
@@ -173,7 +175,10 @@ def _detection(notes: list[str]) -> list[Figure]:
         f" in the first day), {sum(found.joint for found in counted)} joint ones after."
     )
     singles, joints = _planted()
-    network = simulate(NetworkSettings(sensors=SENSORS, days=STEP_DAYS, seed=12), [*singles, *sum(joints, [])])
+    network = simulate(
+        NetworkSettings(sensors=SENSORS, days=STEP_DAYS, seed=12),
+        [*singles, *(step for group in joints for step in group)],
+    )
     found = [(sample, one) for sample, one in _play(network) if one.revision == 0]
     delays = [_delay(found, {str(step.sensor)}, step) for step in singles]
     joint_delays = [_delay(found, {str(step.sensor) for step in group}, group[0]) for group in joints]
@@ -242,8 +247,8 @@ def _play(network: SimulatedNetwork) -> list[tuple[int, Detection]]:
     return found
 
 
-def _update_ms() -> Figure:
-    """An update of the posterior with 100 sensors, from the posterior of a moment before."""
+def _speed() -> list[Figure]:
+    """An update of the posterior with 100 sensors from the one of a moment before, and a map drawn from it."""
     random = np.random.default_rng(3)
     position = np.column_stack([random.uniform(-700, 700, 100), random.uniform(50, 1_400, 100), np.full(100, 2.0)])
     weather = Weather(3.0, 180.0, StabilityClass.D)
@@ -259,7 +264,15 @@ def _update_ms() -> Figure:
         began_s = time.process_time()
         locate(release.with_readings(every), random, before=before)
         took.append(1_000 * (time.process_time() - began_s))
-    return Figure("posterior update, 100 sensors, processor time", "ms", 200.0, statistics.median(took), at_most=True)
+    drawn = []
+    for _ in range(10):
+        began_s = time.process_time()
+        hazard_map(before.samples, weather, release.box, agent_of("chlorine").levels(30), random)
+        drawn.append(1_000 * (time.process_time() - began_s))
+    return [
+        Figure("posterior update, 100 sensors, processor time", "ms", 200.0, statistics.median(took), at_most=True),
+        Figure("hazard map, 200 x 200 cells, four lead times", "ms", 100.0, statistics.median(drawn), at_most=True),
+    ]
 
 
 def _without(readings: Readings, place: int) -> Readings:

@@ -34,6 +34,7 @@ END_DEVIATION = 1.5
 END_SAMPLES = 3
 """An alert ends after so many samples within 1.5 standard deviations of the background."""
 NEIGHBOUR_M = 1_500.0
+NEAREST = 4
 _DAY_S = 86_400.0
 FEW_SENSORS = 12
 """Up to so many sensors without positions count as neighbours of one another."""
@@ -142,7 +143,8 @@ class Detector:
         expected, found = self._background.expect(row, moment_s, covariates, value)
         warm = self._background.readings[row] >= WARM_READINGS
         raw = expected.residual / expected.sd
-        standardised, common = self._test.without_common(row, raw, warm)
+        shared_out, common = self._test.without_common(row, raw, warm)
+        standardised = self._test.without_level(row, shared_out)
         gap_s = time_s - self._newest_s[row]
         with np.errstate(invalid="ignore"):
             adjacent = gap_s < 2.5 * np.where(self._interval_s[row] > 0, self._interval_s[row], np.inf)
@@ -162,6 +164,7 @@ class Detector:
         quiet = ~disturbed | (self._disturbed[row] > QUIET_LIMIT)
         self._background.learn(row, moment_s, covariates, expected, found, quiet)
         self._test.learn(row[quiet], standardised[quiet], before[quiet], adjacent[quiet])
+        self._test.learn_level(row[quiet], standardised[quiet])
         self._test.learn_share(row[quiet & warm], raw[quiet & warm], common)
         known = np.isfinite(gap_s) & (gap_s > 0)
         first = known & (self._interval_s[row] == 0)
@@ -255,7 +258,7 @@ class Detector:
                 continue
             chosen = np.array(members)
             if len(chosen) > JOINT_SENSORS:
-                # Of few sensors without positions, those that show most; the test pays for the choice below.
+                # Those that show most; the test pays for the choice below.
                 chosen = chosen[np.argsort(-evidence[chosen].max(axis=1))[:JOINT_SENSORS]]
             together = joint_evidence(evidence[chosen], warm[chosen])
             best = int(together.argmax())
@@ -302,7 +305,7 @@ class Detector:
         return Confirmation.NONE
 
     def _groups_of(self, names: Sequence[str]) -> list[Integers]:
-        """Each sensor with its two nearest; without positions all of few sensors, once."""
+        """Each sensor with its nearest; without positions all of few sensors, once."""
         distinct: dict[tuple[int, ...], Integers] = {}
         for name in names:
             group = self._groups[name]
@@ -327,7 +330,7 @@ class Detector:
         return np.array([self._rows[name] for name in names], dtype=np.int64)
 
     def _neighbours(self, name: str) -> Integers:
-        """Rows of a sensor and its two nearest within reach."""
+        """Rows of a sensor and its four nearest within reach."""
         here = self._positions.get(name)
         own = self._rows[name]
         if here is None:
@@ -339,4 +342,4 @@ class Detector:
             for other, there in self._positions.items()
             if other != name and other in self._rows and math.dist(here, there) <= NEIGHBOUR_M
         )
-        return np.array([own, *(number for _, number in near[: JOINT_SENSORS - 1])])
+        return np.array([own, *(number for _, number in near[:NEAREST])])

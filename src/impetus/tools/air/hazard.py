@@ -54,8 +54,8 @@ def hazard_map(
 ) -> HazardMap:
     """The map of equally weighted samples of a posterior (n, 11).
 
-    `age_s` is for how long the release has gone on: the plume has not come farther than the wind carried it. The release
-    is taken to go on. `scale` is how much of the levels' unit one unit of the samples' rate makes.
+    `age_s` is for how long the release has gone on: the plume has not come farther than the wind carried it. The
+    release is taken to go on. `scale` is how much of the levels' unit one unit of the samples' rate makes.
     """
     chosen = samples[random.choice(len(samples), min(SAMPLES, len(samples)), replace=False)]
     east = np.linspace(box.west, box.east, cells)
@@ -98,9 +98,8 @@ def _half_widths(
     """(samples, levels, distances): metres either side of the axis within which the level is exceeded; 0 for nowhere."""
     ratio = log_distance - math.log(REFERENCE_M)
     stability = np.clip(samples[:, Unknown.STABILITY, None], 0, 5)
-    log_y, log_z = log_sigmas(
-        np.broadcast_to(log_distance, (len(samples), len(log_distance))), stability, weather.terrain
-    )
+    everywhere = np.broadcast_to(log_distance, (len(samples), len(log_distance)))
+    log_y, log_z = log_sigmas(everywhere, stability, weather.terrain)
     log_y = log_y + samples[:, Unknown.LATERAL, None] + samples[:, Unknown.LATERAL_GROWTH, None] * ratio
     log_z = log_z + samples[:, Unknown.VERTICAL, None] + samples[:, Unknown.VERTICAL_GROWTH, None] * ratio
     height = BREATHING_HEIGHT_M - weather.release_height_m

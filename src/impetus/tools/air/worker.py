@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Annotated, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from impetus.model import (
     Alert,
@@ -168,7 +168,7 @@ class AirTool(Tool[AirSettings]):
         drawn = await asyncio.to_thread(
             hazard_map, samples, weather, Box.around(0, 0, 3_000.0), levels, random, age_s=0.0
         )
-        zones = []
+        zones: list[JsonValue] = []
         for lead, lead_s in enumerate(drawn.leads_s):
             for number, level in enumerate(levels):
                 shape = zone_polygons(drawn, lead, number, 0.5)

@@ -1,4 +1,4 @@
-"""From readings above background to a hazard zone: the posterior, the map, and the document that tools and people read."""
+"""From readings above background to a hazard zone: posterior, map, and the document that tools and people read."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydantic import JsonValue
-from shapely.geometry import MultiPolygon, Polygon, mapping
+from shapely.geometry import MultiPolygon, Point, Polygon, mapping
 
 from impetus.model import Place
 from impetus.model import Polygon as PlacePolygon
 from impetus.tools.air.agents import Level
 from impetus.tools.air.arrays import Floats
-from impetus.tools.air.hazard import CELLS, HazardMap, hazard_map
+from impetus.tools.air.hazard import HazardMap, hazard_map
 from impetus.tools.air.plane import Plane
 from impetus.tools.air.posterior import Posterior, locate
 from impetus.tools.air.regions import polygons_above, region_features
@@ -222,8 +222,6 @@ def point_samples(
 
 def people_in(shape: MultiPolygon, people: Mapping[tuple[float, float], float]) -> float:
     """How many are counted within it."""
-    from shapely.geometry import Point
-
     return sum(count for position, count in people.items() if shape.contains(Point(*position)))
 
 
@@ -252,16 +250,3 @@ def _place(outline: MultiPolygon | None, plane: Plane) -> Place | None:
 
 def _json(features: list[dict[str, object]]) -> JsonValue:
     return features  # type: ignore[return-value]  # GeoJSON is JSON
-
-
-__all__ = [
-    "CELLS",
-    "Assessment",
-    "Excess",
-    "advice",
-    "assess",
-    "document",
-    "people_in",
-    "point_samples",
-    "zone_polygons",
-]
