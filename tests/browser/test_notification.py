@@ -107,3 +107,28 @@ def test_a_channel_a_roster_and_a_chain_are_made_changed_and_removed(
         page.click(f"#{row} [data-plan]")
         page.locator("dialog[open] [data-remove]").click()
         expect(page.locator(f"#{row}")).to_have_count(0)
+
+
+def test_times_of_a_roster_are_those_of_its_time_zone(demo: Installation, log_in: OpenPage) -> None:
+    page = log_in(demo.login("supervisor"), "/notifications")
+    found = page.evaluate(
+        """async (walls) => {
+          const page = document.querySelector('script[src$="/notifications.js"]').src;
+          const { utcOf, wallOf } = await import(new URL("../plans/wall.js", page).href);
+          return walls.map(([wall, zone]) => [utcOf(wall, zone), wallOf(utcOf(wall, zone), zone)]);
+        }""",
+        [
+            ["2026-07-01T08:00", "Europe/Rome"],
+            ["2026-12-24T12:00", "Europe/Rome"],
+            ["2026-03-29T02:30", "Europe/Oslo"],  # the clock skips it
+            ["2026-10-25T02:30", "Europe/Oslo"],  # the clock shows it twice
+            ["2026-11-01T01:30", "America/New_York"],
+        ],
+    )
+    assert found == [
+        ["2026-07-01T06:00:00.000Z", "2026-07-01T08:00"],
+        ["2026-12-24T11:00:00.000Z", "2026-12-24T12:00"],
+        ["2026-03-29T01:30:00.000Z", "2026-03-29T03:30"],
+        ["2026-10-25T00:30:00.000Z", "2026-10-25T02:30"],
+        ["2026-11-01T05:30:00.000Z", "2026-11-01T01:30"],
+    ]

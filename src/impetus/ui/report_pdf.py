@@ -203,7 +203,8 @@ def _evidence(paper: _Paper, one: Mapping[str, Any], _: Words, moment: Moment) -
     paper.row("SHA-256", evidence["sha256"])
     paper.row(_("Kind"), f"{evidence['media_type']}, {evidence['size_bytes']} B, {evidence['data_class']}")
     for entry in one["custody"]:
-        paper.row(moment(entry["time"]), f"{', '.join(filter(None, (entry['person_name'], entry['organisation'])))}: {_word(_, entry['kind'])} – {entry['reason']}", 40)
+        who = ", ".join(filter(None, (entry["person_name"], entry["organisation"])))
+        paper.row(moment(entry["time"]), f"{who}: {_word(_, entry['kind'])} – {entry['reason']}", 40)
     if not one["custody"]:
         paper.row("", _("Nobody has opened it."))
     paper.ln(1.5)
