@@ -9,6 +9,7 @@ import { SEVERITY_RANK } from "./palette.js";
 const OPEN = new Set(["new", "acknowledged", "escalated"]);
 const STAYS = 20_000; // a decided alert stays this long where it was
 const STILL = 3000; // a pointer that has not moved for this long is not about to click
+const SOONEST = 20; // what arrives together is drawn together
 const FLASH = 2500;
 const FLASHES = 6; // where more arrives at once nothing flashes: every row that does is drawn anew sixty times a second
 
@@ -34,6 +35,9 @@ export class AlertQueue extends EventTarget {
   #scrolled = false;
   #order = "harm";
   #ready = false;
+  #coming = { add: new Map(), update: new Map() };
+  #timer = 0;
+  #took = 0;
 
   constructor(panel) {
     super();
@@ -83,7 +87,7 @@ export class AlertQueue extends EventTarget {
       this.#waiting.set(alert.id, alert);
     } else {
       this.#arrived.set(alert.id, Date.now());
-      this.grid.applyTransactionAsync({ add: [alert] });
+      this.#soon("add", alert);
     }
     this.#showPill();
     this.#count();
@@ -92,6 +96,7 @@ export class AlertQueue extends EventTarget {
   /** Select by id; with `show` the row is brought into view. */
   select(id, { show = true } = {}) {
     if (this.#waiting.has(id)) this.#release();
+    this.#flush();
     const row = this.grid.getRowNode(id);
     if (!row) return false;
     row.setSelected(true, true);
@@ -216,11 +221,30 @@ export class AlertQueue extends EventTarget {
   #update(alert, known) {
     const row = this.grid.getRowNode(alert.id);
     const stays = row && known.harm === alert.harm && known.received === alert.received && this.#passes(known) === this.#passes(alert);
-    if (stays) row.updateData(alert); else this.grid.applyTransactionAsync({ update: [alert] });
+    if (stays && !this.#coming.update.has(alert.id)) row.updateData(alert); else this.#soon("update", alert);
+  }
+
+  // A busy machine gets larger batches: drawing takes at most half of the page's time, however much arrives.
+  #soon(what, alert) {
+    this.#coming[what].set(alert.id, alert);
+    this.#timer ||= setTimeout(() => this.#flush(), Math.max(SOONEST, this.#took));
+  }
+
+  #flush() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    const { add, update } = this.#coming;
+    if (!add.size && !update.size) return;
+    for (const [id, alert] of update) if (add.has(id)) { add.set(id, alert); update.delete(id); }
+    this.#coming = { add: new Map(), update: new Map() };
+    const began = performance.now();
+    this.grid.applyTransaction({ add: [...add.values()], update: [...update.values()] });
+    this.#took = performance.now() - began;
   }
 
   #release() {
     if (!this.#waiting.size) return;
+    this.#flush();
     const fresh = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const alert of fresh) this.#arrived.set(alert.id, Date.now());
