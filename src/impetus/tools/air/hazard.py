@@ -95,7 +95,7 @@ def hazard_map(
 def _half_widths(
     samples: Floats, weather: Weather, log_distance: Floats, levels: Sequence[Level], scale: float
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """(samples, levels, distances): metres either side of the axis within which the level is exceeded; 0 for nowhere."""
+    """(samples, levels, distances): metres either side of the axis where the level is exceeded; 0 for nowhere."""
     ratio = log_distance - math.log(REFERENCE_M)
     stability = np.clip(samples[:, Unknown.STABILITY, None], 0, 5)
     everywhere = np.broadcast_to(log_distance, (len(samples), len(log_distance)))

@@ -17,8 +17,8 @@ from impetus.tools.air.arrays import Booleans, Floats, Integers
 
 WINDOW = 8
 """Samples back to which the onset may lie."""
-MOST = 7.0
-"""Standard errors that a single sample counts for at most."""
+MOST = 5.0
+"""Standard errors that a single sample counts for at most: noise has heavier tails than the normal law."""
 LEAST_SAMPLES = 2
 """Samples that a step of one sensor lasts at least: one spike is no release."""
 SINGLE_THRESHOLD = 5.5

@@ -172,7 +172,9 @@ class AirTool(Tool[AirSettings]):
         for lead, lead_s in enumerate(drawn.leads_s):
             for number, level in enumerate(levels):
                 shape = zone_polygons(drawn, lead, number, 0.5)
-                rings = [[[list(plane.to_degrees(x, y)) for x, y in part.exterior.coords]] for part in shape.geoms]
+                rings: list[JsonValue] = [
+                    [[list(plane.to_degrees(x, y)) for x, y in part.exterior.coords]] for part in shape.geoms
+                ]
                 zones.append(
                     {
                         "lead_s": lead_s,

@@ -1,0 +1,96 @@
+"""The panels of this tool: the map of a release with its zones, the release in figures, and what goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from impetus.sdk.panel import Chart, ChartSeries, Column, Form, Format, Kpi, Panel, Table
+from impetus.tools.air.worker import DispersionWanted
+
+NEWEST = "/tools/air/results?kind=hazard-zone&limit=1"
+ALERTS = (
+    Column(field="severity", title="Severity", format=Format.SEVERITY),
+    Column(field="onset", title="Since", format=Format.TIME),
+    Column(field="headline", title="What"),
+    Column(field="confidence", title="Confidence", format=Format.PERCENT),
+    Column(field="state", title="State", format=Format.STATE),
+)
+SENSORS = (
+    Column(field="name", title="Stream"),
+    Column(field="state", title="State", format=Format.STATE),
+    Column(field="latest.value", title="Reading", format=Format.NUMBER),
+    Column(field="unit", title="Unit"),
+    Column(field="latest.time", title="At", format=Format.TIME),
+)
+SAMPLING = (
+    Column(field="latitude", title="Latitude", format=Format.NUMBER),
+    Column(field="longitude", title="Longitude", format=Format.NUMBER),
+    Column(field="information_nats", title="Expected information", format=Format.NUMBER),
+)
+
+
+def panels() -> Sequence[Panel]:
+    """Declared once; drawn for each person by what they may read."""
+    return [
+        Panel(
+            id="release",
+            title="Release",
+            summary="Where a level is exceeded now and in the next minutes, and where the source is likely to be.",
+            module="release.js",
+        ),
+        Panel(
+            id="figures",
+            title="In figures",
+            widgets=(
+                Kpi(title="Releases", source="/tools/air/results?kind=hazard-zone", value="items", reduce="count"),
+                Kpi(title="Wind", source=NEWEST, value="items.0.content.wind.speed_mps", unit="m/s", decimals=1),
+                Chart(
+                    title="Area of the zones",
+                    source=NEWEST,
+                    rows="items.0.content.curve",
+                    x="minute",
+                    series=(
+                        ChartSeries(field="level_1_m2", title="Level 1", unit="m2"),
+                        ChartSeries(field="level_2_m2", title="Level 2", unit="m2"),
+                        ChartSeries(field="level_3_m2", title="Level 3", unit="m2"),
+                    ),
+                    empty="No release",
+                ),
+                Table(
+                    title="Where to sample next",
+                    source=NEWEST,
+                    rows="items.0.content.sampling",
+                    columns=SAMPLING,
+                    row_id="latitude",
+                    empty="No release",
+                ),
+            ),
+        ),
+        Panel(
+            id="alerts",
+            title="Alerts and sensors",
+            widgets=(
+                Table(
+                    title="Alerts by likely harm",
+                    source="/alerts?tool=air&order=harm&limit=50",
+                    columns=ALERTS,
+                    empty="Nothing above background",
+                    span=2,
+                ),
+                Table(
+                    title="Sensors",
+                    source="/datastreams?limit=500&observed_property=bacteria-concentration",
+                    columns=SENSORS,
+                    limit=100,
+                    empty="No sensors are registered",
+                    span=2,
+                ),
+            ),
+        ),
+        Panel(
+            id="draw",
+            title="Draw a release",
+            summary="The zone of a release at a place, in the present weather. No release was found; nobody is warned.",
+            widgets=(Form(title="Draw a release", model=DispersionWanted, task="dispersion", submit="Draw"),),
+        ),
+    ]
