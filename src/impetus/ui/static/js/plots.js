@@ -105,7 +105,8 @@ export async function drawAreas(frame) {
   const spec = JSON.parse(frame.dataset.areas);
   const map = await cityMap(find("[data-map]", frame));
   const group = L.featureGroup().addTo(map);
-  let fitted = false;
+  let touched = false; // who moved the map keeps the view
+  for (const event of ["pointerdown", "wheel", "keydown"]) frame.addEventListener(event, () => { touched = true; }, { once: true, passive: true });
   const show = async () => {
     const rows = (await rowsOf(spec)).filter((row) => valueAt(row, spec.place)?.geometry);
     const tone = scaled(rows.map((row) => (spec.value ? valueAt(row, spec.value) : 0)).filter((value) => typeof value === "number"));
@@ -120,7 +121,7 @@ export async function drawAreas(frame) {
         pointToLayer: (_, at) => L.circleMarker(at, { radius: 6, color, weight: 1.6, fillOpacity: 0.6 }),
       }).bindTooltip(element("div", {}, element("b", {}, label ?? ""), value ? ` ${value}` : "")).addTo(group);
     }
-    if (!fitted && rows.length) { fitted = true; map.fitBounds(group.getBounds(), { padding: [30, 30], maxZoom: 16, animate: false }); }
+    if (!touched && rows.length) map.fitBounds(group.getBounds(), { padding: [30, 30], maxZoom: 16, animate: false });
   };
   new ResizeObserver(() => map.invalidateSize({ animate: false, pan: false })).observe(frame);
   frame.addEventListener("redraw", () => show().catch(() => {}));

@@ -66,7 +66,7 @@ export async function mountModule(place) {
     const address = new URL(place.dataset.module, location.href);
     const module = await import(address.href);
     if (typeof module.mount !== "function") throw new Error(t("The tool's module has no function mount."));
-    const inner = element("div", { class: "tool-module-body" });
+    const inner = element("div", { class: "panel-body" });
     place.replaceChildren(inner);
     const unmount = await module.mount(inner, contextFor(place, address, ending));
     if (typeof unmount === "function") ending.push(unmount);

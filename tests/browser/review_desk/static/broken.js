@@ -1,0 +1,3 @@
+export function mount() {
+  throw new Error("the drawing has no <b>data</b>");
+}
