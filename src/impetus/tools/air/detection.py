@@ -145,7 +145,7 @@ class Detector:
         raw = expected.residual / expected.sd
         shared_out, common = self._test.without_common(row, raw, warm)
         standardised = self._test.without_level(row, shared_out)
-        gap_s = time_s - self._newest_s[row]
+        gap_s = np.minimum(time_s - self._newest_s[row], _DAY_S)
         with np.errstate(invalid="ignore"):
             adjacent = gap_s < 2.5 * np.where(self._interval_s[row] > 0, self._interval_s[row], np.inf)
         adjacent &= np.isfinite(gap_s)

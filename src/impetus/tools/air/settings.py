@@ -26,11 +26,11 @@ class AirSettings(ToolSettings):
     agents_file: Annotated[Path | None, Field(title="Table of agents")] = None
     """A TOML file like the tool's `guidelines.toml` that replaces it."""
     exposure_min: Annotated[float, Field(title="Exposure in minutes", gt=0, le=480)] = 30.0
-    """Guideline levels for an exposure of so long are drawn."""
+    """Guideline levels are drawn for an exposure of this length in minutes."""
     bacteria_cfupm3: Annotated[tuple[float, float, float], Field(title="Levels of bacteria, CFU/m3")] = (1e3, 1e4, 1e5)
-    """No authority gives levels for unknown airborne bacteria: these are the city's own, to be set with its doctors."""
+    """Three levels in CFU/m3. No authority gives any for unknown bacteria: these are the city's own numbers."""
     particles_pl: Annotated[tuple[float, float, float], Field(title="Levels of particles, 1/L")] = (1e2, 1e3, 1e4)
-    """Levels of fluorescent particles a litre; the city's own as well."""
+    """Three levels in fluorescent particles a litre; the city's own as well."""
     future_s: Annotated[float, Field(title="Tolerated clock error in seconds", ge=0, le=86_400)] = 300.0
     """Readings further in the future than this are left out, and the status board says so."""
     alert_age_s: Annotated[float, Field(title="Oldest sample that alerts, in seconds", gt=0, le=86_400)] = 900.0

@@ -11,6 +11,7 @@ from impetus.tools.air.spread import Terrain
 from impetus.tools.air.stability import CALM_MPS, StabilityClass
 
 MEMORY_S = 600.0
+FASTEST_MPS = 120.0
 USUAL_DIRECTION_ERROR_DEG = 15.0
 UNKNOWN_DIRECTION_ERROR_DEG = 120.0
 NIGHT_HOURS = (20, 6)
@@ -24,13 +25,14 @@ class WindRecord:
     _directions: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
     def speed(self, station: str, time_s: float, value: float) -> None:
-        """A speed in m/s; negative ones cannot be and are left out."""
-        if value >= 0:
+        """A speed in m/s; what cannot be is left out."""
+        if 0 <= value <= FASTEST_MPS:
             _keep(self._speeds, station, time_s, value)
 
     def direction(self, station: str, time_s: float, value: float) -> None:
-        """A direction in degrees from which the wind blows."""
-        _keep(self._directions, station, time_s, value % 360.0)
+        """A direction in degrees from which the wind blows; what cannot be is left out."""
+        if -360 <= value <= 720:
+            _keep(self._directions, station, time_s, value % 360.0)
 
     def weather(self, now_s: float, terrain: Terrain, hour: float) -> tuple[Weather | None, tuple[str, ...]]:
         """The weather for a plume, and what has to be said of it; None when it is calm or no speed is known."""

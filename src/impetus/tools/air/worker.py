@@ -56,6 +56,9 @@ COVARIATE_PROPERTIES: Mapping[str, str] = {
 }
 MODEL = ModelReference(name="air step test", version="1")
 EXCESS_SAMPLES = 6
+MOST_POSSIBLE = 1e9
+"""No air sensor reads more, in any of the units: above it, the device is broken."""
+MOST_PEOPLE = 1e6
 HISTORY_DAYS = 5.0
 ROUNDS_AT_ONCE = 40
 SENSOR_HEIGHT_M = 3.0
@@ -240,11 +243,11 @@ class AirTool(Tool[AirSettings]):
         if name == "wind-direction":
             self._winds.direction(stream.id, time_s, value)
         elif name == "people-count":
-            self._people[stream.id] = max(value, 0.0)
+            self._people[stream.id] = min(max(value, 0.0), MOST_PEOPLE)
         elif name in COVARIATE_PROPERTIES:
             if name == "wind-speed":
                 self._winds.speed(stream.id, time_s, value)
-            self._covariates[COVARIATE_PROPERTIES[name]] = value
+            self._covariates[COVARIATE_PROPERTIES[name]] = min(max(value, -1e4), 1e4)
         elif name in WATCHED:
             self._sample(stream, time_s, value, now_s)
 
@@ -254,7 +257,8 @@ class AirTool(Tool[AirSettings]):
         except InvalidInput as error:
             self._remark(f"{stream.id}: {error.message}", now_s)
             return
-        wrong = value < 0 or (stream.lowest is not None and value < stream.lowest)
+        lowest = max(stream.lowest or 0.0, 0.0)
+        wrong = value < lowest or value > MOST_POSSIBLE
         saturated = stream.highest is not None and value >= stream.highest
         fresh = now_s - time_s <= self.settings.alert_age_s
         self._device(stream, time_s, value, wrong, fresh)
