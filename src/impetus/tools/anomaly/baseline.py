@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from impetus.tools.anomaly.arrays import ArrayState, Column, Floats, Integers, Rows
+from impetus.tools.anomaly.compiled import compiled
 from impetus.tools.anomaly.parameters import PARAMETERS, Parameters
 
 DAY_S = 86_400.0
@@ -43,40 +45,6 @@ class Expectation:
     spread: Floats
     residual: Floats
     surprise: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class _Slots:
-    """Where moments lie in the profiles; indices into the profiles of all streams laid end to end."""
-
-    day: Integers
-    """The two slots of the day that a moment lies between, shape (rows, 2)."""
-    share: Floats
-    """Weight of either, shape (rows, 2)."""
-    week: Integers
-
-
-def _slots(numbers: Integers, local_s: Floats) -> _Slots:
-    position = local_s % DAY_S * (DAY_SLOTS / DAY_S) - 0.5
-    floor = np.floor(position)
-    share = position - floor
-    before = floor.astype(np.int64) % DAY_SLOTS
-    day = np.empty((len(numbers), 2), dtype=np.int64)
-    day[:, 0] = before
-    day[:, 1] = (before + 1) % DAY_SLOTS
-    day += (numbers * DAY_SLOTS)[:, None]
-    shares = np.empty((len(numbers), 2))
-    shares[:, 0] = 1.0 - share
-    shares[:, 1] = share
-    # 1970-01-01 was a Thursday; where the week begins does not matter.
-    week = (local_s % (7 * DAY_S) // 3600.0).astype(np.int64)
-    return _Slots(day, shares, numbers * WEEK_SLOTS + week)
-
-
-def _bounded(value: Floats, limit: Floats) -> Floats:
-    """Within -limit to limit; several times faster than numpy.clip on short arrays."""
-    bounded: Floats = np.minimum(np.maximum(value, -limit), limit)
-    return bounded
 
 
 class SeasonalBaseline(ArrayState):
@@ -133,11 +101,10 @@ class SeasonalBaseline(ArrayState):
 
     def expect(self, rows: Rows, local_s: Floats) -> tuple[Floats, Floats]:
         """Expected middle and spread of streams at local times (seconds since 1970), all of shape (rows,)."""
-        slots = _slots(self._numbers(rows), local_s)
-        visits = self._visits(slots)
-        level = self.level[rows]
-        middle = level + self._mix(self.expert_error[rows], self._day(slots, visits), self._week(slots))
-        return middle, self._spread(self.spread[rows], level, slots, visits)
+        numbers = self._numbers(rows)
+        middle, spread = np.empty(len(numbers)), np.empty(len(numbers))
+        _expect(numbers, local_s, *self._state(), middle, spread)
+        return middle, spread
 
     def update(
         self, rows: Rows, local_s: Floats, gap_s: Floats, steps: Floats, weight: Floats, value: Floats
@@ -148,107 +115,191 @@ class SeasonalBaseline(ArrayState):
         `weight` how much of an independent reading it is, up to 1. All arrays have the shape (rows,).
         """
         known = self._parameters
-        slots = _slots(self._numbers(rows), local_s)
-        visits = self._visits(slots)
-        count = self.count[rows]
-        first = count == 0
-        level = np.where(first, value, self.level[rows])
-        day, week = self._day(slots, visits), self._week(slots)
-        expert_error = self.expert_error[rows]
-        middle = level + self._mix(expert_error, day, week)
-        residual = value - middle
-        whole = self.spread[rows]
-        spread = self._spread(whole, level, slots, visits)
-
-        last, covariance, variance = self.last[rows], self.covariance[rows], self.variance[rows]
-        persistence = np.minimum(np.maximum(covariance / np.maximum(variance, TINY), 0.0), MOST_PERSISTENCE)
-        # What the reading before says fades with the time since.
-        surprise = residual - persistence ** np.minimum(np.maximum(steps, 0.01), 100.0) * last
-        surprise_whole = self.surprise_spread[rows]
-        surprise_spread = surprise_whole * (spread / np.maximum(whole, TINY))
-        surprise_spread = np.maximum(surprise_spread, TINY + FINEST * np.abs(level))
-        outcome = Expectation(middle, spread, residual / spread, surprise / surprise_spread)
-
-        # Until a few readings are known the spread is not, and nothing can be bounded by it.
-        young = count < 5
-        limit = np.where(young, np.inf, known.clip * spread)
-        surprise_limit = np.where(young, np.inf, 2.0 * known.clip * surprise_spread)
-        rate = weight / np.minimum(count + weight, known.memory_readings)
-        bounded = _bounded(residual, limit)
-        size = np.minimum(np.abs(residual), 2.0 * limit) * TO_DEVIATION
-        surprise_size = np.minimum(np.abs(surprise), surprise_limit) * TO_DEVIATION
-        self.spread[rows] = whole + rate * (size - whole)
-        self.surprise_spread[rows] = surprise_whole + rate * (surprise_size - surprise_whole)
-        self.covariance[rows] = covariance + rate * (bounded * last - covariance)
-        self.variance[rows] = variance + rate * (bounded * bounded - variance)
-        self.last[rows] = bounded
-
-        without_day = value - level
-        without_week = without_day - day
-        errors = np.empty_like(expert_error)
-        errors[:, 0], errors[:, 1], errors[:, 2] = without_day, without_week, without_week - week
-        errors = np.minimum(np.abs(errors), 2.0 * limit[:, None])
-        self.expert_error[rows] = expert_error + rate[:, None] * (errors - expert_error)
-        self._learn_profiles(slots, visits, gap_s, _bounded(without_week, limit), size, without_week, limit)
-
-        pace = np.maximum(-np.expm1(-gap_s / known.level_time_s), rate)
-        self.level[rows] = level + np.where(first, 0.0, pace * bounded)
-        self.count[rows] = count + weight
-        return outcome
-
-    def _learn_profiles(
-        self,
-        slots: _Slots,
-        visits: Floats,
-        gap_s: Floats,
-        day_error: Floats,
-        size: Floats,
-        without_week: Floats,
-        limit: Floats,
-    ) -> None:
-        # The weight of one reading in its slot is the share of the slot's time that it stands for.
-        part = np.minimum(np.maximum(gap_s * (DAY_SLOTS / DAY_S), LEAST_WEIGHT), 1.0)
-        share = part[:, None] * slots.share
-        visits = visits + share
-        pace = share / np.maximum(visits, TINY)
-        day, day_spread = self.day.reshape(-1), self.day_spread.reshape(-1)
-        day[slots.day] += pace * day_error[:, None]
-        day_spread[slots.day] += pace * (size[:, None] - day_spread[slots.day])
-        self.day_visits.reshape(-1)[slots.day] = np.minimum(visits, self._parameters.profile_visits)
-
-        week, week_visits = self.week.reshape(-1), self.week_visits.reshape(-1)
-        part = np.minimum(np.maximum(gap_s / 3600.0, LEAST_WEIGHT), 1.0)
-        seen = week_visits[slots.week] + part
-        week[slots.week] += part / seen * _bounded(without_week - week[slots.week], limit)
-        week_visits[slots.week] = np.minimum(seen, self._parameters.profile_visits)
+        numbers = self._numbers(rows)
+        told = np.empty((4, len(numbers)))
+        limits = (known.level_time_s, known.profile_visits, known.memory_readings, known.clip)
+        _update(numbers, local_s, gap_s, steps, weight, value, limits, *self._state(), told)
+        return Expectation(told[0], told[1], told[2], told[3])
 
     def _numbers(self, rows: Rows) -> Integers:
         return np.arange(self.streams)[rows] if isinstance(rows, slice) else rows
 
-    def _visits(self, slots: _Slots) -> Floats:
-        visits: Floats = self.day_visits.reshape(-1)[slots.day]
-        return visits
+    def _state(self) -> tuple[Floats, ...]:
+        return (
+            self.level,
+            self.count,
+            self.day,
+            self.day_visits,
+            self.day_spread,
+            self.week,
+            self.week_visits,
+            self.expert_error,
+            self.spread,
+            self.surprise_spread,
+            self.last,
+            self.covariance,
+            self.variance,
+        )
 
-    def _day(self, slots: _Slots, visits: Floats) -> Floats:
-        seen = visits[:, 0] + visits[:, 1]
-        parts = self.day.reshape(-1)[slots.day] * slots.share
-        return seen / (seen + SLOT_PRIOR_VISITS) * (parts[:, 0] + parts[:, 1])
 
-    def _week(self, slots: _Slots) -> Floats:
-        visits = self.week_visits.reshape(-1)[slots.week]
-        return visits / (visits + WEEK_PRIOR_VISITS) * self.week.reshape(-1)[slots.week]
+@compiled
+def _slots(local_s: float) -> tuple[int, int, float, int]:
+    """The two slots of the day that a moment lies between, the share of the second, and the slot of the week."""
+    position = (local_s % DAY_S) * (DAY_SLOTS / DAY_S) - 0.5
+    floor = math.floor(position)
+    before = int(floor) % DAY_SLOTS
+    # 1970-01-01 was a Thursday; where the week begins does not matter.
+    week = int(local_s % (7 * DAY_S) // 3600.0)
+    return before, (before + 1) % DAY_SLOTS, position - floor, week
 
-    def _mix(self, error: Floats, day: Floats, week: Floats) -> Floats:
-        best = np.minimum(np.minimum(error[:, 0], error[:, 1]), error[:, 2])
-        weight = np.exp((error - best[:, None]) * (-EXPERT_SHARPNESS / np.maximum(best, TINY))[:, None])
-        with_week = weight[:, 2]
-        with_day = weight[:, 1] + with_week
-        mixed: Floats = (with_day * day + with_week * week) / (weight[:, 0] + with_day)
-        return mixed
 
-    def _spread(self, whole: Floats, level: Floats, slots: _Slots, visits: Floats) -> Floats:
-        seen = visits[:, 0] + visits[:, 1]
+@compiled
+def _mix(best: float, error: Floats, day: float, week: float) -> float:
+    """Profiles of day and week by how well the experts that use them foretold so far."""
+    sharpness = -EXPERT_SHARPNESS / max(best, TINY)
+    alone = math.exp((error[0] - best) * sharpness)
+    with_day = math.exp((error[1] - best) * sharpness)
+    with_week = math.exp((error[2] - best) * sharpness)
+    with_day += with_week
+    return (with_day * day + with_week * week) / (alone + with_day)
+
+
+@compiled
+def _bounded(value: float, limit: float) -> float:
+    return min(max(value, -limit), limit)
+
+
+@compiled
+def _expect(
+    rows: Integers,
+    local_s: Floats,
+    level: Floats,
+    count: Floats,
+    day: Floats,
+    day_visits: Floats,
+    day_spread: Floats,
+    week: Floats,
+    week_visits: Floats,
+    expert_error: Floats,
+    spread: Floats,
+    surprise_spread: Floats,
+    last: Floats,
+    covariance: Floats,
+    variance: Floats,
+    middle_out: Floats,
+    spread_out: Floats,
+) -> None:
+    for number in range(len(rows)):
+        row = rows[number]
+        first, second, share, hour = _slots(local_s[number])
+        seen = day_visits[row, first] + day_visits[row, second]
+        of_day = (1.0 - share) * day[row, first] + share * day[row, second]
+        of_day *= seen / (seen + SLOT_PRIOR_VISITS)
+        of_week = week[row, hour] * week_visits[row, hour] / (week_visits[row, hour] + WEEK_PRIOR_VISITS)
+        error = expert_error[row]
+        middle_out[number] = level[row] + _mix(min(error[0], error[1], error[2]), error, of_day, of_week)
         trust = seen / (seen + SPREAD_PRIOR_VISITS)
-        parts = self.day_spread.reshape(-1)[slots.day] * slots.share
-        spread = trust * (parts[:, 0] + parts[:, 1]) + (1.0 - trust) * whole
-        return np.maximum(spread, LEAST_SPREAD * whole + TINY + FINEST * np.abs(level))
+        of_day = (1.0 - share) * day_spread[row, first] + share * day_spread[row, second]
+        least = LEAST_SPREAD * spread[row] + TINY + FINEST * abs(level[row])
+        spread_out[number] = max(trust * of_day + (1.0 - trust) * spread[row], least)
+
+
+@compiled
+def _update(
+    rows: Integers,
+    local_s: Floats,
+    gap_s: Floats,
+    steps: Floats,
+    weight: Floats,
+    value: Floats,
+    limits: tuple[float, float, float, float],
+    level: Floats,
+    count: Floats,
+    day: Floats,
+    day_visits: Floats,
+    day_spread: Floats,
+    week: Floats,
+    week_visits: Floats,
+    expert_error: Floats,
+    spread: Floats,
+    surprise_spread: Floats,
+    last: Floats,
+    covariance: Floats,
+    variance: Floats,
+    told: Floats,
+) -> None:
+    level_time_s, profile_visits, memory_readings, clip = limits
+    for number in range(len(rows)):
+        row = rows[number]
+        seen_before = count[row]
+        height = value[number] if seen_before == 0 else level[row]
+        first, second, share, hour = _slots(local_s[number])
+        visits_first, visits_second, visits_week = (
+            day_visits[row, first],
+            day_visits[row, second],
+            week_visits[row, hour],
+        )
+        seen = visits_first + visits_second
+        of_day = (1.0 - share) * day[row, first] + share * day[row, second]
+        of_day *= seen / (seen + SLOT_PRIOR_VISITS)
+        of_week = week[row, hour] * visits_week / (visits_week + WEEK_PRIOR_VISITS)
+        error = expert_error[row]
+        middle = height + _mix(min(error[0], error[1], error[2]), error, of_day, of_week)
+        residual = value[number] - middle
+        whole = spread[row]
+        trust = seen / (seen + SPREAD_PRIOR_VISITS)
+        scale = trust * ((1.0 - share) * day_spread[row, first] + share * day_spread[row, second])
+        scale = max(scale + (1.0 - trust) * whole, LEAST_SPREAD * whole + TINY + FINEST * abs(height))
+
+        persistence = min(max(covariance[row] / max(variance[row], TINY), 0.0), MOST_PERSISTENCE)
+        # What the reading before says fades with the time since.
+        step = min(max(steps[number], 0.01), 100.0)
+        surprise = residual - (persistence if step == 1.0 else persistence**step) * last[row]
+        surprise_whole = surprise_spread[row]
+        surprise_scale = max(surprise_whole * (scale / max(whole, TINY)), TINY + FINEST * abs(height))
+        told[0, number] = middle
+        told[1, number] = scale
+        told[2, number] = residual / scale
+        told[3, number] = surprise / surprise_scale
+
+        # Until a few readings are known the spread is not, and nothing can be bounded by it.
+        young = seen_before < 5
+        limit = np.inf if young else clip * scale
+        surprise_limit = np.inf if young else 2.0 * clip * surprise_scale
+        rate = weight[number] / min(seen_before + weight[number], memory_readings)
+        bounded = _bounded(residual, limit)
+        size = min(abs(residual), 2.0 * limit) * TO_DEVIATION
+        spread[row] = whole + rate * (size - whole)
+        surprise_size = min(abs(surprise), surprise_limit) * TO_DEVIATION
+        surprise_spread[row] = surprise_whole + rate * (surprise_size - surprise_whole)
+        covariance[row] += rate * (bounded * last[row] - covariance[row])
+        variance[row] += rate * (bounded * bounded - variance[row])
+        last[row] = bounded
+
+        without_day = value[number] - height
+        without_week = without_day - of_day
+        error[0] += rate * (min(abs(without_day), 2.0 * limit) - error[0])
+        error[1] += rate * (min(abs(without_week), 2.0 * limit) - error[1])
+        error[2] += rate * (min(abs(without_week - of_week), 2.0 * limit) - error[2])
+
+        # The weight of one reading in its slot is the share of the slot's time that it stands for.
+        part = min(max(gap_s[number] * (DAY_SLOTS / DAY_S), LEAST_WEIGHT), 1.0)
+        day_error = _bounded(without_week, limit)
+        visits_first += part * (1.0 - share)
+        visits_second += part * share
+        pace = part * (1.0 - share) / max(visits_first, TINY)
+        day[row, first] += pace * day_error
+        day_spread[row, first] += pace * (size - day_spread[row, first])
+        day_visits[row, first] = min(visits_first, profile_visits)
+        pace = part * share / max(visits_second, TINY)
+        day[row, second] += pace * day_error
+        day_spread[row, second] += pace * (size - day_spread[row, second])
+        day_visits[row, second] = min(visits_second, profile_visits)
+        part = min(max(gap_s[number] / 3600.0, LEAST_WEIGHT), 1.0)
+        visits_week += part
+        week[row, hour] += part / visits_week * _bounded(without_week - week[row, hour], limit)
+        week_visits[row, hour] = min(visits_week, profile_visits)
+
+        pace = max(-math.expm1(-gap_s[number] / level_time_s), rate)
+        level[row] = height if seen_before == 0 else height + pace * bounded
+        count[row] = seen_before + weight[number]

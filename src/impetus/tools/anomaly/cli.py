@@ -10,13 +10,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from impetus.model import ImpetusError, InvalidInput
-from impetus.tools.anomaly.band import score_of
-from impetus.tools.anomaly.monitor import Outcome, StreamMonitor
-from impetus.tools.anomaly.parameters import PARAMETERS
+from impetus.tools.anomaly.close_watch import ALERT_SCORE, CloseWatch, score_of_evidence
+from impetus.tools.anomaly.monitor import Outcome
 from impetus.tools.anomaly.readings_file import Row, read_rows
 
 NOTES = {
@@ -69,23 +67,20 @@ def score_rows(rows: Iterable[Row]) -> Iterator[tuple[Row, float, Outcome]]:
     >>> [score for _, score, _ in score_rows(rows)]
     [0.0, 0.0, 0.0, 0.0, 0.0]
     """
-    monitor = StreamMonitor(PARAMETERS)
-    monitor.grow(1)
-    stream = np.zeros(1, dtype=np.int64)
+    stream = CloseWatch()
     for row in rows:
-        scored = monitor.update(stream, np.array([row.time_s]), np.array([row.offset_s]), np.array([row.value]))
-        yield row, float(score_of(scored.novelty)[0]), Outcome(int(scored.outcome[0]))
+        outcome, evidence = stream.update(row.time_s, row.offset_s, row.value)
+        yield row, 0.0 if evidence is None else score_of_evidence(evidence.news), outcome
 
 
 def _results(file: str, outcomes: Counter[Outcome]) -> Iterator[dict[str, object]]:
-    alert_score = float(score_of(np.array([PARAMETERS.alert_rarity]))[0])
     for row, score, outcome in score_rows(_rows(file)):
         outcomes[outcome] += 1
         result: dict[str, object] = {
             "timestamp": row.timestamp,
             "value": row.value if math.isfinite(row.value) else None,
             "score": round(score, 6),
-            "alert": score >= alert_score,
+            "alert": score >= ALERT_SCORE,
         }
         if outcome in NOTES:
             result["note"] = NOTES[outcome]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from impetus.tools.anomaly.arrays import ArrayState, Column, Floats, Rows
+from impetus.tools.anomaly.arrays import ArrayState, Column, Floats, Integers, Rows
+from impetus.tools.anomaly.compiled import compiled
 
 SMALLEST_STEP = 0.02
 LONG_GAP_SHARE = 0.005
@@ -35,12 +38,22 @@ class ReportingInterval(ArrayState):
 
     def update(self, rows: Rows, gap_s: Floats) -> None:
         """Learn from gaps (greater than 0) of shape (rows,)."""
-        gap = np.minimum(gap_s, LONGEST_GAP_S)
-        count = self.count[rows] + 1.0
-        first = count == 1.0
-        usual = np.where(first, gap, self.usual_s[rows])
-        longest = np.where(first, 2.0 * gap, self.long_s[rows])
-        step = np.maximum(1.0 / (count + 1.0), SMALLEST_STEP)
-        self.usual_s[rows] = usual * np.exp(step * np.sign(gap - usual))
-        self.long_s[rows] = longest * np.exp(0.1 * ((gap > longest) - LONG_GAP_SHARE))
-        self.count[rows] = count
+        numbers = np.arange(self.streams)[rows] if isinstance(rows, slice) else rows
+        _update(numbers, gap_s, self.usual_s, self.long_s, self.count)
+
+
+@compiled
+def _update(rows: Integers, gap_s: Floats, usual_s: Floats, long_s: Floats, count: Floats) -> None:
+    raised, lowered = math.exp(0.1 * (1.0 - LONG_GAP_SHARE)), math.exp(-0.1 * LONG_GAP_SHARE)
+    for number in range(len(rows)):
+        row, gap = rows[number], min(gap_s[number], LONGEST_GAP_S)
+        count[row] += 1.0
+        if count[row] == 1.0:
+            usual_s[row], long_s[row] = gap, 2.0 * gap
+        usual, longest = usual_s[row], long_s[row]
+        step = max(1.0 / (count[row] + 1.0), SMALLEST_STEP)
+        if gap > usual:
+            usual_s[row] = usual * math.exp(step)
+        elif gap < usual:
+            usual_s[row] = usual * math.exp(-step)
+        long_s[row] = longest * (raised if gap > longest else lowered)

@@ -56,6 +56,8 @@ class Scored:
     low: Floats
     middle: Floats
     high: Floats
+    spread: Floats
+    """One standard deviation of what is usual."""
     stuck: Booleans
     stuck_since_s: Floats
     stuck_readings: Floats
@@ -134,7 +136,7 @@ class StreamMonitor(ArrayState):
         learning = self.unusual.count[rows] <= self.parameters.warm_readings
         outcome[good] = np.where(learning, Outcome.LEARNING, Outcome.SCORED)
 
-        def spread(result: NDArray[Any], filling: float) -> NDArray[Any]:
+        def filled(result: NDArray[Any], filling: float) -> NDArray[Any]:
             if whole:
                 return result
             full = np.full(count, filling, dtype=result.dtype)
@@ -143,20 +145,21 @@ class StreamMonitor(ArrayState):
 
         def possible(result: Floats) -> Floats:
             """Nothing is expected that the sensor cannot read: no count below nought."""
-            return spread(np.clip(result, self.lowest[rows], self.highest[rows]), np.nan)
+            return filled(np.clip(result, self.lowest[rows], self.highest[rows]), np.nan)
 
         return Scored(
             outcome=outcome,
-            rarity=spread(unusual.rarity, 0.0),
-            novelty=spread(unusual.novelty, 0.0),
-            feature=spread(unusual.feature, 0),
+            rarity=filled(unusual.rarity, 0.0),
+            novelty=filled(unusual.novelty, 0.0),
+            feature=filled(unusual.feature, 0),
             low=possible(unusual.low),
             middle=possible(unusual.expectation.middle),
             high=possible(unusual.high),
-            stuck=spread(repetition.stuck, 0),
-            stuck_since_s=spread(repetition.since_s, np.nan),
-            stuck_readings=spread(repetition.run, 0.0),
-            stuck_rarity=spread(repetition.rarity, 0.0),
+            spread=filled(unusual.expectation.spread, np.nan),
+            stuck=filled(repetition.stuck, 0),
+            stuck_since_s=filled(repetition.since_s, np.nan),
+            stuck_readings=filled(repetition.run, 0.0),
+            stuck_rarity=filled(repetition.rarity, 0.0),
         )
 
     def _sort_out(self, row: Integers, time_s: Floats, value: Floats) -> tuple[Integers, Floats]:

@@ -32,7 +32,29 @@ class Parameters:
     habituation_s: float = 86_400.0
     """Time constant by which a reported event stops damping the score of what follows it."""
     alert_rarity: float = 3.5
-    """Rarity from which a reading of a single file is reported: once in some three thousand readings."""
+    """Rarity at which the score of a live stream is one half: once in some three thousand readings."""
+
+    # One stream watched closely (`ensemble.py`)
+    rank_readings: int = 20_000
+    """Readings that the rank of a statistic is taken among: ten weeks at five minutes."""
+    shape_stretches: int = 1_000
+    """Stretches of a stream that a new shape is compared with."""
+    ensemble_warm_readings: int = 50
+    """Readings before which nothing is judged."""
+    spending_readings: float = 500.0
+    """After so many readings the bar begins to rise with their number."""
+    habituation_readings: float = 100.0
+    """Readings after which what was said no longer damps what is said."""
+    news_evidence: float = 0.5
+    """What is said again within that time must be stronger by this, in powers of ten."""
+    alert_evidence: float = 0.75
+    """Evidence from which a reading of a single file is reported."""
+
+    # Many streams compared with their neighbours (`network.py`)
+    slow_readings: float = 36.0
+    """Readings over which a stream's distance from its neighbours is averaged: three hours at five minutes."""
+    network_warm_readings: float = 288.0
+    """Readings of a stream before which it is not compared: a day at five minutes."""
 
 
 PARAMETERS = Parameters()

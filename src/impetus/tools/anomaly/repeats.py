@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from impetus.tools.anomaly.arrays import ArrayState, Booleans, Column, Floats, Integers, Rows
+from impetus.tools.anomaly.compiled import compiled
 
 ENOUGH_RUNS = 20.0
 MEMORY_RUNS = 2_000.0
@@ -79,50 +81,73 @@ class RepeatWatch(ArrayState):
 
     def update(self, rows: Rows, time_s: Floats, value: Floats) -> Repetition:
         """Judge readings by the runs before, then learn. All arrays have the shape (rows,)."""
-        numbers = np.arange(self.streams)[rows]
-        self._notice_pace(rows, numbers, time_s)
-        before = self.value[rows]
-        same = value == before
-        kind = 2 * numbers + (before != 0.0)
-        run = self.run[rows]
-        all_repeats, all_runs, all_longest = (array.reshape(-1) for array in (self.repeats, self.runs, self.longest))
-        repeats, runs, longest = all_repeats[kind], all_runs[kind], all_longest[kind]
-        ended = ~same & (run > 0)
-        if ended.any():
-            at = kind[ended]
-            all_longest[at] = np.maximum(longest[ended] * FADING, run[ended])
-            ended &= ~self.stuck[rows]
-            at = kind[ended]
-            fade = np.where(runs[ended] > MEMORY_RUNS, 0.5, 1.0)
-            all_repeats[at] = fade * (repeats[ended] + run[ended] - 1.0)
-            all_runs[at] = fade * (runs[ended] + 1.0)
+        numbers = np.arange(self.streams)[rows] if isinstance(rows, slice) else rows
+        stuck, told = np.zeros(len(value), dtype=np.bool_), np.empty((3, len(value)))
+        state = (self.value, self.run, self.since_s, self.first_s, self.time_s, self.gap_s, self.other_pace)
+        memory = (self.repeats, self.runs, self.longest)
+        _update(numbers, time_s, value, self._rarity, self._readings, *state, self.stuck, *memory, stuck, told)
+        return Repetition(stuck, told[0], told[1], told[2])
 
-        run = np.where(same, run + 1.0, 1.0)
-        since = np.where(same, self.since_s[rows], time_s)
-        probability = (repeats + 1.0) / (repeats + runs + 2.0)
-        rarity = np.where(same, -(run - 1.0) * np.log10(probability), 0.0)
-        first = self.first_s[rows]
-        first = np.where(np.isnan(first), time_s, first)
-        known = (runs >= ENOUGH_RUNS) & ((before != 0.0) | (time_s - first >= ZERO_AGE_S))
-        stuck = same & known & (rarity >= self._rarity) & (run >= 2.0 * longest + self._readings)
-        self.value[rows], self.run[rows], self.since_s[rows], self.stuck[rows] = value, run, since, stuck
-        self.first_s[rows] = first
-        return Repetition(stuck, since, run, rarity)
 
-    def _notice_pace(self, rows: Rows, numbers: Integers, time_s: Floats) -> None:
-        """Forget the runs of streams that are sampled otherwise than before."""
-        gap, usual = time_s - self.time_s[rows], self.gap_s[rows]
-        self.time_s[rows] = time_s
-        with np.errstate(invalid="ignore"):
-            other = (gap > OTHER_PACE * usual) | (gap * OTHER_PACE < usual)
-        in_a_row = np.where(other, self.other_pace[rows] + 1.0, 0.0)
-        self.other_pace[rows] = in_a_row
-        new = (in_a_row >= OTHER_PACE_READINGS) | (np.isnan(usual) & ~np.isnan(gap))
-        if new.any():
-            at = numbers[new]
-            self.gap_s[at] = gap[new]
-            self.other_pace[at] = 0.0
-            for array in (self.repeats, self.runs, self.longest, self.run):
-                array[at] = 0.0
-            self.value[at] = np.nan
-            self.stuck[at] = False
+@compiled
+def _update(
+    rows: Integers,
+    time_s: Floats,
+    value: Floats,
+    needed_rarity: float,
+    needed_readings: int,
+    last: Floats,
+    runs_on: Floats,
+    since_s: Floats,
+    first_s: Floats,
+    last_s: Floats,
+    usual_gap_s: Floats,
+    other_pace: Floats,
+    stuck: Booleans,
+    repeats: Floats,
+    runs: Floats,
+    longest: Floats,
+    stuck_out: Booleans,
+    told: Floats,
+) -> None:
+    for number in range(len(rows)):
+        row, now, reading = rows[number], time_s[number], value[number]
+        gap, usual = now - last_s[row], usual_gap_s[row]
+        last_s[row] = now
+        if gap > OTHER_PACE * usual or gap * OTHER_PACE < usual:
+            other_pace[row] += 1.0
+        else:
+            other_pace[row] = 0.0
+        if other_pace[row] >= OTHER_PACE_READINGS or (usual != usual and gap == gap):
+            # Sampled otherwise than before: the runs say nothing any more.
+            usual_gap_s[row] = gap
+            other_pace[row] = 0.0
+            runs_on[row] = 0.0
+            last[row] = np.nan
+            stuck[row] = False
+            for kind in range(2):
+                repeats[row, kind] = runs[row, kind] = longest[row, kind] = 0.0
+
+        before, run = last[row], runs_on[row]
+        kind = 0 if before == 0.0 else 1
+        ended, repeated, most = runs[row, kind], repeats[row, kind], longest[row, kind]
+        same = reading == before
+        if same:
+            run += 1.0
+            rarity = -(run - 1.0) * math.log10((repeated + 1.0) / (repeated + ended + 2.0))
+        else:
+            if run > 0.0:
+                longest[row, kind] = max(most * FADING, run)
+                if not stuck[row]:
+                    fade = 0.5 if ended > MEMORY_RUNS else 1.0
+                    repeats[row, kind] = fade * (repeated + run - 1.0)
+                    runs[row, kind] = fade * (ended + 1.0)
+            run, rarity = 1.0, 0.0
+            since_s[row] = now
+        if first_s[row] != first_s[row]:
+            first_s[row] = now
+        known = ended >= ENOUGH_RUNS and (kind == 1 or now - first_s[row] >= ZERO_AGE_S)
+        stuck[row] = same and known and rarity >= needed_rarity and run >= 2.0 * most + needed_readings
+        last[row], runs_on[row] = reading, run
+        stuck_out[number] = stuck[row]
+        told[0, number], told[1, number], told[2, number] = since_s[row], run, rarity

@@ -7,15 +7,19 @@ operations a value; the threshold is a quantile tracked by stochastic approximat
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from impetus.tools.anomaly.arrays import ArrayState, Column, Floats, Rows
+from impetus.tools.anomaly.arrays import ArrayState, Column, Floats, Integers, Rows
+from impetus.tools.anomaly.compiled import compiled
 from impetus.tools.anomaly.parameters import PARAMETERS, Parameters
 
 PRIOR_EXCEEDANCES = 10.0
 PRIOR_MEAN = 0.5
 PRIOR_SECOND = 2.5 * PRIOR_MEAN**2
 """Before exceedances were seen: a tail slightly heavier than exponential (there it is twice the squared mean)."""
+LN_10 = math.log(10.0)
 HEAVIEST = 0.45
 """Largest shape of the tail; from 0.5 on it would have no variance."""
 WINSOR = 8.0
@@ -59,19 +63,9 @@ class StreamingTail(ArrayState):
 
     def rarity(self, rows: Rows, statistic: Floats) -> Floats:
         """-log10 of the probability that a statistic of shape (rows, features) is reached; learns nothing."""
-        threshold = self.threshold[rows]
-        excess = statistic - threshold
-        mean = self.mean[rows]
-        variance = np.maximum(self.second[rows] - mean * mean, 1e-12)
-        shape = np.minimum(np.maximum(0.5 - 0.5 * mean * mean / variance, 0.01), HEAVIEST)
-        scale = mean * (1.0 - shape)
-        body = -np.log10(self._share)
-        beyond = np.log1p(shape * np.maximum(excess, 0.0) / scale) / (shape * np.log(10.0)) + body
-        inside = body * np.maximum(statistic, 0.0) / np.maximum(threshold, 1e-9)
-        rarity = np.where(excess > 0, beyond, inside)
-        # What was seen n times cannot be known to be rarer than a certain multiple of n.
-        known: Floats = np.minimum(rarity, np.log10(self.count[rows] + 1.0) + self._extrapolation)
-        return known
+        rarity = np.empty_like(statistic)
+        _rarity(self._numbers(rows), statistic, self._share, self._extrapolation, *self._state(), rarity)
+        return rarity
 
     def update(self, rows: Rows, statistic: Floats, weight: Floats) -> Floats:
         """Rarity of each statistic by what came before it; then learn from it.
@@ -79,22 +73,80 @@ class StreamingTail(ArrayState):
         `weight`, of shape (rows,), is how much of an independent reading it is, up to 1: what exceeds the threshold in
         a cluster counts about once (runs declustering: Smith & Weissman, J. R. Stat. Soc. B 56(3), 1994).
         """
-        weight = weight[:, None]
-        rarity = self.rarity(rows, statistic)
-        threshold = self.threshold[rows]
-        mean = self.mean[rows]
-        count = self.count[rows] + weight
-        above = statistic > threshold
-        exceedances = np.where(
-            above, np.minimum(self.exceedances[rows] + weight, self._memory * self._share), self.exceedances[rows]
-        )
-        rate = np.where(above, weight / exceedances, 0.0)
-        excess = np.minimum(statistic - threshold, WINSOR * mean)
-        self.mean[rows] = mean + rate * (excess - mean)
-        second = self.second[rows]
-        self.second[rows] = second + rate * (excess * excess - second)
-        self.exceedances[rows] = exceedances
-        step = weight * np.maximum(10.0 / (count + 20.0), 0.02)
-        self.threshold[rows] = np.maximum(threshold + step * (above - self._share), 0.2)
-        self.count[rows] = count
+        rarity = np.empty_like(statistic)
+        numbers = self._numbers(rows)
+        _rarity(numbers, statistic, self._share, self._extrapolation, *self._state(), rarity)
+        _learn(numbers, statistic, weight, self._share, self._memory, *self._state())
         return rarity
+
+    def _numbers(self, rows: Rows) -> Integers:
+        return np.arange(self.streams)[rows] if isinstance(rows, slice) else rows
+
+    def _state(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        return self.threshold, self.exceedances, self.mean, self.second, self.count
+
+
+@compiled
+def _rarity(
+    rows: Integers,
+    statistic: Floats,
+    share: float,
+    extrapolation: float,
+    threshold: Floats,
+    exceedances: Floats,
+    mean: Floats,
+    second: Floats,
+    count: Floats,
+    rarity: Floats,
+) -> None:
+    body = -math.log10(share)
+    for number in range(len(rows)):
+        row = rows[number]
+        for feature in range(statistic.shape[1]):
+            begin, value = threshold[row, feature], statistic[number, feature]
+            excess = value - begin
+            if excess > 0.0:
+                average = mean[row, feature]
+                variance = max(second[row, feature] - average * average, 1e-12)
+                shape = min(max(0.5 - 0.5 * average * average / variance, 0.01), HEAVIEST)
+                scale = average * (1.0 - shape)
+                rare = math.log1p(shape * excess / scale) / (shape * LN_10) + body
+            else:
+                rare = body * max(value, 0.0) / max(begin, 1e-9)
+            if rare > extrapolation:
+                # What was seen n times cannot be known to be rarer than a certain multiple of n.
+                rare = min(rare, math.log10(count[row, feature] + 1.0) + extrapolation)
+            rarity[number, feature] = rare
+
+
+@compiled
+def _learn(
+    rows: Integers,
+    statistic: Floats,
+    weight: Floats,
+    share: float,
+    memory: float,
+    threshold: Floats,
+    exceedances: Floats,
+    mean: Floats,
+    second: Floats,
+    count: Floats,
+) -> None:
+    for number in range(len(rows)):
+        row, part = rows[number], weight[number]
+        for feature in range(statistic.shape[1]):
+            begin = threshold[row, feature]
+            seen = count[row, feature] + part
+            above = 0.0
+            if statistic[number, feature] > begin:
+                above = 1.0
+                exceeded = min(exceedances[row, feature] + part, memory * share)
+                rate = part / exceeded
+                average = mean[row, feature]
+                excess = min(statistic[number, feature] - begin, WINSOR * average)
+                mean[row, feature] = average + rate * (excess - average)
+                second[row, feature] += rate * (excess * excess - second[row, feature])
+                exceedances[row, feature] = exceeded
+            step = part * max(10.0 / (seen + 20.0), 0.02)
+            threshold[row, feature] = max(begin + step * (above - share), 0.2)
+            count[row, feature] = seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from impetus.tools.anomaly.arrays import ArrayState, Column, Floats, Integers, Rows
 from impetus.tools.anomaly.baseline import TO_DEVIATION, Expectation, SeasonalBaseline
+from impetus.tools.anomaly.compiled import compiled
 from impetus.tools.anomaly.parameters import PARAMETERS, Parameters
 from impetus.tools.anomaly.tail import StreamingTail
 
@@ -101,45 +103,79 @@ class UnusualDetector(ArrayState):
         known = self.parameters
         before = self.count[rows]
         weight = np.where(before > 0, np.minimum(gap_s / known.independent_s, 1.0), 1.0)
-        count = before + weight
         expectation = self.baseline.update(rows, local_s, gap_s, steps, weight, value)
-        statistics = self._statistics(rows, expectation, gap_s, weight / np.minimum(count, known.memory_readings))
+        numbers = np.arange(self.streams)[rows] if isinstance(rows, slice) else rows
+        statistics = np.empty((len(value), len(FEATURES)))
+        limits = (known.smooth_time_s, known.smooth_readings, known.memory_readings)
+        state = (self.average, self.average_spread, self.count)
+        _statistics(numbers, expectation.residual, expectation.surprise, gap_s, weight, limits, *state, statistics)
         threshold = self.tail.threshold[rows]
         low = expectation.middle - expectation.spread * threshold[:, LOW]
         high = expectation.middle + expectation.spread * threshold[:, HIGH]
-        rarities = self.tail.update(rows, np.minimum(np.maximum(statistics, 0.0), LARGEST_STATISTIC), weight)
-        feature = rarities.argmax(axis=-1)
-        rarity = np.where(count > known.warm_readings, rarities.max(axis=-1), 0.0)
-        reported = self.reported[rows] * np.exp(-gap_s / known.habituation_s)
-        novelty = np.where(rarity > reported, rarity, 0.0)
-        self.reported[rows] = np.maximum(rarity, reported)
-        self.count[rows] = count
-        return Unusualness(expectation, low, high, rarity, novelty, feature)
-
-    def _statistics(self, rows: Rows, expectation: Expectation, gap_s: Floats, rate: Floats) -> Floats:
-        """The statistics in the order of `FEATURES`, about one in size when all is usual; shape (rows, features).
-
-        `rate` is the share of this reading in what is known.
-        """
-        known = self.parameters
-        residual, surprise = expectation.residual, expectation.surprise
-        pace = np.minimum(-np.expm1(-gap_s / known.smooth_time_s), 1.0 / known.smooth_readings)
-        pace = np.maximum(pace, rate)
-
-        average = self.average[rows]
-        average = average + pace * (np.minimum(np.maximum(residual, -OUTLIER), OUTLIER) - average)
-        spread = np.maximum(self.average_spread[rows], SMALLEST_SPREAD)
-        lasting = average / spread
-        self.average[rows] = average
-        self.average_spread[rows] += rate * (_bounded_size(average, spread) - self.average_spread[rows])
-
-        statistics = np.empty((len(residual), len(FEATURES)))
-        for place, statistic in enumerate((residual, surprise, lasting)):
-            statistics[:, 2 * place] = statistic
-            statistics[:, 2 * place + 1] = -statistic
-        return statistics
+        rarities = self.tail.update(rows, statistics, weight)
+        told, feature = np.empty((2, len(value))), np.empty(len(value), dtype=np.int64)
+        _rarest(
+            numbers, rarities, gap_s, known.habituation_s, known.warm_readings, self.count, self.reported, told, feature
+        )
+        return Unusualness(expectation, low, high, told[0], told[1], feature)
 
 
-def _bounded_size(statistic: Floats, spread: Floats) -> Floats:
-    """What one value of a statistic says about its standard deviation, bounded so that an event says little."""
-    return np.minimum(np.abs(statistic) * TO_DEVIATION, 3.0 * spread)
+@compiled
+def _statistics(
+    rows: Integers,
+    residual: Floats,
+    surprise: Floats,
+    gap_s: Floats,
+    weight: Floats,
+    limits: tuple[float, float, float],
+    average: Floats,
+    average_spread: Floats,
+    count: Floats,
+    statistics: Floats,
+) -> None:
+    """The statistics in the order of `FEATURES`, about one in size when all is usual; shape (rows, features)."""
+    smooth_time_s, smooth_readings, memory_readings = limits
+    for number in range(len(rows)):
+        row = rows[number]
+        seen = count[row] + weight[number]
+        rate = weight[number] / min(seen, memory_readings)
+        pace = max(min(-math.expm1(-gap_s[number] / smooth_time_s), 1.0 / smooth_readings), rate)
+        mean = average[row]
+        mean += pace * (min(max(residual[number], -OUTLIER), OUTLIER) - mean)
+        spread = max(average_spread[row], SMALLEST_SPREAD)
+        average[row] = mean
+        # What one value says about the standard deviation, bounded so that an event says little.
+        average_spread[row] += rate * (min(abs(mean) * TO_DEVIATION, 3.0 * spread) - average_spread[row])
+        count[row] = seen
+        for place in range(3):
+            statistic = residual[number] if place == 0 else surprise[number] if place == 1 else mean / spread
+            statistics[number, 2 * place] = min(max(statistic, 0.0), LARGEST_STATISTIC)
+            statistics[number, 2 * place + 1] = min(max(-statistic, 0.0), LARGEST_STATISTIC)
+
+
+@compiled
+def _rarest(
+    rows: Integers,
+    rarities: Floats,
+    gap_s: Floats,
+    habituation_s: float,
+    warm_readings: int,
+    count: Floats,
+    reported: Floats,
+    told: Floats,
+    feature: Integers,
+) -> None:
+    """The largest rarity of each reading, the same where it is news, and the feature that it belongs to."""
+    for number in range(len(rows)):
+        row, best = rows[number], 0
+        for place in range(1, rarities.shape[1]):
+            if rarities[number, place] > rarities[number, best]:
+                best = place
+        rarity = rarities[number, best] if count[row] > warm_readings else 0.0
+        faded = reported[row]
+        if faded > 0.0:
+            faded *= math.exp(-gap_s[number] / habituation_s)
+        told[0, number] = rarity
+        told[1, number] = rarity if rarity > faded else 0.0
+        reported[row] = max(rarity, faded)
+        feature[number] = best
