@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 from impetus.model import (
     Envelope,
     InvalidInput,
+    RequestOrigin,
     RequestOutcome,
     RequestState,
     ToolRequest,
@@ -35,7 +36,12 @@ class RequestLane(Lane):
         if isinstance(hosted, str):
             await self._tell(envelope.tenant, request, RequestState.FAILED, hosted)
             return hosted
-        reason, text = await self._handle(hosted, request, envelope.id, careful)
+        try:
+            reason, text = await self._handle(hosted, request, envelope.id, careful)
+        except InvalidInput as refusal:
+            await self._tell(envelope.tenant, request, RequestState.FAILED, str(refusal))
+            # The person reads it there; of what nobody sees asked, nobody would know.
+            return None if request.origin is RequestOrigin.PERSON else str(refusal)
         state = RequestState.FAILED if reason else RequestState.DONE
         await self._tell(envelope.tenant, request, state, reason or text)
         return reason or None
@@ -50,15 +56,12 @@ class RequestLane(Lane):
             return  # nobody could read it, so nobody waits for it
 
     async def _handle(self, hosted: HostedTool, request: ToolRequest, id: str, careful: bool) -> tuple[str, str]:
-        """Why it failed (empty if it did not), and what the tool says."""
+        """Why it failed (empty if it did not), and what the tool says. Raises `InvalidInput` if it is refused."""
         manifest = self._worker.manifest
         task = manifest.task(request.task) if request.tool == manifest.id else None
         if task is None:
             return f"{manifest.id} has no task {request.task!r}", ""
-        try:
-            check_content(hosted.tool.task_models.get(task.id), request)
-        except InvalidInput as error:
-            return str(error), ""
+        check_content(hosted.tool.task_models.get(task.id), request)
         reason, text = "", None
         for attempt in (1, 2):
             with hosted.context.refusals() as refused:
@@ -67,8 +70,8 @@ class RequestLane(Lane):
                         hosted.context.tenant, lambda: self._call(hosted, request, task, id, careful)
                     )
                     reason = ""
-                except InvalidInput as error:
-                    return str(error), ""
+                except InvalidInput:
+                    raise
                 except Exception as error:  # whatever a tool does, the worker goes on
                     reason = describe(error)
                     self.tell_failure(hosted, "handle", attempt, error)

@@ -72,7 +72,8 @@ class Tool(Generic[SettingsType]):
 
         Comes at least once: do the work for one `request.id` once, or so that doing it twice does no harm. What is
         returned is told to whoever asked. `impetus.model.InvalidInput` refuses the request with its words; another
-        exception is tried once more. A request that failed is a dead letter. It may take the task's `limit_s`.
+        exception is tried once more. A request that failed is a dead letter, unless it was a person's and refused: the
+        person is told. It may take the task's `limit_s`.
         """
         raise NotImplementedError(f"the manifest declares the task {request.task!r}, but the tool has no handle()")
 

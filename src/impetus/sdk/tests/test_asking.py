@@ -153,10 +153,15 @@ async def send(rig: Rig, message: BaseModel, subject: str, tenant: str = "munici
     await rig.bus.publish([envelope])
 
 
-async def ask(rig: Rig, id: str = "one", task: str = "plan", tenant: str = "municipality", **content: Any) -> None:
-    request = ToolRequest(
-        id=id, tool="planner", task=task, reason="a test", origin=RequestOrigin.PERSON, content=content, asked=NOW
-    )
+async def ask(
+    rig: Rig,
+    id: str = "one",
+    task: str = "plan",
+    tenant: str = "municipality",
+    origin: RequestOrigin = RequestOrigin.PERSON,
+    **content: Any,
+) -> None:
+    request = ToolRequest(id=id, tool="planner", task=task, reason="a test", origin=origin, content=content, asked=NOW)
     await send(rig, request, "tool-request.planner", tenant)
 
 
@@ -206,13 +211,10 @@ async def test_a_request_that_comes_twice_publishes_once(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"do": "refuse"}, "there is no such venue"),
         ({"do": "fail"}, "ValueError: no way out"),
         ({"do": "wait"}, "took too long"),
         ({"do": "undeclared"}, "result 'secret' is not declared"),
         ({"do": "ask undeclared"}, "the request for 'leap' of 'air' is not declared"),
-        ({"people": 0}, "people: Input should be greater than or equal to 1"),
-        ({"people": "<script>"}, "people: Input should be a valid integer"),
         ({"task": "steal"}, "planner has no task 'steal'"),
         ({"tenant": "police"}, "the tool does not work for police"),
     ],
@@ -227,6 +229,28 @@ async def test_a_request_that_fails_is_told_and_set_aside(rig: Rig, asked: dict[
         assert (await outcome(rig, "after")).state is RequestState.DONE
     (letter,) = await rig.dead_letters(asked.get("tenant", "municipality"))
     assert words in letter.reason
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"do": "refuse"}, "there is no such venue"),
+        ({"people": 0}, "people: Input should be greater than or equal to 1"),
+        ({"people": "<script>"}, "people: Input should be a valid integer"),
+    ],
+)
+async def test_a_person_is_told_of_a_refusal_and_of_others_it_is_set_aside(
+    rig: Rig, asked: dict[str, Any], words: str
+) -> None:
+    async with rig.worker(PLANNER):
+        await ask(rig, **asked)
+        told = await outcome(rig)
+        assert told.state is RequestState.FAILED
+        assert words in told.text
+        assert await rig.dead_letters() == []
+        await ask(rig, "ruled", origin=RequestOrigin.RULE, **asked)
+        assert words in (await outcome(rig, "ruled")).text
+        await set_aside(rig, 1)
 
 
 async def test_a_request_is_tried_once_more(rig: Rig) -> None:

@@ -1,7 +1,7 @@
 // The selected alert: what it is, why it was raised, what was decided, and the buttons to decide.
 
 import { may } from "./context.js";
-import { askReason } from "./dialogs.js";
+import { askDismissal, askReason } from "./dialogs.js";
 import { element, find, findAll, icon, setText } from "./dom.js";
 import { openEvidence } from "./evidence.js";
 import { ago, momentText, word } from "./format.js";
@@ -87,13 +87,13 @@ export class AlertDetail extends EventTarget {
       if (!more || this.#alert?.id !== alert.id) return;
     }
     let { reason = "" } = more;
-    if (action === "dismiss" || action === "reopen") {
-      reason = await askReason({
-        title: action === "dismiss" ? t("Dismiss the alert") : t("Reopen the alert"), text: alert.headline, required: true,
-        yes: action === "dismiss" ? t("Dismiss") : t("Reopen"),
-      });
-      if (!reason || this.#alert?.id !== alert.id) return;
+    if (action === "dismiss") {
+      more = await askDismissal({ title: t("Dismiss the alert"), text: alert.headline, yes: t("Dismiss") });
+      reason = more?.reason;
+    } else if (action === "reopen") {
+      reason = await askReason({ title: t("Reopen the alert"), text: alert.headline, required: true, yes: t("Reopen") });
     }
+    if ((action === "dismiss" || action === "reopen") && (!reason || this.#alert?.id !== alert.id)) return;
     this.#busy = true;
     this.#buttons();
     try {

@@ -17,8 +17,7 @@ export function ask(dialog) {
   });
 }
 
-/** Ask for a reason; null if the person let it be. */
-export async function askReason({ title, text = "", yes, required = false, danger = false }) {
+async function askInReasonDialog({ title, text = "", yes, required = false, danger = false, classes = false }) {
   const dialog = find("#reason-dialog");
   const field = find("textarea", dialog);
   setText(find("[data-title]", dialog), title);
@@ -29,8 +28,22 @@ export async function askReason({ title, text = "", yes, required = false, dange
   button.classList.toggle("primary", !danger);
   field.value = "";
   field.required = required;
-  const answer = await ask(dialog);
+  const kinds = find("[data-classes]", dialog);
+  kinds.hidden = !classes;
+  find("select", kinds).value = "";
+  return ask(dialog);
+}
+
+/** Ask for a reason; null if the person let it be. */
+export async function askReason(asked) {
+  const answer = await askInReasonDialog(asked);
   return answer === null ? null : String(answer.reason || "").trim();
+}
+
+/** Ask why an alert is dismissed: the words for people, and the class that the tool learns from; null if let be. */
+export async function askDismissal(asked) {
+  const answer = await askInReasonDialog({ ...asked, required: true, classes: true });
+  return answer === null ? null : { reason: String(answer.reason || "").trim(), reason_class: answer.reason_class || null };
 }
 
 for (const dialog of findAll("dialog")) {
