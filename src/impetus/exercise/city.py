@@ -39,6 +39,8 @@ PROPERTIES: Mapping[str, Property] = {
         Property("power-load", "kW", 0, 20_000, decimals=0),
         Property("wind-speed", "m/s", 0, 60),
         Property("air-temperature", "Cel", -40, 55, decimals=2),
+        Property("wind-direction", "deg", 0, 360, decimals=0),
+        Property("bacteria-concentration", "CFU/m3", 0, 1_000_000, decimals=0),
     )
 }
 
@@ -198,6 +200,26 @@ TEMPERATURE: Sequence[tuple[str, Metres, float]] = (
     ("Lido", (1480, 330), 12.1),
 )
 
+# Site, position, usual concentration of airborne bacteria.
+BACTERIA: Sequence[tuple[str, Metres, float]] = (
+    ("Harbour Square", (-265, -480), 110),
+    ("City Hall Square", (-205, -345), 130),
+    ("Market Square", (-395, -190), 150),
+    ("Cathedral Yard", (-515, -85), 120),
+    ("Old Bridge", (35, -50), 90),
+    ("Wall Ring", (-150, 60), 120),
+    ("Castle Hill", (-310, 120), 80),
+    ("Castle Hill North", (-320, 330), 80),
+    ("New Bridge", (70, 255), 100),
+    ("Republic Square", (430, 45), 140),
+    ("Station Square", (-610, 445), 150),
+    ("Botanical Garden", (245, 175), 160),
+)
+WIND_DIRECTION: Sequence[tuple[str, Metres, float]] = (
+    ("Harbour Mole", (-245, -690), 198),
+    ("Castle Hill", (-300, 350), 202),
+)
+
 
 @lru_cache(maxsize=1)
 def sensors() -> Mapping[str, Sensor]:
@@ -287,6 +309,10 @@ def _sensors() -> Iterator[Sensor]:
         yield _sensor("wind-speed", site, site, f"Anemometer, {site}", position, size, 3.0)
     for site, position, size in TEMPERATURE:
         yield _sensor("air-temperature", site, site, f"Weather station, {site}", position, size, 5.0)
+    for site, position, size in WIND_DIRECTION:
+        yield _sensor("wind-direction", site, site, f"Anemometer, {site}", position, size, 3.0)
+    for site, position, size in BACTERIA:
+        yield _sensor("bacteria-concentration", site, site, f"Air sampler, {site}", position, size, 5.0)
 
 
 _TITLES = {
@@ -302,6 +328,8 @@ _TITLES = {
     "power-load": "Power",
     "wind-speed": "Wind",
     "air-temperature": "Temperature",
+    "wind-direction": "Wind from",
+    "bacteria-concentration": "Bacteria",
 }
 
 

@@ -23,6 +23,11 @@ FIRST_EARLIEST_S, FIRST_LATEST_S = 15.0, 20.0
 PAUSE_SHORTEST_S, PAUSE_LONGEST_S = 25.0, 65.0
 LENGTH_SHORTEST_S, LENGTH_LONGEST_S = 75.0, 240.0
 """Between one and four minutes."""
+RELEASE_SITES: Sequence[tuple[str, tuple[float, float]]] = (
+    ("Harbour Promenade", (-255, -585)),
+    ("Old Town", (-330, -340)),
+    ("Riverside", (-120, -190)),
+)
 
 
 class EventKind(StrEnum):
@@ -35,6 +40,7 @@ class EventKind(StrEnum):
     STUCK_SENSOR = "stuck-sensor"
     SILENT_SENSOR = "silent-sensor"
     IMPOSSIBLE_VALUE = "impossible-value"
+    RELEASE = "release"
 
 
 class PlantedEvent(Value):
@@ -105,7 +111,7 @@ class Schedule:
         end = start + timedelta(seconds=self._chance.uniform(LENGTH_SHORTEST_S, LENGTH_LONGEST_S))
         for _ in range(20):
             site, title, onset_s, strength = self._choose(kind, start)
-            if all(self._busy_until.get(id, start) <= start for id in strength):
+            if strength and all(self._busy_until.get(id, start) <= start for id in strength):
                 break
         else:
             return None
@@ -132,6 +138,8 @@ class Schedule:
             return self._traffic_jam()
         if kind is EventKind.AIR_SPIKE:
             return self._air_spike()
+        if kind is EventKind.RELEASE:
+            return self._release(start)
         if kind is EventKind.POWER_DROP:
             sensor = self._one_of("power-load")
             return sensor.site, f"Power drops at {sensor.datastream.thing}", 3.0, {sensor.datastream.id: 0.12}
@@ -180,6 +188,33 @@ class Schedule:
                     weight = 1.0 if sensor.property.id == "pm2-5" else 0.35
                     strength[sensor.datastream.id] = 1 + (peak - 1) * share * weight
         return source.site, f"Smoke near {source.site}", self._chance.uniform(15, 30), strength
+
+    def _release(self, start: datetime) -> tuple[str, str, float, dict[str, float]]:
+        """Bacteria sprayed on a square: a plume with Briggs' spreads for towns in neutral air, in the wind of then."""
+        site, (east, north) = self._chance.choice(RELEASE_SITES)
+        rate = self._chance.uniform(2e7, 6e7)
+        wind_mps = self._mean("wind-speed", start)
+        towards = math.radians(self._mean("wind-direction", start) + 180.0)
+        strength: dict[str, float] = {}
+        for sensor in self._sensors.values():
+            if sensor.property.id != "bacteria-concentration":
+                continue
+            x, y = sensor.position[0] - east, sensor.position[1] - north
+            along = x * math.sin(towards) + y * math.cos(towards)
+            across = x * math.cos(towards) - y * math.sin(towards)
+            if along <= 1:
+                continue
+            lateral = 0.16 * along / math.sqrt(1 + 4e-4 * along)
+            vertical = 0.14 * along / math.sqrt(1 + 3e-4 * along)
+            level = rate / (math.pi * max(wind_mps, 0.5) * lateral * vertical)
+            excess = level * math.exp(-0.5 * (across / lateral) ** 2 - 0.5 * (3.0 / vertical) ** 2)
+            if excess > 0.05 * sensor.size:
+                strength[sensor.datastream.id] = 1 + excess / sensor.size
+        return site, f"Bacteria are released at {site}", self._chance.uniform(5, 12), strength
+
+    def _mean(self, property_id: str, moment: datetime) -> float:
+        values = [signals.value(each, moment) for each in self._sensors.values() if each.property.id == property_id]
+        return sum(values) / len(values)
 
     def _one_of(self, *properties: str) -> Sensor:
         ids = [id for id, sensor in self._sensors.items() if sensor.property.id in properties]

@@ -202,6 +202,19 @@ def _wind(sensor: Sensor, time_s: Seconds) -> Values:
     return sensor.size * breeze * gust * 0.8 + np.abs(_white(sensor, time_s, 0.2))
 
 
+def _wind_direction(sensor: Sensor, time_s: Seconds) -> Values:
+    """Degrees from which the sea breeze blows; it keeps well away from north, where degrees begin anew."""
+    turning = 14.0 * _weather(time_s, 15, 9.0) + 4.0 * _texture(sensor, time_s)
+    return sensor.size + turning + _white(sensor, time_s, 4.0)
+
+
+def _bacteria(sensor: Sensor, time_s: Seconds) -> Values:
+    """More by day and where people are; counting scatters each sample by itself."""
+    level = 0.75 + 0.35 * np.minimum(_strolling(sensor, time_s), 1.2)
+    still_air = np.exp(0.10 * _weather(time_s, 11, 30.0))
+    return _counted(sensor, time_s, sensor.size * level * still_air, 0.012) + _white(sensor, time_s, 4.0)
+
+
 def _temperature(sensor: Sensor, time_s: Seconds) -> Values:
     hour, _, _ = _hours(sensor, time_s)
     day = 3.4 * np.cos(2 * math.pi * (hour - 14.8) / 24)
@@ -227,6 +240,8 @@ _SIGNALS: Mapping[str, Callable[[Sensor, Seconds], Values]] = {
     "power-load": _power,
     "wind-speed": _wind,
     "air-temperature": _temperature,
+    "wind-direction": _wind_direction,
+    "bacteria-concentration": _bacteria,
 }
 
 

@@ -139,7 +139,7 @@ def puffs_gpm3(
     each_s = min(total_s, release_s) / count
     released_s = (np.arange(count) + 0.5) * each_s
     east, north = np.zeros(count), np.zeros(count)
-    lateral, vertical = np.full(count, 0.5), np.full(count, 0.5)
+    lateral, vertical = np.full(count, 0.1), np.full(count, 0.1)
     began_s = 0.0
     for span in winds:
         steps = max(1, math.ceil(span.seconds / puff_every_s))
@@ -160,7 +160,7 @@ def puffs_gpm3(
     )
 
 
-_TABLE_M = np.geomspace(1.0, 1e5, 120)
+_TABLE_M = np.geomspace(0.2, 1e5, 160)
 
 
 def _grown(sigma: Floats, way_m: Floats, stability: StabilityClass, terrain: Terrain, which: int) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -60,6 +61,7 @@ MOST_POSSIBLE = 1e9
 """No air sensor reads more, in any of the units: above it, the device is broken."""
 MOST_PEOPLE = 1e6
 HISTORY_DAYS = 5.0
+CHECKPOINT_S = 60.0
 ROUNDS_AT_ONCE = 40
 SENSOR_HEIGHT_M = 3.0
 CONFIDENCE: Mapping[Confirmation, float] = {
@@ -121,6 +123,9 @@ class AirTool(Tool[AirSettings]):
         self._people: dict[str, float] = {}
         self._networks: dict[str, _Network] = {}
         self._newest_us: dict[str, int] = {}
+        self._told_us: dict[str, int] = {}
+        """What the instance before had seen: learnt from again, and told no more."""
+        self._saved_s = context.clock.monotonic_s()
         self._alerts: dict[str, Alert] = {}
         self._faulty: dict[str, Alert] = {}
         self._outgoing: list[Alert] = []
@@ -129,6 +134,7 @@ class AirTool(Tool[AirSettings]):
         self._gas = agent_of(settings.gas, settings.agents_file or TABLE)
 
     async def start(self) -> None:
+        self._restore(await self.context.load_checkpoint())
         await self._refresh()
         since = self.context.clock.now() - timedelta(days=HISTORY_DAYS)
         async for batch in self.context.history(since):
@@ -150,6 +156,25 @@ class AirTool(Tool[AirSettings]):
             await self._update(name, network, now_s)
         recent = [text for text, seen_s in self._remarks.items() if now_s - seen_s < 120]
         await self.context.degraded("; ".join(sorted(recent)[:5]) or None)
+        if self.context.clock.monotonic_s() - self._saved_s >= CHECKPOINT_S:
+            self._saved_s = self.context.clock.monotonic_s()
+            await self._save()
+
+    async def stop(self) -> None:
+        await self._send()
+        await self._save()
+
+    async def _save(self) -> None:
+        seen = {**self._told_us, **self._newest_us}
+        await self.context.save_checkpoint(json.dumps({"newest_us": seen}).encode())
+
+    def _restore(self, checkpoint: bytes | None) -> None:
+        """What was seen before. A checkpoint that cannot be read is none: the same readings give the same alerts."""
+        try:
+            newest = json.loads(checkpoint or b"{}").get("newest_us", {})
+            self._told_us = {str(name): int(time_us) for name, time_us in newest.items()}
+        except (ValueError, AttributeError, TypeError):
+            self.context.log.warning("air.checkpoint_unreadable")
 
     async def handle(self, request: ToolRequest) -> str:
         wanted = DispersionWanted.model_validate(request.content)
@@ -295,11 +320,12 @@ class AirTool(Tool[AirSettings]):
         fresh = self.context.clock.now().timestamp() - time_s <= self.settings.alert_age_s
         for detection in found:
             if fresh and not detection.learning:
-                self._detected(network, detection)
+                known_us = self._told_us.get(detection.sensors[0], 0) / 1e6
+                self._detected(network, detection, tell=detection.time_s > known_us)
         if network.release is not None and network.detector.open_detections():
             network.release.latest_s = time_s
 
-    def _detected(self, network: _Network, detection: Detection) -> None:
+    def _detected(self, network: _Network, detection: Detection, *, tell: bool) -> None:
         stream = self._streams[detection.sensors[0]]
         onset = from_microseconds(round(detection.onset_s * 1e6))
         id = derived_id("air", stream.id, onset.isoformat())
@@ -341,7 +367,8 @@ class AirTool(Tool[AirSettings]):
             model=MODEL,
         )
         self._alerts[id] = alert
-        self._outgoing.append(alert)
+        if tell:
+            self._outgoing.append(alert)
         if network.release is None:
             network.release = _Episode(derived_id("air", "release", id), detection.onset_s, id, detection.time_s)
 
@@ -369,10 +396,13 @@ class AirTool(Tool[AirSettings]):
                 model=MODEL,
             )
             self._faulty[stream.id] = alert
-            self._outgoing.append(alert)
+            if round(time_s * 1e6) > self._told_us.get(stream.id, 0):
+                self._outgoing.append(alert)
         elif not wrong and open_alert is not None:
             del self._faulty[stream.id]
             ended = max(open_alert.onset, from_microseconds(round(time_s * 1e6)))
+            if round(time_s * 1e6) <= self._told_us.get(stream.id, 0):
+                return
             self._outgoing.append(open_alert.model_copy(update={"revision": 1, "sent": now, "ended": ended}))
 
     async def _send(self) -> None:
@@ -393,6 +423,11 @@ class AirTool(Tool[AirSettings]):
         if now_s - episode.updated_s < self.settings.update_s:
             return
         episode.updated_s = now_s
+        if episode.revision == 0:
+            # An instance before this one may have drawn it already.
+            for kept in await self.context.published("hazard-zone"):
+                if kept.id == episode.id:
+                    episode.revision = kept.revision + 1
         readings = self._excess(name, network)
         now = self.context.clock.now()
         weather, remarks = self._winds.weather(now_s, Terrain(self.settings.terrain), now.hour)

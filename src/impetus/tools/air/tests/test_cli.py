@@ -106,7 +106,7 @@ def test_missing_weather_is_said(tmp_path: Path) -> None:
 
 def test_detect(tmp_path: Path) -> None:
     network = simulate(NetworkSettings(sensors=6, days=3, seed=5), [PlantedStep(2, 700, 6, 8.0)])
-    lines = ["time,sensor,value,wind_speed_mps,wind_from_deg"]
+    lines, time = ["time,sensor,value,wind_speed_mps,wind_from_deg"], ""
     for time_s, values, weather in zip(network.time_s, network.values, network.covariates, strict=True):
         time = datetime.fromtimestamp(float(time_s), UTC).isoformat()
         lines += [f"{time},s{number},{value:.3f},{weather[0]:.2f},180" for number, value in enumerate(values)]
