@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from review_desk.worker import Zone
-
 from impetus.sdk.panel import (
     Action,
     Chart,
@@ -20,6 +18,8 @@ from impetus.sdk.panel import (
     Panel,
     Table,
 )
+
+from .worker import Zone  # noqa: TID252 it is installed under another name than here
 
 NEWEST = "/tools/review-desk/results?kind=zone&limit=1"
 
