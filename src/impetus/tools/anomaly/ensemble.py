@@ -50,9 +50,9 @@ class Ensemble:
 
     The witnesses: the value's distance from the stream's middle; the change; the error against the seasonal baseline
     averaged over 1, 4 and 16 readings; the size of that error averaged over 4 to 256 readings; and the distance of the
-    last stretch from all earlier ones at four scales. Each is turned into a rarity by its own past (`rank_memory.py`). They
-    are combined half by their mean, which asks for agreement, and half by their root mean square, which listens to a
-    single one that is very sure.
+    last stretch from all earlier ones at four scales. Each is turned into a rarity by its own past (`rank_memory.py`).
+    They are combined half by their mean, which asks for agreement, and half by their root mean square, which listens
+    to a single one that is very sure.
 
     Chance reaches any rarity sometime, so that the bar rises with the number of readings: alpha spending for tests
     without end (Foster & Stine, Alpha-investing, J. R. Stat. Soc. B 70(2), 2008). What was said is news again only if

@@ -1,0 +1,71 @@
+"""Recognises a stream that changed its unit: the same readings, multiplied and shifted as a known conversion does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from impetus.tools.anomaly.arrays import Floats
+
+NEEDED = 12
+"""Readings in a row that have to fit."""
+CLEAR_SPREADS = 6.0
+"""Spreads that the readings must be away from what was expected before a change of unit is thought of."""
+FIT = 0.2
+"""Largest share of that distance that may be left after the conversion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """`factor` times the old reading plus `shift` is the new one."""
+
+    factor: float
+    shift: float
+    words: str
+
+
+CONVERSIONS = (
+    Conversion(1.8, 32.0, "degrees Celsius to Fahrenheit"),
+    Conversion(1 / 1.8, -32.0 / 1.8, "degrees Fahrenheit to Celsius"),
+    Conversion(1.0, 273.15, "degrees Celsius to kelvin"),
+    Conversion(1.0, -273.15, "kelvin to degrees Celsius"),
+    Conversion(3.6, 0.0, "metres a second to kilometres an hour"),
+    Conversion(1 / 3.6, 0.0, "kilometres an hour to metres a second"),
+    Conversion(1.609344, 0.0, "miles to kilometres"),
+    Conversion(1 / 1.609344, 0.0, "kilometres to miles"),
+    Conversion(0.3048, 0.0, "feet to metres"),
+    Conversion(1 / 0.3048, 0.0, "metres to feet"),
+    Conversion(100.0, 0.0, "a share to per cent, or metres to centimetres"),
+    Conversion(0.01, 0.0, "per cent to a share, or centimetres to metres"),
+    Conversion(1000.0, 0.0, "a unit to its thousandth"),
+    Conversion(0.001, 0.0, "a unit to a thousand of it"),
+)
+
+
+def conversion(value: Floats, expected: Floats, spread: Floats) -> Conversion | None:
+    """The conversion that explains the newest readings, if one does; arrays of the last `NEEDED` readings.
+
+    A conversion has to leave a fifth of the distance at most, and no more than usual deviations in the new unit.
+
+    >>> expected, spread = np.linspace(15.0, 17.0, NEEDED), np.ones(NEEDED)
+    >>> conversion(1.8 * expected + 32.5, expected, spread).words
+    'degrees Celsius to Fahrenheit'
+    >>> conversion(expected + 40.0, expected, spread) is None
+    True
+    """
+    if len(value) < NEEDED:
+        return None
+    distance = np.abs(value - expected)
+    if (distance < CLEAR_SPREADS * spread).any():
+        return None
+    best, least = None, np.inf
+    for known in CONVERSIONS:
+        left = np.abs(value - (known.factor * expected + known.shift))
+        usual = known.factor * spread
+        fits = (
+            (left <= 3.0 * usual).all() and left.mean() <= 1.2 * usual.mean() and left.mean() <= FIT * distance.mean()
+        )
+        if fits and left.mean() < least:
+            best, least = known, float(left.mean())
+    return best
