@@ -28,6 +28,8 @@ WARM_READINGS = 20
 """Readings before which nothing is called a release."""
 QUIET_EVIDENCE = 3.5
 """Evidence from which a sensor teaches nothing."""
+LEVEL_EVIDENCE = 2.5
+"""Evidence from which what lasts is no longer followed: it may be the step of several sensors."""
 QUIET_LIMIT = 288
 """Samples after which what goes on is learnt as the new background all the same (a day at five minutes)."""
 END_DEVIATION = 1.5
@@ -164,7 +166,8 @@ class Detector:
         quiet = ~disturbed | (self._disturbed[row] > QUIET_LIMIT)
         self._background.learn(row, moment_s, covariates, expected, found, quiet)
         self._test.learn(row[quiet], standardised[quiet], before[quiet], adjacent[quiet])
-        self._test.learn_level(row[quiet], standardised[quiet])
+        settled = quiet & ((step.evidence < LEVEL_EVIDENCE) | (self._disturbed[row] > QUIET_LIMIT))
+        self._test.learn_level(row[settled], standardised[settled])
         self._test.learn_share(row[quiet & warm], raw[quiet & warm], common)
         known = np.isfinite(gap_s) & (gap_s > 0)
         first = known & (self._interval_s[row] == 0)

@@ -17,18 +17,18 @@ from impetus.tools.air.arrays import Booleans, Floats, Integers
 
 WINDOW = 8
 """Samples back to which the onset may lie."""
-MOST = 5.0
+MOST = 6.0
 """Standard errors that a single sample counts for at most: noise has heavier tails than the normal law."""
 LEAST_SAMPLES = 2
 """Samples that a step of one sensor lasts at least: one spike is no release."""
-SINGLE_THRESHOLD = 5.5
-"""Standard errors from which one sensor alone raises an alert. For normal noise that is less than once in 10^7 samples;
-the margin is for what no background explains."""
+SINGLE_THRESHOLD = 5.7
+"""Standard errors from which one sensor alone raises an alert. For normal noise that is once in 10^8 samples; the
+margin is for what no background explains."""
 JOINT_THRESHOLD = 5.5
-JOINT_MOST = 5.0
+JOINT_MOST = 6.0
 """One sensor that screams must not be the evidence of three."""
-LEVEL_SAMPLES = 24.0
-"""Samples over which what lasts is followed (two hours at five minutes), such as a front or a drift."""
+LEVEL_SAMPLES = 48.0
+"""Samples over which what lasts is followed (four hours at five minutes), such as a front or a drift."""
 JOINT_SENSORS = 3
 COMMON_SENSORS = 6
 """So many sensors are needed to tell what all share (a front, pollen) from what some have."""

@@ -1,8 +1,8 @@
 """A simulated network of air sensors with all that makes detection hard, and releases planted in it; seeded.
 
 Each sensor has a background that follows the hour, the week, the season, wind, rain, humidity and traffic; it
-cross-reacts to diesel soot and to pollen; its noise hangs together over some samples, has a heavy tail, drifts, and it
-reports late. Nothing here is taken from the detector: what it must learn, it is not told.
+cross-reacts to diesel soot and to pollen; its noise hangs together over some samples, may have heavy tails, drifts, and
+it reports late. Nothing here is taken from the detector: what it must learn, it is not told.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class NetworkSettings:
     seed: int = 1
     start_s: float = 1_772_409_600.0
     """2 March 2026 at midnight: into the pollen season."""
-    tail_freedom: float = 8.0
-    """Degrees of freedom of the noise: not normal, as real counts are not."""
+    tail_freedom: float | None = None
+    """Degrees of freedom of the noise where its tails are heavier than the normal law's (8 is hard)."""
     correlation: float = 0.35
     """Between neighbouring samples of the scatter."""
     delay_samples: int = 0
@@ -135,9 +135,10 @@ def _walk(time_s: Floats, interval_s: float, hours: float, random: np.random.Gen
     return np.asarray(smooth)
 
 
-def _scatter(count: int, correlation: float, freedom: float, random: np.random.Generator) -> Floats:
-    tail = random.standard_t(freedom, count) / math.sqrt(freedom / (freedom - 2))
-    return _autoregression(tail, correlation)
+def _scatter(count: int, correlation: float, freedom: float | None, random: np.random.Generator) -> Floats:
+    if freedom is None:
+        return _autoregression(random.normal(size=count), correlation)
+    return _autoregression(random.standard_t(freedom, count) / math.sqrt(freedom / (freedom - 2)), correlation)
 
 
 def _autoregression(noise: Floats, keep: float) -> Floats:
