@@ -17,7 +17,7 @@ from impetus.tools.air.arrays import Booleans, Floats, Integers
 
 WINDOW = 8
 """Samples back to which the onset may lie."""
-MOST = 6.0
+MOST = 5.0
 """Standard errors that a single sample counts for at most: noise has heavier tails than the normal law."""
 LEAST_SAMPLES = 2
 """Samples that a step of one sensor lasts at least: one spike is no release."""
@@ -33,7 +33,7 @@ JOINT_SENSORS = 3
 COMMON_SENSORS = 6
 """So many sensors are needed to tell what all share (a front, pollen) from what some have."""
 MOST_CORRELATION = 0.9
-LEAST_SQUARE = 0.3
+LEAST_SQUARE = 0.05
 """Taking out what is shared may leave less scatter than the background has; at most so much less is believed."""
 _MEMORY = 400.0
 
