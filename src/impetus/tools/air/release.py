@@ -63,6 +63,7 @@ EDGE_ERROR = 0.15
 EDGE_LIMIT = 4.0
 FREEDOM = 4.0
 """Degrees of freedom of the readings' errors (Student's t)."""
+FEW_READINGS = 2
 LIAR_SHARE = 0.03
 """Prior share of readings that say nothing, of a sensor that lies."""
 LIAR_RANGE = 12.0
@@ -136,6 +137,8 @@ class Readings:
     """Below this the instrument sees nothing: errors are counted from there on."""
     saturated: Booleans
     """Where the reading is only a lower bound."""
+    trusted: Booleans
+    """Where the reading is known to be of the release, because a detection stands on it: it cannot be a liar's."""
 
     def __len__(self) -> int:
         return len(self.concentration_gpm3)
@@ -153,7 +156,8 @@ def readings_of(
     saturated: Sequence[bool] | None = None,
 ) -> Readings:
     """Readings from rows of east, north, up and concentrations; without a known limit of detection, half of the least
-    reading above 0 is taken for it.
+    reading above 0 is taken for it. Where no more than two are above 0 they are trusted: otherwise the likeliest story
+    would be that there is no release.
 
     Raises InvalidInput when there are too few, or a number is negative or none.
     """
@@ -180,6 +184,7 @@ def readings_of(
         concentration,
         np.full(count, limit_gpm3),
         np.asarray(saturated if saturated is not None else np.zeros(count), dtype=np.bool_),
+        (concentration > 0) & (len(above) <= FEW_READINGS),
     )
 
 
@@ -286,11 +291,16 @@ class Release:
         return residual, np.sqrt(error)
 
     def log_likelihood(self, rows: Floats) -> Floats:
-        """Each reading errs by Student's t in its logarithm, or with a small probability says nothing at all."""
+        """Each reading errs by Student's t in its logarithm, or with a small probability says nothing at all; one that
+        is trusted errs normally."""
         residual, error = self.residuals(rows)
         density = _T_NORM - np.log(error) - 0.5 * (FREEDOM + 1) * np.log1p((residual / error) ** 2 / FREEDOM)
         honest = math.log(1 - LIAR_SHARE) + density
-        return np.asarray(np.logaddexp(honest, math.log(LIAR_SHARE / LIAR_RANGE)).sum(axis=1))
+        doubted = np.logaddexp(honest, math.log(LIAR_SHARE / LIAR_RANGE))
+        if self.readings.trusted.any():
+            normal = -0.5 * (residual / error) ** 2 - np.log(error) - 0.5 * math.log(2 * math.pi)
+            doubted = np.where(self.readings.trusted, normal, doubted)
+        return np.asarray(doubted.sum(axis=1))
 
 
 def _is_allowed(east: Floats, north: Floats, allowed: tuple[Floats, Floats, Booleans]) -> Booleans:

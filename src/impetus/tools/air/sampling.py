@@ -58,6 +58,7 @@ def sampling_plan(
         np.zeros(many),
         np.full(many, limit),
         np.zeros(many, dtype=np.bool_),
+        np.zeros(many, dtype=np.bool_),
     )
     log_model, _ = release.with_readings(candidates).log_concentration(chosen)
     reading = np.log(np.exp(np.minimum(log_model, 60.0)) + limit)

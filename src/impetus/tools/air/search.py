@@ -134,7 +134,9 @@ def optimise(
         return release.residuals(coordinates.to_unknowns(clipped))[0]
 
     def cost(candidates: Floats, found: Floats) -> Floats:
-        misfit = 0.5 * (FREEDOM + 1) * np.log1p((found / SEARCH_ERROR) ** 2 / FREEDOM).sum(axis=1)
+        squared = (found / SEARCH_ERROR) ** 2
+        robust = 0.5 * (FREEDOM + 1) * np.log1p(squared / FREEDOM)
+        misfit = np.where(release.readings.trusted, 0.5 * squared, robust).sum(axis=1)
         return np.asarray(misfit + 0.5 * (precision * (candidates[:, :SOUGHT] - mean) ** 2).sum(axis=1))
 
     found = residual(rows)
@@ -148,7 +150,8 @@ def optimise(
             moved = rows.copy()
             moved[:, place] += step
             jacobian[:, :, place] = (residual(moved) - found) / step[:, None]
-        weight = (FREEDOM + 1) / (FREEDOM + (found / SEARCH_ERROR) ** 2) / SEARCH_ERROR**2
+        robust = (FREEDOM + 1) / (FREEDOM + (found / SEARCH_ERROR) ** 2)
+        weight = np.where(release.readings.trusted, 1.0, robust) / SEARCH_ERROR**2
         weighted = jacobian * weight[:, :, None]
         curvature = weighted.transpose(0, 2, 1) @ jacobian
         curvature[:, diagonal, diagonal] += precision

@@ -490,6 +490,7 @@ class AirTool(Tool[AirSettings]):
         """What each sensor read beyond its background, on the average of its latest samples since the onset."""
         onset_s = network.release.onset_s if network.release else 0.0
         found = []
+        detected = {name for one in network.detector.open_detections() for name in one.sensors}
         for sensor, kept in network.excess.items():
             position = self._position(sensor)
             recent = [entry for entry in kept if entry[0] >= onset_s - self.settings.sample_s]
@@ -505,7 +506,8 @@ class AirTool(Tool[AirSettings]):
                 value, limit = gas_gpm3(value, mass), gas_gpm3(limit, mass)
             if name == PARTICLES:
                 value, limit = 1_000 * value, 1_000 * limit
-            found.append(Excess(sensor, *position, SENSOR_HEIGHT_M, value, limit, saturated))
+            trusted = sensor in detected
+            found.append(Excess(sensor, *position, SENSOR_HEIGHT_M, value, limit, saturated, trusted))
         return found
 
     def _levels(self, name: str) -> tuple[Sequence[Level], str, str]:

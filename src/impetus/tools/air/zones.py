@@ -42,6 +42,8 @@ class Excess:
     limit: float
     """Twice the scatter of the background."""
     saturated: bool = False
+    trusted: bool = False
+    """A detection stands on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ def assess(
         np.array([max(reading.value, 0.0) for reading in readings]) / scale,
         np.array([max(reading.limit, 1e-9) for reading in readings]) / scale,
         np.array([reading.saturated for reading in readings], dtype=np.bool_),
+        np.array([reading.trusted and reading.value > 0 for reading in readings], dtype=np.bool_),
     )
     strongest = max(readings, key=lambda reading: reading.value)
     box = Box.around(strongest.east_m, strongest.north_m, SEARCH_M)
@@ -213,7 +216,8 @@ def point_samples(
     """Samples of a release whose place and rate are given: only the weather and the model are uncertain."""
     box = Box.around(east_m, north_m, SEARCH_M)
     one = np.array([0.0])
-    nothing = Readings(one, one, one, one, one + 1.0, one.astype(np.bool_))
+    none = one.astype(np.bool_)
+    nothing = Readings(one, one, one, one, one + 1.0, none, none)
     samples = Release(nothing, weather, box).draw_prior(count, random)
     samples[:, Unknown.EAST], samples[:, Unknown.NORTH] = east_m, north_m
     samples[:, Unknown.LOG_RATE] = math.log(rate)

@@ -64,6 +64,19 @@ def test_a_planted_source_is_found(problem: dict[str, bool | None], within_m: fl
     assert 0.4 * RATE_GPS < found.rate_quantiles_gps(0.5)[0] < 2.5 * RATE_GPS
 
 
+def test_one_reading_among_silent_sensors_is_still_of_a_release() -> None:
+    """With one reading above 0 the likeliest story must not be that its sensor lies and that there is no release."""
+    east, north = (value.ravel() for value in np.meshgrid([-400.0, 0.0, 400.0], [100.0, 400.0, 700.0, 1_000.0]))
+    level = plume_gpm3(north, east, 3.0, rate_gps=50, wind_mps=4, stability=D, terrain=Terrain.RURAL)
+    level[:] = np.where((east == 0) & (north == 400), level, 0.0)
+    position = np.column_stack([east, north, np.full(12, 3.0)])
+    problem = Release(readings_of(position, level, limit_gpm3=2e-4), Weather(4.0, 185.0, D), box())
+    found = locate(problem, np.random.default_rng(1))
+    assert -300 < np.median(found.positions_m[:, 1]) < 400
+    low, high = found.rate_quantiles_gps(0.05, 0.95)
+    assert 1e-3 < low < high
+
+
 def test_missing_stability_widens_the_answer() -> None:
     known = locate(release(), np.random.default_rng(1))
     unknown = locate(release(stability=None), np.random.default_rng(1))
