@@ -56,8 +56,8 @@ def main() -> None:
     false_events = sum(one.kind == "event" for one in quiet) / days
     notices = (len(quiet) / days) - false_events
     if options.details:
-        for one in quiet:
-            print("  unplanted:", one.kind, one.start, one.last, sorted(one.streams)[:6], round(one.rarity, 2))
+        for alert in quiet:
+            print("  unplanted:", alert.kind, alert.start, alert.last, sorted(alert.streams)[:6])
     told = {kind: [0, 0] for kind in ("event", *FAULTS)}
     right = wrong = 0
     for number in range(options.rounds):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -31,6 +32,11 @@ FINEST = 1e-6
 TO_DEVIATION = 1.2533
 """Standard deviation of a normal distribution over its mean absolute deviation."""
 TINY = 1e-9
+
+
+_State: TypeAlias = tuple[
+    Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,7 @@ class SeasonalBaseline(ArrayState):
     def _numbers(self, rows: Rows) -> Integers:
         return np.arange(self.streams)[rows] if isinstance(rows, slice) else rows
 
-    def _state(self) -> tuple[Floats, ...]:
+    def _state(self) -> _State:
         return (
             self.level,
             self.count,

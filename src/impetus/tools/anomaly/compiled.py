@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -23,6 +23,6 @@ def compiled(function: Function) -> Function:
         return function
     # Where neither the package's folder nor the user's cache can be written, it is compiled anew each time.
     try:
-        return njit(cache=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+        return cast("Function", njit(cache=True, error_model="numpy")(function))
     except RuntimeError:
-        return njit(error_model="numpy")(function)  # type: ignore[no-any-return]
+        return cast("Function", njit(error_model="numpy")(function))

@@ -77,12 +77,18 @@ class NetworkWatch:
         self.step = -1
         self._missing = np.zeros(streams)
         self._ever = np.zeros(streams, dtype=np.bool_)
+        self.distance: Floats = np.zeros(streams)
+        """Of each stream from its own expectation at the newest step, in spreads."""
         self._strong_before = np.zeros(streams, dtype=np.bool_)
         self._faults: dict[int, Incident] = {}
         self._events: list[Incident] = []
         self._values: deque[Floats] = deque(maxlen=SWAPPED_STEPS)
         self._expected: deque[Floats] = deque(maxlen=SWAPPED_STEPS)
         self._spreads: deque[Floats] = deque(maxlen=SWAPPED_STEPS)
+
+    def use_graph(self, graph: Graph) -> None:
+        """Compare streams by another graph from now on."""
+        self.graph = self.network.graph = graph
 
     @property
     def open(self) -> list[Incident]:
@@ -93,6 +99,7 @@ class NetworkWatch:
         """Judge one row; returns the alerts that ended with it."""
         self.step += 1
         compared = self.network.update(time_s, offset_s, value)
+        self.distance = compared.distance
         self._ever |= compared.present
         self._missing = np.where(compared.present | ~self._ever, 0.0, self._missing + 1.0)
         self._values.append(value)
@@ -122,7 +129,8 @@ class NetworkWatch:
             if not confirmed[centre]:
                 break
             self._join_event(centre, compared, float(together[centre]))
-        still, ended = [], []
+        still: list[Incident] = []
+        ended: list[Incident] = []
         for event in self._events:
             if weak[list(event.streams)].any():
                 event.last, event.quiet = self.step, 0
@@ -197,7 +205,8 @@ class NetworkWatch:
     def _alone(self, compared: Comparison) -> Booleans:
         """Streams whose neighbours are as usual, or away to the other side."""
         same_side = np.sign(compared.shared) == np.sign(compared.distance)
-        return ~same_side | (np.abs(compared.shared) <= 0.5 * np.abs(compared.distance))
+        alone: Booleans = ~same_side | (np.abs(compared.shared) <= 0.5 * np.abs(compared.distance))
+        return alone
 
     def _suspicious(self, compared: Comparison, fast: Floats, slow: Floats) -> Booleans:
         return (fast >= self.strong) | (slow >= self.strong_slow) | compared.scored.stuck | (self._missing >= GAP_STEPS)

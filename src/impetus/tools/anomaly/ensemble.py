@@ -85,7 +85,8 @@ class Ensemble:
             value,
             error,
             self._readings,
-            self._readings >= known.ensemble_warm_readings,
+            known.ensemble_warm_readings,
+            known.extrapolation,
             self._latest,
             self._values,
             self._values_by_time,
@@ -116,7 +117,8 @@ def _judge(
     value: float,
     error: float,
     readings: int,
-    judged: bool,
+    warm: int,
+    extrapolation: float,
     latest: Floats,
     values: Floats,
     values_by_time: Floats,
@@ -155,18 +157,30 @@ def _judge(
         witness += 1
     spread = values[int(0.9 * (count - 1))] - values[int(0.1 * (count - 1))]
     spread += LEAST_SPREAD * (values[count - 1] - values[0]) + TINY
+    shapes = witness
     for number in range(len(SHAPE_SCALES)):
         block = SHAPE_SCALES[number]
-        if readings + 1 >= BLOCKS * block:
-            # Every second reading of a block is the end of a stretch that is kept.
-            every = max(1, block // 2)
-            stored = (readings + 1) // every - (BLOCKS * block - 1) // every
-            keep = (readings + 1) % every == 0
-            statistics[witness] = nearest(
-                stretches[number], stored - keep, latest[0], block, values[count // 2], spread, keep
+        # Every second reading of a block is the end of a stretch that is kept.
+        every = max(1, block // 2)
+        since = readings - BLOCKS * block + 1
+        if since >= 0:
+            stretch = nearest(
+                stretches[number],
+                (since + every - 1) // every,
+                latest[0],
+                block,
+                values[count // 2],
+                spread,
+                since % every == 0,
             )
-        witness += 1
+            statistics[witness + number] = stretch
     for number in range(len(rarities)):
-        if judged:
-            rarities[number] = rarity_of(ordered[number], min(readings, size), statistics[number])
-        remember(ordered[number], by_time[number], readings, statistics[number])
+        # A shape can be compared only when there was one before.
+        seen = readings - BLOCKS * SHAPE_SCALES[number - shapes] if number >= shapes else readings
+        rarities[number] = 0.0
+        if seen >= warm:
+            rare = rarity_of(ordered[number], min(seen, size), statistics[number])
+            # What was seen n times cannot be known to be rarer than a certain multiple of n.
+            rarities[number] = min(rare, math.log10(seen) + extrapolation)
+        if seen >= 0:
+            remember(ordered[number], by_time[number], seen, statistics[number])

@@ -47,8 +47,8 @@ class Parameters:
     """Readings after which what was said no longer damps what is said."""
     news_evidence: float = 0.5
     """What is said again within that time must be stronger by this, in powers of ten."""
-    alert_evidence: float = 0.75
-    """Evidence from which a reading of a single file is reported."""
+    alert_evidence: float = 1.0
+    """Evidence from which a reading of a single file is reported: ten times rarer than what chance brings forth."""
 
     # Many streams compared with their neighbours (`network.py`)
     slow_readings: float = 36.0

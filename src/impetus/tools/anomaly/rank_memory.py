@@ -38,6 +38,7 @@ def position_of(ordered: Floats, count: int, value: float) -> int:
 def remember(ordered: Floats, by_time: Floats, seen: int, value: float) -> None:
     """Put a value into a memory that has seen `seen` values before; where it is full, the oldest is forgotten.
 
+    >>> import numpy as np
     >>> ordered, by_time = np.empty(3), np.empty(3)
     >>> for seen, value in enumerate([5.0, 1.0, 9.0, 4.0]):
     ...     remember(ordered, by_time, seen, value)
@@ -63,6 +64,7 @@ def remember(ordered: Floats, by_time: Floats, seen: int, value: float) -> None:
 def rarity_of(ordered: Floats, count: int, value: float) -> float:
     """-log10 of the probability of a value as large, by `count` ordered values; 0 for fewer than ten.
 
+    >>> import numpy as np
     >>> ordered = np.arange(100.0)
     >>> round(rarity_of(ordered, 100, 50.0), 1), rarity_of(ordered, 100, 500.0) > 4.0
     (0.3, True)
@@ -87,4 +89,4 @@ def rarity_of(ordered: Floats, count: int, value: float) -> float:
     beyond = (value - threshold) / (mean * (1.0 - shape))
     if shape > 1e-3:
         beyond = math.log1p(shape * beyond) / shape
-    return beyond / math.log(10.0) - math.log10((tail + 1.0) / (count + 2.0))
+    return float(beyond / math.log(10.0) - math.log10((tail + 1.0) / (count + 2.0)))

@@ -67,6 +67,11 @@ def read_rows(lines: Iterable[str], name: str) -> Iterator[Row]:
 
 
 def _row(timestamp: str, value: str, place: str) -> Row:
+    return Row(timestamp, *parse_time(timestamp, place), parse_value(value, place))
+
+
+def parse_time(timestamp: str, place: str) -> tuple[float, float]:
+    """Seconds since 1970 (UTC), and what local time is ahead of that; `place` is named in the error."""
     try:
         moment = datetime.fromisoformat(timestamp)
     except ValueError as error:
@@ -76,12 +81,15 @@ def _row(timestamp: str, value: str, place: str) -> Row:
     offset = moment.utcoffset()
     if offset is None:
         moment = moment.replace(tzinfo=UTC)
-    time_s = (moment - EPOCH).total_seconds()
-    offset_s = 0.0 if offset is None else offset.total_seconds()
+    return (moment - EPOCH).total_seconds(), 0.0 if offset is None else offset.total_seconds()
+
+
+def parse_value(value: str, place: str) -> float:
+    """The number, or not a number where it is missing; `place` is named in the error."""
     if value.lower() in NO_VALUE:
-        return Row(timestamp, time_s, offset_s, math.nan)
+        return math.nan
     try:
-        return Row(timestamp, time_s, offset_s, float(value))
+        return float(value)
     except ValueError as error:
         raise InvalidInput(
             f"{place}: {value[:40]!r} is no number", hint="use a point for decimals, and leave missing values empty"

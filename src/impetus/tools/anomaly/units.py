@@ -12,7 +12,7 @@ NEEDED = 12
 """Readings in a row that have to fit."""
 CLEAR_SPREADS = 6.0
 """Spreads that the readings must be away from what was expected before a change of unit is thought of."""
-FIT = 0.2
+FIT = 0.1
 """Largest share of that distance that may be left after the conversion."""
 
 
@@ -46,12 +46,12 @@ CONVERSIONS = (
 def conversion(value: Floats, expected: Floats, spread: Floats) -> Conversion | None:
     """The conversion that explains the newest readings, if one does; arrays of the last `NEEDED` readings.
 
-    A conversion has to leave a fifth of the distance at most, and no more than usual deviations in the new unit.
+    A conversion has to leave a tenth of the distance at most, and no more than the usual deviations in the new unit.
 
-    >>> expected, spread = np.linspace(15.0, 17.0, NEEDED), np.ones(NEEDED)
+    >>> expected, spread = np.linspace(15.0, 17.0, NEEDED), np.full(NEEDED, 0.4)
     >>> conversion(1.8 * expected + 32.5, expected, spread).words
     'degrees Celsius to Fahrenheit'
-    >>> conversion(expected + 40.0, expected, spread) is None
+    >>> conversion(expected + 20.0, expected, spread) is None
     True
     """
     if len(value) < NEEDED:
@@ -63,9 +63,7 @@ def conversion(value: Floats, expected: Floats, spread: Floats) -> Conversion | 
     for known in CONVERSIONS:
         left = np.abs(value - (known.factor * expected + known.shift))
         usual = known.factor * spread
-        fits = (
-            (left <= 3.0 * usual).all() and left.mean() <= 1.2 * usual.mean() and left.mean() <= FIT * distance.mean()
-        )
-        if fits and left.mean() < least:
+        fits = (left <= 4.0 * usual).all() and left.mean() <= 2.0 * usual.mean()
+        if fits and left.mean() <= FIT * distance.mean() and left.mean() < least:
             best, least = known, float(left.mean())
     return best
