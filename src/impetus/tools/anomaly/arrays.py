@@ -23,6 +23,12 @@ class Column:
     shape: tuple[int, ...] = ()
     start: float = 0.0
     type: type = np.float64
+    by_slot: bool = False
+    """Whether what different streams hold in one place lies side by side: of a profile all need the same slot now."""
+
+    def arranged(self, array: NDArray[Any]) -> NDArray[Any]:
+        """The array in that order of memory."""
+        return np.asfortranarray(array) if self.by_slot else np.ascontiguousarray(array)
 
 
 class ArrayState:
@@ -52,7 +58,7 @@ class ArrayState:
             return
         for name, column in self.columns.items():
             fresh: NDArray[Any] = np.full((streams - self.streams, *column.shape), column.start, dtype=column.type)
-            setattr(self, name, np.concatenate([getattr(self, name), fresh]))
+            setattr(self, name, column.arranged(np.concatenate([getattr(self, name), fresh])))
         self.streams = streams
 
     def dump(self, prefix: str) -> dict[str, NDArray[Any]]:
@@ -66,7 +72,7 @@ class ArrayState:
             array = arrays.get(f"{prefix}.{name}")
             if array is None or array.shape[1:] != column.shape:
                 raise ValueError(f"the saved state has no array {prefix}.{name} of shape (streams, *{column.shape})")
-            taken[name] = np.array(array, dtype=column.type)
+            taken[name] = column.arranged(np.array(array, dtype=column.type))
         lengths = {len(array) for array in taken.values()}
         if len(lengths) != 1:
             raise ValueError(f"the saved arrays of {prefix} differ in length")

@@ -90,11 +90,11 @@ class SeasonalBaseline(ArrayState):
             {
                 "level": Column(),
                 "count": Column(),
-                "day": Column((DAY_SLOTS,)),
-                "day_spread": Column((DAY_SLOTS,)),
-                "day_visits": Column((DAY_SLOTS,)),
-                "week": Column((WEEK_SLOTS,)),
-                "week_visits": Column((WEEK_SLOTS,)),
+                "day": Column((DAY_SLOTS,), by_slot=True),
+                "day_spread": Column((DAY_SLOTS,), by_slot=True),
+                "day_visits": Column((DAY_SLOTS,), by_slot=True),
+                "week": Column((WEEK_SLOTS,), by_slot=True),
+                "week_visits": Column((WEEK_SLOTS,), by_slot=True),
                 "expert_error": Column((EXPERTS,)),
                 "spread": Column(),
                 "surprise_spread": Column(),
@@ -163,9 +163,9 @@ def _slots(local_s: float) -> tuple[int, int, float, int]:
 def _mix(best: float, error: Floats, day: float, week: float) -> float:
     """Profiles of day and week by how well the experts that use them foretold so far."""
     sharpness = -EXPERT_SHARPNESS / max(best, TINY)
-    alone = math.exp((error[0] - best) * sharpness)
-    with_day = math.exp((error[1] - best) * sharpness)
-    with_week = math.exp((error[2] - best) * sharpness)
+    alone = 1.0 if error[0] == best else math.exp((error[0] - best) * sharpness)
+    with_day = 1.0 if error[1] == best else math.exp((error[1] - best) * sharpness)
+    with_week = 1.0 if error[2] == best else math.exp((error[2] - best) * sharpness)
     with_day += with_week
     return (with_day * day + with_week * week) / (alone + with_day)
 
@@ -235,11 +235,19 @@ def _update(
     told: Floats,
 ) -> None:
     level_time_s, profile_visits, memory_readings, clip = limits
+    # Streams of one kind report alike: what depends on the time only is calculated once for all of them.
+    same_s, first, second, share, hour = np.nan, 0, 0, 0.0, 0
+    same_gap_s, level_pace = np.nan, 0.0
     for number in range(len(rows)):
         row = rows[number]
+        if local_s[number] != same_s:
+            same_s = local_s[number]
+            first, second, share, hour = _slots(same_s)
+        if gap_s[number] != same_gap_s:
+            same_gap_s = gap_s[number]
+            level_pace = -math.expm1(-same_gap_s / level_time_s)
         seen_before = count[row]
         height = value[number] if seen_before == 0 else level[row]
-        first, second, share, hour = _slots(local_s[number])
         visits_first, visits_second, visits_week = (
             day_visits[row, first],
             day_visits[row, second],
@@ -306,6 +314,6 @@ def _update(
         week[row, hour] += part / visits_week * _bounded(without_week - week[row, hour], limit)
         week_visits[row, hour] = min(visits_week, profile_visits)
 
-        pace = max(-math.expm1(-gap_s[number] / level_time_s), rate)
+        pace = max(level_pace, rate)
         level[row] = height if seen_before == 0 else height + pace * bounded
         count[row] = seen_before + weight[number]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impetus.tools.anomaly.arrays import ArrayState, Booleans, Column, Floats, Integers, Rows
+from impetus.tools.anomaly.compiled import compiled
 from impetus.tools.anomaly.interval import LONGEST_GAP_S, ReportingInterval
 from impetus.tools.anomaly.parameters import PARAMETERS, Parameters
 from impetus.tools.anomaly.repeats import RepeatWatch
@@ -40,6 +41,11 @@ class Outcome(IntEnum):
     """It is not a finite number."""
     IMPOSSIBLE = 5
     """It lies outside of what the sensor can measure."""
+
+
+# What compiled code knows of them.
+SCORED, DUPLICATE, LATE = int(Outcome.SCORED), int(Outcome.DUPLICATE), int(Outcome.LATE)
+MISSING, IMPOSSIBLE = int(Outcome.MISSING), int(Outcome.IMPOSSIBLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,21 +170,9 @@ class StreamMonitor(ArrayState):
 
     def _sort_out(self, row: Integers, time_s: Floats, value: Floats) -> tuple[Integers, Floats]:
         """Outcome (SCORED where it can be) and time since the stream's reading before, 0 for the first."""
-        newest = self.newest_s[row]
-        gap_s = np.where(np.isnan(newest), 0.0, time_s - newest)
-        behind = gap_s < 0
-        same = (gap_s == 0) & ~np.isnan(newest)
-        late_readings = np.where(behind, np.where(time_s > self.late_s[row], self.late_readings[row] + 1.0, 1.0), 0.0)
-        set_back = late_readings >= RESYNCHRONISE_READINGS
-        self.late_readings[row] = np.where(set_back, 0.0, np.where(same, self.late_readings[row], late_readings))
-        self.late_s[row] = np.where(behind & ~set_back, time_s, -np.inf)
-        outcome = np.full(len(row), int(Outcome.SCORED), dtype=np.int64)
-        outcome[behind & ~set_back] = Outcome.LATE
-        outcome[same] = Outcome.DUPLICATE
-        with np.errstate(invalid="ignore"):
-            outcome[(value < self.lowest[row]) | (value > self.highest[row])] = Outcome.IMPOSSIBLE
-        outcome[~np.isfinite(value)] = Outcome.MISSING
-        gap_s[set_back] = 0.0
+        outcome, gap_s = np.empty(len(row), dtype=np.int64), np.empty(len(row))
+        limits = (self.lowest, self.highest)
+        _sort_out(row, time_s, value, self.newest_s, self.late_s, self.late_readings, *limits, outcome, gap_s)
         return outcome, gap_s
 
     def dump(self, prefix: str) -> dict[str, NDArray[Any]]:
@@ -216,3 +210,40 @@ class StreamMonitor(ArrayState):
             raise ValueError("the saved state has another format")
         self.load("monitor", arrays)
         return arrays
+
+
+@compiled
+def _sort_out(
+    rows: Integers,
+    time_s: Floats,
+    value: Floats,
+    newest_s: Floats,
+    late_s: Floats,
+    late_readings: Floats,
+    lowest: Floats,
+    highest: Floats,
+    outcome: Integers,
+    gap_s: Floats,
+) -> None:
+    for number in range(len(rows)):
+        row, reading = rows[number], value[number]
+        known = newest_s[row] == newest_s[row]
+        gap = time_s[number] - newest_s[row] if known else 0.0
+        said = SCORED
+        if gap < 0.0:
+            late = late_readings[row] + 1.0 if time_s[number] > late_s[row] else 1.0
+            if late >= RESYNCHRONISE_READINGS:
+                late_readings[row], late_s[row], gap = 0.0, -np.inf, 0.0
+            else:
+                late_readings[row], late_s[row], said = late, time_s[number], LATE
+        else:
+            late_s[row] = -np.inf
+            if known and gap == 0.0:
+                said = DUPLICATE
+            else:
+                late_readings[row] = 0.0
+        if reading < lowest[row] or reading > highest[row]:
+            said = IMPOSSIBLE
+        if not np.isfinite(reading):
+            said = MISSING
+        outcome[number], gap_s[number] = said, gap

@@ -135,11 +135,15 @@ def _statistics(
 ) -> None:
     """The statistics in the order of `FEATURES`, about one in size when all is usual; shape (rows, features)."""
     smooth_time_s, smooth_readings, memory_readings = limits
+    same_gap_s, smooth_pace = np.nan, 0.0
     for number in range(len(rows)):
         row = rows[number]
         seen = count[row] + weight[number]
         rate = weight[number] / min(seen, memory_readings)
-        pace = max(min(-math.expm1(-gap_s[number] / smooth_time_s), 1.0 / smooth_readings), rate)
+        if gap_s[number] != same_gap_s:
+            same_gap_s = gap_s[number]
+            smooth_pace = min(-math.expm1(-same_gap_s / smooth_time_s), 1.0 / smooth_readings)
+        pace = max(smooth_pace, rate)
         mean = average[row]
         mean += pace * (min(max(residual[number], -OUTLIER), OUTLIER) - mean)
         spread = max(average_spread[row], SMALLEST_SPREAD)
@@ -166,6 +170,7 @@ def _rarest(
     feature: Integers,
 ) -> None:
     """The largest rarity of each reading, the same where it is news, and the feature that it belongs to."""
+    same_gap_s, fading = np.nan, 1.0
     for number in range(len(rows)):
         row, best = rows[number], 0
         for place in range(1, rarities.shape[1]):
@@ -173,8 +178,10 @@ def _rarest(
                 best = place
         rarity = rarities[number, best] if count[row] > warm_readings else 0.0
         faded = reported[row]
-        if faded > 0.0:
-            faded *= math.exp(-gap_s[number] / habituation_s)
+        if gap_s[number] != same_gap_s:
+            same_gap_s = gap_s[number]
+            fading = math.exp(-same_gap_s / habituation_s)
+        faded *= fading
         told[0, number] = rarity
         told[1, number] = rarity if rarity > faded else 0.0
         reported[row] = max(rarity, faded)
