@@ -142,15 +142,13 @@ def puffs_gpm3(
     lateral, vertical = np.full(count, 0.1), np.full(count, 0.1)
     began_s = 0.0
     for span in winds:
-        steps = max(1, math.ceil(span.seconds / puff_every_s))
-        for step in range(steps):
-            until_s = began_s + (step + 1) * span.seconds / steps
-            active_s = np.clip(until_s - released_s, 0.0, span.seconds / steps)
-            east += span.east_mps * active_s
-            north += span.north_mps * active_s
-            way_m = np.maximum(math.hypot(span.east_mps, span.north_mps), CALM_SPREAD_MPS) * active_s
-            lateral = _grown(lateral, way_m, span.stability, terrain, 0)
-            vertical = _grown(vertical, way_m, span.stability, terrain, 1)
+        # Wind and class hold for all of a span: each puff moves and grows in one step.
+        active_s = np.clip(began_s + span.seconds - released_s, 0.0, span.seconds)
+        east += span.east_mps * active_s
+        north += span.north_mps * active_s
+        way_m = np.maximum(math.hypot(span.east_mps, span.north_mps), CALM_SPREAD_MPS) * active_s
+        lateral = _grown(lateral, way_m, span.stability, terrain, 0)
+        vertical = _grown(vertical, way_m, span.stability, terrain, 1)
         began_s += span.seconds
     x, y, z = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64)[..., None] for value in (east_m, north_m, z_m)))
     squared = ((x - east) ** 2 + (y - north) ** 2) / lateral**2
@@ -165,8 +163,8 @@ _TABLE_M = np.geomspace(0.2, 1e5, 160)
 
 def _grown(sigma: Floats, way_m: Floats, stability: StabilityClass, terrain: Terrain, which: int) -> Floats:
     """The spread after a further way, from the distance at which this class has the present spread."""
-    table = sigmas_m(_TABLE_M, stability, terrain)[which]
-    table = np.maximum.accumulate(table) * (1 + 1e-12 * np.arange(len(table)))
-    distance = np.interp(np.log(sigma), np.log(table), _TABLE_M)
-    grown = np.exp(np.interp(np.log(distance + way_m), np.log(_TABLE_M), np.log(table)))
+    table = np.maximum.accumulate(sigmas_m(_TABLE_M, stability, terrain)[which]) * (1 + 1e-12 * np.arange(len(_TABLE_M)))
+    # Spreads are nearly powers of the distance: between the points of the table they are straight in logarithms.
+    distance = np.exp(np.interp(np.log(sigma), np.log(table), np.log(_TABLE_M)))
+    grown = sigmas_m(distance + way_m, stability, terrain)[which]
     return np.asarray(np.where(way_m > 0, np.maximum(grown, sigma), sigma))

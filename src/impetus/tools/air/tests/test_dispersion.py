@@ -78,11 +78,15 @@ def test_an_impossible_rate_is_refused(rate: float) -> None:
         plume_gpm3(100, 0, 0, rate_gps=rate, wind_mps=2, stability=D, terrain=Terrain.RURAL)
 
 
-def test_steady_puffs_are_a_plume() -> None:
-    winds = [WindSpan(1_200, 0.0, 4.0, D)]
-    puffs = puffs_gpm3([0, 20], [600, 600], 0, winds, rate_gps=10, terrain=Terrain.RURAL, puff_every_s=2)
-    plume = plume_gpm3([600, 600], [0, 20], 0, rate_gps=10, wind_mps=4, stability=D, terrain=Terrain.RURAL)
-    assert puffs == pytest.approx(plume, rel=0.06)
+@pytest.mark.parametrize("terrain", [Terrain.RURAL, Terrain.URBAN])
+@pytest.mark.parametrize("puff_every_s", [0.5, 2.0, 10.0])
+def test_steady_puffs_are_a_plume(terrain: Terrain, puff_every_s: float) -> None:
+    """Whatever their number and whatever the spans that a steady wind is cut into: small steps must not add errors."""
+    plume = plume_gpm3([600, 600], [0, 20], 0, rate_gps=10, wind_mps=4, stability=D, terrain=terrain)
+    for spans in (1, 40):
+        winds = [WindSpan(1_200 / spans, 0.0, 4.0, D)] * spans
+        puffs = puffs_gpm3([0, 20], [600, 600], 0, winds, rate_gps=10, terrain=terrain, puff_every_s=puff_every_s)
+        assert puffs == pytest.approx(plume, rel=0.015)
 
 
 def test_puffs_follow_a_wind_that_turns_and_stand_in_no_wind() -> None:
