@@ -31,6 +31,7 @@ export function mount(element, context) {
   bar.append(label, slider, shown);
   const box = node("div", { role: "img", "aria-label": context.t("Map of the release") });
   box.style.height = "26rem";
+  box.style.background = context.colour("surface-1");
   const list = node("ul", { "aria-live": "polite" });
   element.replaceChildren(bar, box, list);
   let map = null;
@@ -68,7 +69,7 @@ export function mount(element, context) {
       const above = sensor.value > 0;
       L.circleMarker([sensor.latitude, sensor.longitude], {
         radius: 5, color: context.colour(above ? "severity-severe" : "good"), fillOpacity: above ? 0.9 : 0.3,
-      }).bindTooltip(document.createTextNode(`${sensor.sensor}: +${Number(sensor.value.toPrecision(3))} ${content.unit}`).textContent.replace(/[<>&]/g, " ")).addTo(layers);
+      }).bindTooltip(node("span", {}, `${sensor.sensor}: +${Number(sensor.value.toPrecision(3))} ${content.unit}`)).addTo(layers);
     }
     for (const place of content.sampling) {
       L.circleMarker([place.latitude, place.longitude], {
@@ -87,6 +88,22 @@ export function mount(element, context) {
     list.replaceChildren(...described(context, release, lead).map((line) => node("li", {}, line)));
   }
 
+  // Streets and shores beneath the zones, quietly; without them the zones are drawn all the same.
+  async function ground() {
+    try {
+      const base = await context.get("/map/base");
+      const features = (base.features ?? []).filter((one) => one.geometry && one.geometry.type !== "Point");
+      const pane = map.createPane("ground");
+      pane.style.zIndex = "200";
+      window.L.geoJSON({ type: "FeatureCollection", features }, {
+        pane: "ground", interactive: false, renderer: window.L.canvas({ pane: "ground" }),
+        style: { color: context.colour("line-3"), weight: 1, fill: false },
+      }).addTo(map);
+    } catch {
+      box.title = context.t("no base map");
+    }
+  }
+
   async function show() {
     const page = await context.get(`/tools/${context.tool}/results`, { kind: "hazard-zone", limit: 1 });
     release = page.items[0] ?? null;
@@ -101,6 +118,7 @@ export function mount(element, context) {
     await context.library("leaflet");
     map = window.L.map(box, { preferCanvas: true, attributionControl: false }).setView([44.9, 12.9], 13);
     layers = window.L.featureGroup().addTo(map);
+    await ground();
     await show();
     draw();
   })();
