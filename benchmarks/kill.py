@@ -93,6 +93,7 @@ class Witness:
         """New alerts and their versions, for whoever decides."""
         self.problems: list[str] = []
         self._sequence = 0
+        self._offered: set[str] = set()
 
     def _take(self, event: str, data: bytes, moment_s: float) -> None:
         sequence = int(self.listener.last or 0)
@@ -110,7 +111,9 @@ class Witness:
         self.alerts[content["id"], content["version"]] += 1
         if is_faulty(content):
             self.heard_s.setdefault(content["source"], moment_s)
-            if content["state"] == "new":
+            # An alert is told again when it becomes part of an incident; it is decided on once.
+            if content["state"] == "new" and content["id"] not in self._offered:
+                self._offered.add(content["id"])
                 self.fresh.put_nowait((content["id"], content["version"]))
 
 

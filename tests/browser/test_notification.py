@@ -71,6 +71,7 @@ def test_a_channel_a_roster_and_a_chain_are_made_changed_and_removed(
     dialog = page.locator("dialog[open]")
     dialog.get_by_label("Title").fill("Night duty")
     dialog.get_by_label("Name").fill("Kari Nordmann")
+    dialog.get_by_label("Duty <phone>").check()
     dialog.get_by_label("Who", exact=True).fill("Kari")
     dialog.get_by_label("at", exact=True).nth(0).fill("00:00")
     dialog.get_by_label("at", exact=True).nth(1).fill("00:00")

@@ -40,6 +40,8 @@ class LoadSender:
             while not stop.is_set():
                 due = int((self._clock.monotonic_s() - began_s) * len(self._topics)) - sent_here
                 if due > 0:
+                    if writer.is_closing():
+                        raise ConnectionResetError("the MQTT listener closed the connection")
                     writer.write(self._packets(self.sent, due, self._clock.now()))
                     # Waits when the receiver does not keep up: what is late is still sent.
                     await writer.drain()
