@@ -32,6 +32,8 @@ LONG_READINGS, LONG_S = 5, 120.0
 FAR_WIDTHS = 2.0
 """A value so many widths of the usual range outside of it weighs more."""
 NAMED_SENSORS = 5
+FIRST_NAMED_S, LAST_NAMED_S = -62_000_000_000.0, 253_000_000_000.0
+"""Seconds since 1970 (of the years 5 and 9987) between which times are told in local time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,4 +296,6 @@ class AlertWriter:
 
 
 def _moment(seconds: float) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=round(seconds * 1e6))
+    """The time, within what every zone has a local time for: a sensor's clock may stand at the first or last day."""
+    named = min(max(seconds, FIRST_NAMED_S), LAST_NAMED_S)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=round(named * 1e6))

@@ -28,7 +28,7 @@ def nearest(
 
     >>> wave, stretches = np.tile([0.0, 1.0, 2.0, 1.0], 20), np.zeros((50, BLOCKS))
     >>> seen = [nearest(stretches, stored, wave[: stored + 8], 1, 1.0, 1.0, True) for stored in range(40)]
-    >>> float(seen[-1]), nearest(stretches, 40, np.append(wave, 9.0), 1, 1.0, 1.0, True) > 0.5
+    >>> float(seen[-1]), bool(nearest(stretches, 40, np.append(wave, 9.0), 1, 1.0, 1.0, True) > 0.5)
     (0.0, True)
     """
     end = len(latest)

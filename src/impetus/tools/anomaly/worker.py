@@ -15,7 +15,7 @@ import numpy as np
 
 from impetus.model import Alert, Datastream, ExpectationBatch, ObservationBatch, from_microseconds
 from impetus.sdk import Context, Tool
-from impetus.tools.anomaly.alerts import AlertWriter, Frequencies
+from impetus.tools.anomaly.alerts import FIRST_NAMED_S, LAST_NAMED_S, AlertWriter, Frequencies
 from impetus.tools.anomaly.arrays import Booleans, Floats, Integers
 from impetus.tools.anomaly.band import LatestBand
 from impetus.tools.anomaly.episodes import Episode, EpisodeRules, Reading, RecentlyUnusual, advance
@@ -25,7 +25,7 @@ from impetus.tools.anomaly.settings import AnomalySettings
 from impetus.tools.anomaly.silence import SilenceWatch
 
 HISTORY_DAYS = 28.0
-OVERLAP = timedelta(hours=1)
+OVERLAP_S = 3_600.0
 """History is read again from so long before the checkpoint's newest reading."""
 HISTORY_CHUNK = 200_000
 """Readings of history that are collected before they are taken in rounds; more streams a round are faster."""
@@ -379,7 +379,9 @@ class AnomalyTool(Tool[AnomalySettings]):
 
     def _offset_s(self, time_s: Floats) -> Floats:
         """What local time is ahead of UTC at each moment; asked once a quarter of an hour, as it changes on those."""
-        quarters, inverse = np.unique(np.floor(time_s / 900.0), return_inverse=True)
+        # A clock that stands at the first or the last day that a date can name has no local time.
+        named_s = np.clip(time_s, FIRST_NAMED_S, LAST_NAMED_S)
+        quarters, inverse = np.unique(np.floor(named_s / 900.0), return_inverse=True)
         offsets = np.zeros(len(quarters))
         for position, quarter in enumerate(quarters):
             local = from_microseconds(int(quarter) * 900_000_000).astimezone(self._zone).utcoffset()
@@ -394,7 +396,9 @@ class AnomalyTool(Tool[AnomalySettings]):
         since = now - timedelta(days=HISTORY_DAYS)
         newest = self._monitor.newest_s
         if len(newest) and not np.isnan(newest).any():
-            since = max(since, from_microseconds(int(np.min(newest) * 1e6)) - OVERLAP)
+            # In seconds, as a sensor's clock may have stood at the first day that a date can name.
+            since_s = max(since.timestamp(), float(np.min(newest)) - OVERLAP_S)
+            since = from_microseconds(int(since_s * 1e6))
         waiting: list[tuple[Integers, Floats, Floats]] = []
         count = 0
         async for batch in self.context.history(since):

@@ -336,3 +336,20 @@ async def test_absurd_numbers_harm_nothing(change: Change) -> None:
     values[3:8] = change(values[3:8])
     await live(tool, made, {"torget-north": values})
     assert all(alert.model_dump_json() for alert in made.alerts)
+
+
+@pytest.mark.parametrize("zone", ["America/Adak", "Pacific/Kiritimati"])
+async def test_a_clock_at_the_first_or_last_day_of_all_stops_nothing(zone: str) -> None:
+    """Times of the years 1 and 9999 have no local time in half of the zones; the tool goes on, and starts again."""
+    for time_us in (-62_135_596_800_000_000, 253_402_300_799_999_999):
+        made = context(datastream(), readings=0)
+        settings = AnomalySettings(time_zone=zone)
+        tool = AnomalyTool(made, settings)
+        await tool.start()
+        await tool.observe(ObservationBatch(datastreams=("people",), index=(0,), time_us=(time_us,), value=(1.0,)))
+        for _ in range(4):
+            made.clock.advance(86_400.0)
+            await tool.tick()
+        await tool.stop()
+        await AnomalyTool(made, settings).start()
+        assert opened(made, "silence")
