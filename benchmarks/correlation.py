@@ -31,7 +31,7 @@ from impetus.situation.correlation.groups import Group
 from impetus.situation.correlation.rules import default_rules
 from impetus.situation.correlation.signal import Signal, signal_of
 
-FIRST_SEED = 52_000
+FIRST_SEED = 90_000
 """Days of this seed and the following ones were not looked at while the method was made."""
 
 TEACHING_DAYS = 14

@@ -1,14 +1,6 @@
 """Alerts to groups, one at a time: each is compared with few others, whatever the number that is open.
 
-Two tracks are tied by how much likelier they are so near each other under one happening than by chance:
-
-    score = weight + log(q g(r) h(t) / rate)
-
-with q how likely a source within reach notices a happening too, g a Gaussian in distance and h an exponential in time
-that the rule's `distance_m` and `minutes` set, and `rate` how often this source raises anything here anyway, learnt
-from the stream (compare Baiesi and Paczuski 2004 and Zaliapin et al. 2008, who tell aftershocks from background in this
-way). A chatty sensor thus has to be nearer than a quiet one. A shared name counts in the same way: the fewer carry it,
-the more it ties.
+What ties two of them is a matter of `tying`; here is who is compared with whom, and what becomes of the groups.
 """
 
 from __future__ import annotations
@@ -16,26 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from impetus.situation.correlation.calibration import LEAST, Calibration, Recalibration, logistic, logit
+from impetus.situation.correlation.calibration import Calibration, Recalibration, logistic, logit
 from impetus.situation.correlation.evidence import Piece, fuse
-from impetus.situation.correlation.groups import Group, Link, Track
+from impetus.situation.correlation.groups import FOUND_FALSE, FOUND_TRUE, Group, Link, Track
 from impetus.situation.correlation.rates import Rates
 from impetus.situation.correlation.rules import RuleSet, Tie
 from impetus.situation.correlation.signal import Signal, Where
 from impetus.situation.correlation.trust import TrustBoard
+from impetus.situation.correlation.tying import commonness, named, near, truth_of
 
 Cell = tuple[int, int]
 Kind = tuple[str, str, str]
-
-NOTICED = 0.2
-"""How likely a source within reach notices a true happening too: one of two would notice what it is made for, and less
-than half of all happenings are that."""
-
-FEW = 5
-"""Sources that may carry a name before it ties less: what everything names says nothing."""
-
-HARMLESS = 0.06
-"""Share of false alerts that are about something real but harmless, which other tools notice as well."""
 
 QUARTER_M = 400.0
 """Side of the squares in which a source's rate is counted, on the Mercator plane: a feed reports from everywhere."""
@@ -53,14 +36,8 @@ TRACKS_AS_EVIDENCE = 60
 MERGE_FROM = 1.0
 """Score from which an alert that is tied to two groups makes them one."""
 
-SPAN = 2.0
-"""A group may reach so many times a rule's distance from where it began, so that groups do not creep through a city."""
-
 HORIZON_S = 24 * 3_600.0
 """Groups that were quiet for so long are let go of; their incidents stay."""
-
-FOUND_TRUE = 0.98
-FOUND_FALSE = LEAST
 
 
 class Grouping:
@@ -281,7 +258,7 @@ class Grouping:
         """The best link of a track to each group near it."""
         best: dict[int, Link] = {}
         likely = self._believed(track.strongest[0]) if track.strongest else 0.0
-        truth = math.log(HARMLESS + (1.0 - HARMLESS) * likely / self.calibration.precision(track.tool, track.detector))
+        truth = truth_of(likely, self.calibration.precision(track.tool, track.detector))
         kind, status = track.kind, track.status
         if track.where is not None and track.cell is not None:
             across, up = track.cell
@@ -295,20 +272,20 @@ class Grouping:
                             continue
                         ties = self._ties_of(kind, other.kind)
                         if ties:
-                            _keep(best, _near(track, other, ties, rate, truth))
+                            _keep(best, near(track, other, ties, rate, truth))
         earliest, latest = track.begin_s - self._named_s, track.end_s + self._named_s
         for entity in track.entities:
             tracks = self._tracks_of_entity.get(entity)
             if not tracks:
                 continue
             rate = self._rates.rate(track.tool, (track.source,), self.now_s)
-            rate *= max(len(self._carriers.get(entity, ())) / FEW, 1.0)
+            rate *= commonness(len(self._carriers.get(entity, ())))
             for other in tracks.values():
                 if other.end_s < earliest or other.begin_s > latest or other.dead or other.status != status:
                     continue
                 ties = self._ties_of(kind, other.kind)
                 if ties:
-                    _keep(best, _named(track, other, ties, entity, rate, truth))
+                    _keep(best, named(track, other, ties, entity, rate, truth))
         return list(best.values())
 
     def _ties_of(self, one: Kind, other: Kind) -> tuple[Tie, ...]:
@@ -332,6 +309,7 @@ class Grouping:
         for track in list(lose.tracks.values()):
             track.group = keep
             keep.tracks[track.number] = track
+        keep.onset_s = min(keep.onset_s, lose.onset_s)
         keep.links.update(lose.links)
         keep.kinds |= lose.kinds
         keep.size += lose.size
@@ -399,6 +377,7 @@ class Grouping:
     def _enter(self, track: Track, group: Group, link: Link | None) -> None:
         track.group = group
         group.tracks[track.number] = track
+        group.onset_s = min(group.onset_s, track.begin_s)
         if group.anchor is None:
             group.anchor = track.where
         if link is not None:
@@ -491,57 +470,6 @@ def _quarter(where: Where) -> Cell:
 def _around(source: str, where: Where) -> list[tuple[str, int, int]]:
     across, up = _quarter(where)
     return [(source, across + i, up + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-
-
-def _noticed(other: Track) -> float:
-    """Log of how likely a further source notices it too: less where the first alert is probably false."""
-    likely = other.group.probability
-    return math.log(NOTICED * (HARMLESS + (1.0 - HARMLESS) * likely))
-
-
-def _near(track: Track, other: Track, ties: Sequence[Tie], rate: float, truth: float) -> Link | None:
-    """The best link by place and time; `rate` is how often the track's source raises something here, per second."""
-    if track.where is None or other.where is None:
-        return None
-    distance = track.where.distance_m(other.where)
-    gap_s = max(track.begin_s - other.end_s, other.begin_s - track.end_s, 0.0)
-    best: Link | None = None
-    for tie in ties:
-        if tie.distance_m is None or distance > tie.distance_m or gap_s > tie.minutes * 60.0:
-            continue
-        anchor = other.group.anchor
-        if anchor is not None and track.where.distance_m(anchor) > SPAN * tie.distance_m:
-            continue
-        spread_m = tie.distance_m / 2.0
-        spread_s = tie.minutes * 60.0 / 3.0
-        # A large place is near to much by chance.
-        larger = 1.0 + ((track.where.radius_m + other.where.radius_m) / spread_m) ** 2
-        chance = rate * 2.0 * spread_s * larger
-        score = (
-            tie.weight
-            + truth
-            + _noticed(other)
-            - math.log(chance)
-            - 0.5 * (distance / spread_m) ** 2
-            - gap_s / spread_s
-        )
-        if best is None or score > best.score:
-            best = Link(tie, track, other, score, distance, gap_s, None)
-    return best
-
-
-def _named(track: Track, other: Track, ties: Sequence[Tie], entity: str, rate: float, truth: float) -> Link | None:
-    """The best link by a shared name; `rate` is how often the track's source raises something, per second."""
-    gap_s = max(track.begin_s - other.end_s, other.begin_s - track.end_s, 0.0)
-    best: Link | None = None
-    for tie in ties:
-        if not tie.shared_entity or gap_s > tie.minutes * 60.0:
-            continue
-        spread_s = tie.minutes * 60.0 / 3.0
-        score = tie.weight + truth + _noticed(other) - math.log(rate * 2.0 * spread_s) - gap_s / spread_s
-        if best is None or score > best.score:
-            best = Link(tie, track, other, score, None, gap_s, entity)
-    return best
 
 
 def _keep(best: dict[int, Link], link: Link | None) -> None:

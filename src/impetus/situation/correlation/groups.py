@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
+from impetus.situation.correlation.calibration import LEAST
 from impetus.situation.correlation.evidence import Fused
 from impetus.situation.correlation.rules import Tie
 from impetus.situation.correlation.signal import Signal, Where
 
 STRONGEST_KEPT = 3
 """Alerts of one track that count as evidence; what the fourth could add is less than a hundredth of the first."""
+
+
+FOUND_TRUE = 0.98
+FOUND_FALSE = LEAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,13 @@ class Group:
     """Alerts in all its tracks."""
     anchor: Where | None = None
     """Where it began."""
+    onset_s: float = math.inf
+    """When it began: a late member may put it earlier; it does not move when one is taken out."""
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether a person found one of its alerts to be true."""
+        return self.probability >= FOUND_TRUE
 
     @property
     def begin_s(self) -> float:
