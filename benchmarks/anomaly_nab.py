@@ -62,7 +62,7 @@ def _score(results: Path) -> dict[str, dict[str, float]]:
 def _with_thresholds_of_others(results: Path) -> dict[str, float]:
     """Scores with each folder judged by the threshold that is best on the four others."""
     sys.path.insert(0, str(SCORER.parent))
-    import nab_score
+    import nab_score  # type: ignore[import-not-found]
 
     files = nab_score.load(DATA, LABELS, results)
     folders = sorted({item["name"].split("/")[0] for item in files})

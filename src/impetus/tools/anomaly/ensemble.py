@@ -55,8 +55,9 @@ class Ensemble:
     to a single one that is very sure.
 
     Chance reaches any rarity sometime, so that the bar rises with the number of readings: alpha spending for tests
-    without end (Foster & Stine, Alpha-investing, J. R. Stat. Soc. B 70(2), 2008). What was said is news again only if
-    it is stronger, or as it fades (habituation).
+    without end (Foster & Stine, Alpha-investing, J. R. Stat. Soc. B 70(2), 2008). Each report spends too: after ten in
+    about a week the next has to be ten times rarer, so that a stream of a wild nature does not use up a person's
+    attention. What was said is news again only if it is stronger, or as it fades (habituation).
 
     >>> ensemble = Ensemble()
     >>> random = np.random.default_rng(1)
@@ -76,6 +77,7 @@ class Ensemble:
         self._rarities = np.zeros(count)
         self._readings = 0
         self._said, self._said_at = 0.0, -math.inf
+        self._reports = 0.0
 
     def update(self, value: float, error: float) -> Evidence:
         """Judge a reading, of which `error` is the distance from what was expected of it; then learn from it."""
@@ -96,7 +98,8 @@ class Ensemble:
             rarities,
         )
         together = 0.5 * float(rarities.mean()) + 0.5 * math.sqrt(float(rarities @ rarities) / len(rarities))
-        spent = math.log10(1.0 + self._readings / known.spending_readings)
+        self._reports *= math.exp(-1.0 / known.report_memory_readings)
+        spent = math.log10(1.0 + self._readings / known.spending_readings) + math.log10(1.0 + self._reports)
         evidence = max(together - spent, 0.0)
         self._readings += 1
         return Evidence(evidence, self._news(evidence), rarities.copy())
@@ -109,6 +112,8 @@ class Ensemble:
         if evidence <= bar:
             return 0.0
         self._said, self._said_at = evidence, self._readings
+        # A report too weak to be an alert counts in part.
+        self._reports += min(evidence / known.alert_evidence, 1.0)
         return evidence
 
 

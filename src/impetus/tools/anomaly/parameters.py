@@ -43,6 +43,8 @@ class Parameters:
     """Readings before which nothing is judged."""
     spending_readings: float = 500.0
     """After so many readings the bar begins to rise with their number."""
+    report_memory_readings: float = 2_000.0
+    """Readings after which a report no longer raises the bar for the next: a week at five minutes."""
     habituation_readings: float = 100.0
     """Readings after which what was said no longer damps what is said."""
     news_evidence: float = 0.5
