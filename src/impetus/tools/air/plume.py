@@ -163,7 +163,9 @@ _TABLE_M = np.geomspace(0.2, 1e5, 160)
 
 def _grown(sigma: Floats, way_m: Floats, stability: StabilityClass, terrain: Terrain, which: int) -> Floats:
     """The spread after a further way, from the distance at which this class has the present spread."""
-    table = np.maximum.accumulate(sigmas_m(_TABLE_M, stability, terrain)[which]) * (1 + 1e-12 * np.arange(len(_TABLE_M)))
+    table = np.maximum.accumulate(sigmas_m(_TABLE_M, stability, terrain)[which]) * (
+        1 + 1e-12 * np.arange(len(_TABLE_M))
+    )
     # Spreads are nearly powers of the distance: between the points of the table they are straight in logarithms.
     distance = np.exp(np.interp(np.log(sigma), np.log(table), np.log(_TABLE_M)))
     grown = sigmas_m(distance + way_m, stability, terrain)[which]
