@@ -36,7 +36,8 @@ class Evidence:
     """What is said of one reading.
 
     `evidence` is how many powers of ten the witnesses together hold the reading rarer than what chance brings forth
-    in a stream of this length; `news` is the same, or 0 where as much was said shortly before. `rarities` has an
+    in a stream of this length; `news` is the same, less what the stream's latest reports have spent, or 0 where as much
+    was said shortly before. `rarities` has an
     entry for each of `WITNESSES`.
     """
 
@@ -98,18 +99,19 @@ class Ensemble:
             rarities,
         )
         together = 0.5 * float(rarities.mean()) + 0.5 * math.sqrt(float(rarities @ rarities) / len(rarities))
-        self._reports *= math.exp(-1.0 / known.report_memory_readings)
-        spent = math.log10(1.0 + self._readings / known.spending_readings) + math.log10(1.0 + self._reports)
+        spent = math.log10(1.0 + self._readings / known.spending_readings)
         evidence = max(together - spent, 0.0)
         self._readings += 1
         return Evidence(evidence, self._news(evidence), rarities.copy())
 
     def _news(self, evidence: float) -> float:
         known = self.parameters
+        self._reports *= math.exp(-1.0 / known.report_memory_readings)
+        evidence -= math.log10(1.0 + self._reports)
         since = self._readings - self._said_at
         fading = max(1.0 - since / known.habituation_readings, 0.0)
         bar = self._said * fading + (known.news_evidence if fading > 0 else 0.0)
-        if evidence <= bar:
+        if evidence <= max(bar, 0.0):
             return 0.0
         self._said, self._said_at = evidence, self._readings
         # A report too weak to be an alert counts in part.
