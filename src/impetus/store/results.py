@@ -12,6 +12,7 @@ from impetus.model import NotFound, ToolResult, to_microseconds
 from impetus.store.database import changed_rows, insert_or_replace
 from impetus.store.paging import bounded, read_cursor, write_cursor
 from impetus.store.records import Page
+from impetus.store.tables import alert as alert_table
 from impetus.store.tables import tool_result as table
 
 ORDER = "result"
@@ -45,6 +46,7 @@ class ResultRepository:
             "expires": expires,
             "ended": result.ended is not None,
             "incident": result.incident,
+            "alert": result.alert,
             "person": result.person,
             "content": result.model_dump_json(),
         }
@@ -85,7 +87,7 @@ class ResultRepository:
         if kinds is not None:
             query = query.where(table.c.kind.in_(kinds))
         if incident is not None:
-            query = query.where(table.c.incident == incident)
+            query = query.where(_about(tenant, incident))
         if ended is not None:
             query = query.where(table.c.ended.is_(ended))
         return await self._page(query, limit, after)
@@ -100,10 +102,13 @@ class ResultRepository:
         limit: int = 100,
         after: str | None = None,
     ) -> Page[ToolResult]:
-        """A page of the results about an incident, newest first, of these kinds (tool, kind). Raises `InvalidInput`."""
+        """A page of the results about an incident or an alert of it, newest first, of these kinds (tool, kind).
+
+        Raises `InvalidInput` for a cursor that is not of this list.
+        """
         query = select(table.c.content).where(
             table.c.tenant == tenant,
-            table.c.incident == incident,
+            _about(tenant, incident),
             tuple_(table.c.tool, table.c.kind).in_(list(kinds)),
             _readable(reader),
         )
@@ -149,6 +154,12 @@ class ResultRepository:
     async def forget_expired_in_installation(self, now: datetime) -> int:
         """Remove what may not be kept any longer; how many."""
         return await changed_rows(self._connection, delete(table).where(table.c.expires <= now))
+
+
+def _about(tenant: str, incident: str) -> ColumnElement[bool]:
+    """What speaks of the incident itself, or of an alert that belongs to it now."""
+    alerts = select(alert_table.c.id).where(alert_table.c.tenant == tenant, alert_table.c.incident == incident)
+    return or_(table.c.incident == incident, table.c.alert.in_(alerts))
 
 
 def _readable(reader: str | None) -> ColumnElement[bool]:

@@ -531,10 +531,12 @@ tool_result = Table(
     Column("ended", Boolean, nullable=False),
     Column("expires", Moment, nullable=False),
     Column("incident", String(128), nullable=True),
+    Column("alert", String(128), nullable=True),
     Column("person", String(128), nullable=True),
     Column("content", Text, nullable=False),
     Index("ix_tool_result_tenant_tool_kind_time_id", "tenant", "tool", "kind", "time", "id"),
     Index("ix_tool_result_tenant_incident_time_id", "tenant", "incident", "time", "id"),
+    Index("ix_tool_result_tenant_alert", "tenant", "alert"),
     Index("ix_tool_result_expires", "expires"),
 )
 
@@ -558,6 +560,18 @@ tool_request = Table(
 """`asker` is the account of the person who asked, if a person did."""
 
 # --- End of what tools publish and are asked for ---
+
+held_cap = Table(
+    "held_cap",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("person", String(128), primary_key=True),
+    Column("cap", Integer, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("set_by", String(128), nullable=False),
+    Column("reason", FreeText, nullable=False),
+)
+"""How many alerts a person may hold for now, where a supervisor set it otherwise than the house."""
 
 series = Table(
     "series",

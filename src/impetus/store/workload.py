@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from impetus.model import AlertState
 from impetus.store.alerts import IDS_A_QUERY, OPEN_STATES, RECORD_COLUMNS, alert_record
-from impetus.store.database import changed_rows, one_at_a_time
+from impetus.store.database import changed_rows, insert_or_replace, one_at_a_time
 from impetus.store.records import AlertRecord
 from impetus.store.tables import alert as table
+from impetus.store.tables import held_cap as cap_table
 
 HEAD_LIMIT: Final = 1_000
 """Alerts that one look for repeats considers, seen last first; what repeats none of them is shown by itself."""
@@ -31,6 +32,17 @@ class Load:
     count: int
     oldest: datetime | None
     """Since when the alert is held that is held longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """How many alerts a person may hold for now, because a supervisor said so."""
+
+    person: str
+    cap: int
+    until: datetime
+    set_by: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,32 @@ class WorkloadRepository:
     async def one_at_a_time(self, tenant: str, person: str) -> None:
         """Until this transaction ends, nobody else changes how much this person holds."""
         await one_at_a_time(self._connection, f"held by {person} of {tenant}")
+
+    async def caps(self, tenant: str, now: datetime) -> Mapping[str, Cap]:
+        """Caps that a supervisor set and that hold now, by person."""
+        query = select(cap_table).where(cap_table.c.tenant == tenant, cap_table.c.until > now)
+        return {
+            row.person: Cap(row.person, row.cap, row.until, row.set_by, row.reason)
+            for row in await self._connection.execute(query)
+        }
+
+    async def set_cap(self, tenant: str, cap: Cap) -> None:
+        """From now until `cap.until` this person may hold so many."""
+        row = {
+            "tenant": tenant,
+            "person": cap.person,
+            "cap": cap.cap,
+            "until": cap.until,
+            "set_by": cap.set_by,
+            "reason": cap.reason,
+        }
+        await self._connection.execute(insert_or_replace(self._connection, cap_table).values(row))
+
+    async def lift_cap(self, tenant: str, person: str) -> None:
+        """The cap of the house holds for this person again."""
+        await self._connection.execute(
+            delete(cap_table).where(cap_table.c.tenant == tenant, cap_table.c.person == person)
+        )
 
     async def hold(self, tenant: str, id: str, person: str, name: str, since: datetime) -> None:
         """From now on this person holds the alert. The caller checks and raises its version."""

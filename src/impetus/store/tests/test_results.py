@@ -18,7 +18,7 @@ from impetus.model import (
 )
 from impetus.store import Store, results
 from impetus.store.tests.conftest import NOW
-from impetus.store.tests.samples import later
+from impetus.store.tests.samples import alert, harm, incident, later
 
 EXPIRES = NOW + timedelta(days=30)
 
@@ -63,6 +63,23 @@ async def test_nobody_finds_another_organisations_results(store: Store) -> None:
         assert len((await view.results.of_incident("police", "incident-1", [("air", "zone")])).items) == 1
         assert (await view.results.of_incident("police", "incident-1", [("air", "plan")])).items == ()
         assert (await view.results.of_incident("police", "incident-1", [])).items == ()
+
+
+async def test_results_about_an_alert_are_about_the_incident_that_it_belongs_to(store: Store) -> None:
+    async with store.transaction() as transaction:
+        sent = alert()
+        await transaction.alerts.upsert("police", [sent], received=NOW, harm=harm)
+        await transaction.incidents.add(incident(id="incident-1"), handled_by=None)
+    await put(store, result(alert=sent.id), result("apart", alert="another"))
+    kinds = [("air", "zone")]
+    async with store.view() as view:
+        assert not (await view.results.of_incident("police", "incident-1", kinds)).items
+    async with store.transaction() as transaction:
+        await transaction.alerts.place("police", [sent.id], "incident-1", updated=NOW)
+    async with store.view() as view:
+        found = await view.results.of_incident("police", "incident-1", kinds)
+        assert [one.id for one in found.items] == ["zone-1"]
+        assert not (await view.results.of_incident("fire", "incident-1", kinds)).items
 
 
 async def test_what_is_one_persons_own_nobody_else_finds(store: Store) -> None:

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("ended", sa.Boolean(), nullable=False),
         sa.Column("expires", sa.BigInteger(), nullable=False),
         sa.Column("incident", sa.String(length=128), nullable=True),
+        sa.Column("alert", sa.String(length=128), nullable=True),
         sa.Column("person", sa.String(length=128), nullable=True),
         sa.Column("content", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "tool", "id", name=op.f("pk_tool_result")),
@@ -33,6 +34,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_tool_result_tenant_incident_time_id", "tool_result", ["tenant", "incident", "time", "id"], unique=False
     )
+    op.create_index("ix_tool_result_tenant_alert", "tool_result", ["tenant", "alert"], unique=False)
     op.create_index("ix_tool_result_expires", "tool_result", ["expires"], unique=False)
     op.create_table(
         "tool_request",

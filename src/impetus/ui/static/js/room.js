@@ -11,6 +11,7 @@ import { latitudeLongitude } from "./citymap.js";
 
 const NEAR_M = 600;
 const NEAR_SHOWN = 60;
+const RESULTS_SHOWN = 100;
 const METRES_A_DEGREE = 111_320;
 const HAPPENED = { opened: () => t("opened it"), altered: () => t("found it altered"), missing: () => t("found it missing") };
 
@@ -30,6 +31,7 @@ export class RoomMore {
   show(incident, alerts) {
     this.#reasons(incident);
     this.#procedures().catch(() => {});
+    if (may("results:read")) this.results().catch(() => {});
     if (may("evidence:read")) this.#evidence(alerts).catch(() => {});
     const places = alerts.map((alert) => latitudeLongitude(alert.place)).filter(Boolean);
     if (!places.length && incident.place) places.push(latitudeLongitude(incident.place));
@@ -58,6 +60,19 @@ export class RoomMore {
     return element("div", { class: "room-procedure" }, element("b", {}, run.title), ` · ${word(run.state)}`,
       element("ul", {}, ...waiting.map((task) => element("li", {}, element("span", {}, task.title),
         element("span", { class: "muted" }, `${task.claimed_by_name ?? task.roles.join(", ")} · ${momentText(task.due)}`)))));
+  }
+
+  /** What tools found out or propose about this incident: plans, zones, findings. */
+  async results() {
+    const items = await all(`/incidents/${encodeURIComponent(this.#id)}/results`, {}, { limit: RESULTS_SHOWN });
+    setText(find('[data-slot="results-count"]'), items.length ? String(items.length) : "");
+    find("#room-results-empty").hidden = items.length > 0;
+    find("#room-results-table").hidden = items.length === 0;
+    find("#room-results").replaceChildren(...items.map((result) => element("tr", {},
+      element("td", { class: "mono muted" }, momentText(result.time)),
+      element("td", {}, element("a", { href: `/tools/${encodeURIComponent(result.tool)}` }, result.tool)),
+      element("td", {}, result.title, element("span", { class: "faint" }, result.place?.name ? ` · ${result.place.name}` : "")),
+      element("td", { class: "muted" }, result.ended ? t("ended {time}", { time: momentText(result.ended) }) : t("holds")))));
   }
 
   async #evidence(alerts) {

@@ -193,6 +193,10 @@ stream.want("incidents", "alerts");
 stream.on("incident", (changed) => { if (changed.id === id) again(); });
 stream.on("alert", (alert) => { if (alerts.has(alert.id) || alert.incident === id) again(); });
 stream.on("assessment", (decision) => { if (decision.subject === id || alerts.has(decision.subject)) again(); });
+if (may("results:read")) {
+  stream.want("results");
+  stream.on("result", settled(() => more.results().catch(() => {}), 300));
+}
 stream.on("reset", again);
 stream.on("open", again); // also at first: something may have happened since the page was fetched
 
