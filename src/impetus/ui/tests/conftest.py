@@ -55,6 +55,7 @@ async def ui(tmp_path: Path) -> AsyncIterator[Ui]:
             situation=house.situation,
             evidence=EvidenceStore(tmp_path / "evidence"),
             tools=load_tools(),
+            home=tmp_path,
         )
         app = create_api(services)
         mount_ui(app, services)

@@ -78,16 +78,17 @@ export function editRoster(entry, { channels, rosters }) {
   const title = input(t("Title"), roster.title, { required: true, maxlength: 300 });
   const zone = input(t("Time zone"), roster.zone, { required: true, maxlength: 64, class: "input small mono" });
   const cycle = input(t("Repeats every … weeks"), roster.cycle_weeks, { type: "number", min: 1, max: 52, required: true });
+  const first = input(t("Week 1 holds the day"), roster.first_week ?? new Date().toISOString().slice(0, 10), { required: true, class: "input small mono", pattern: "[0-9]{4}-[0-9]{2}-[0-9]{2}", title: "2026-03-29", maxlength: 10 });
   const members = people(roster.members.map((member) => ({ ...member })), channels);
   const shifts = pattern(roster);
   const leave = exceptions(roster, roster.zone);
   return openForm({
     title: entry ? t("Change the duty roster") : t("New duty roster"), wide: true, path: "/rosters",
-    parts: [side(title, zone, cycle), members, shifts, leave, element("p", { class: "faint" }, t("A shift may run over midnight and over the end of the week. Times are those of the roster's time zone."))],
+    parts: [side(title, zone, cycle, first), members, shifts, leave, element("p", { class: "faint" }, t("A shift may run over midnight and over the end of the week. Times are those of the roster's time zone."))],
     body: () => {
       const all = members.value();
       return { version: entry?.version ?? 0, roster: {
-        ...roster, id: roster.id ?? slugOf(title.value(), rosters.map((one) => one.roster.id)), title: title.value(), zone: zone.value(), cycle_weeks: cycle.value(), members: all,
+        ...roster, id: roster.id ?? slugOf(title.value(), rosters.map((one) => one.roster.id)), title: title.value(), zone: zone.value(), cycle_weeks: cycle.value(), first_week: first.value(), members: all,
         shifts: shifts.value().map(({ names, ...shift }) => ({ ...shift, members: idsOf(names, all) })),
         exceptions: leave.value().map(({ names, start, end, reason }) => ({ start: utcOf(start, zone.value()), end: utcOf(end, zone.value()), reason, members: idsOf(names, all) })),
       } };
