@@ -160,13 +160,20 @@ def _slots(local_s: float) -> tuple[int, int, float, int]:
 
 
 @compiled
+def _weight(exponent: float) -> float:
+    """exp(exponent) of a number of 0 or less; below a tenth of a thousandth nothing."""
+    if exponent == 0.0:
+        return 1.0
+    return math.exp(exponent) if exponent > -9.0 else 0.0
+
+
+@compiled
 def _mix(best: float, error: Floats, day: float, week: float) -> float:
     """Profiles of day and week by how well the experts that use them foretold so far."""
     sharpness = -EXPERT_SHARPNESS / max(best, TINY)
-    alone = 1.0 if error[0] == best else math.exp((error[0] - best) * sharpness)
-    with_day = 1.0 if error[1] == best else math.exp((error[1] - best) * sharpness)
-    with_week = 1.0 if error[2] == best else math.exp((error[2] - best) * sharpness)
-    with_day += with_week
+    alone = _weight((error[0] - best) * sharpness)
+    with_week = _weight((error[2] - best) * sharpness)
+    with_day = _weight((error[1] - best) * sharpness) + with_week
     return (with_day * day + with_week * week) / (alone + with_day)
 
 

@@ -23,7 +23,7 @@ RESYNCHRONISE_READINGS = 10
 """So many readings in a row, each later than the one before but all behind the newest: a clock was set back."""
 LARGEST_VALUE = 1e100
 """A greater number is no measurement, and its square no number."""
-FORMAT = 1
+FORMAT = 2
 """Of the saved state; a state of another format is not loaded."""
 
 
@@ -142,6 +142,9 @@ class StreamMonitor(ArrayState):
         learning = self.unusual.count[rows] <= self.parameters.warm_readings
         outcome[good] = np.where(learning, Outcome.LEARNING, Outcome.SCORED)
 
+        lowest, highest = float(self.lowest.max(initial=-LARGEST_VALUE)), float(self.highest.min(initial=LARGEST_VALUE))
+        bounded = lowest > -LARGEST_VALUE or highest < LARGEST_VALUE
+
         def filled(result: NDArray[Any], filling: float) -> NDArray[Any]:
             if whole:
                 return result
@@ -151,7 +154,9 @@ class StreamMonitor(ArrayState):
 
         def possible(result: Floats) -> Floats:
             """Nothing is expected that the sensor cannot read: no count below nought."""
-            return filled(np.clip(result, self.lowest[rows], self.highest[rows]), np.nan)
+            if bounded:
+                result = np.clip(result, self.lowest[rows], self.highest[rows])
+            return filled(result, np.nan)
 
         return Scored(
             outcome=outcome,

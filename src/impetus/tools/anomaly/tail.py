@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from impetus.tools.anomaly.arrays import ArrayState, Column, Floats, Integers, Rows
+from impetus.tools.anomaly.arrays import ArrayState, Column, Floats, Integers, Rows, Singles
 from impetus.tools.anomaly.compiled import compiled
 from impetus.tools.anomaly.parameters import PARAMETERS, Parameters
 
@@ -22,6 +22,7 @@ PRIOR_SECOND = 2.5 * PRIOR_MEAN**2
 LN_10 = math.log(10.0)
 HEAVIEST = 0.45
 """Largest shape of the tail; from 0.5 on it would have no variance."""
+LEAST_THRESHOLD = 0.2
 WINSOR = 8.0
 """Mean excesses beyond which an excess teaches the tail no more, so that one event does not hide the next."""
 
@@ -40,21 +41,22 @@ class StreamingTail(ArrayState):
     (True, True)
     """
 
-    threshold: Floats
-    exceedances: Floats
-    mean: Floats
-    second: Floats
+    threshold: Singles
+    exceedances: Singles
+    mean: Singles
+    second: Singles
     count: Floats
 
     def __init__(self, features: int, parameters: Parameters = PARAMETERS) -> None:
         shape = (features,)
         super().__init__(
             {
-                "threshold": Column(shape, 2.0),
-                "exceedances": Column(shape, PRIOR_EXCEEDANCES),
-                "mean": Column(shape, PRIOR_MEAN),
-                "second": Column(shape, PRIOR_SECOND),
-                "count": Column(shape),
+                # Seven digits are more than a tail is ever known to, and half the memory is half the time.
+                "threshold": Column(shape, 2.0, np.float32),
+                "exceedances": Column(shape, PRIOR_EXCEEDANCES, np.float32),
+                "mean": Column(shape, PRIOR_MEAN, np.float32),
+                "second": Column(shape, PRIOR_SECOND, np.float32),
+                "count": Column(),
             }
         )
         self._share = 1.0 - parameters.tail_quantile
@@ -64,7 +66,9 @@ class StreamingTail(ArrayState):
     def rarity(self, rows: Rows, statistic: Floats) -> Floats:
         """-log10 of the probability that a statistic of shape (rows, features) is reached; learns nothing."""
         rarity = np.empty_like(statistic)
-        _rarity(self._numbers(rows), statistic, self._share, self._extrapolation, *self._state(), rarity)
+        everything = np.ones(len(statistic))
+        limits = (self._share, self._memory, self._extrapolation)
+        _update(self._numbers(rows), statistic, everything, limits, False, *self._state(), rarity)
         return rarity
 
     def update(self, rows: Rows, statistic: Floats, weight: Floats) -> Floats:
@@ -74,79 +78,71 @@ class StreamingTail(ArrayState):
         a cluster counts about once (runs declustering: Smith & Weissman, J. R. Stat. Soc. B 56(3), 1994).
         """
         rarity = np.empty_like(statistic)
-        numbers = self._numbers(rows)
-        _rarity(numbers, statistic, self._share, self._extrapolation, *self._state(), rarity)
-        _learn(numbers, statistic, weight, self._share, self._memory, *self._state())
+        limits = (self._share, self._memory, self._extrapolation)
+        _update(self._numbers(rows), statistic, weight, limits, True, *self._state(), rarity)
         return rarity
 
     def _numbers(self, rows: Rows) -> Integers:
         return np.arange(self.streams)[rows] if isinstance(rows, slice) else rows
 
-    def _state(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    def _state(self) -> tuple[Singles, Singles, Singles, Singles, Floats]:
         return self.threshold, self.exceedances, self.mean, self.second, self.count
 
 
 @compiled
-def _rarity(
+def _update(
     rows: Integers,
     statistic: Floats,
-    share: float,
-    extrapolation: float,
-    threshold: Floats,
-    exceedances: Floats,
-    mean: Floats,
-    second: Floats,
+    weight: Floats,
+    limits: tuple[float, float, float],
+    learning: bool,
+    threshold: Singles,
+    exceedances: Singles,
+    mean: Singles,
+    second: Singles,
     count: Floats,
     rarity: Floats,
 ) -> None:
+    """The rarity of each statistic; then, if `learning`, learn it."""
+    share, memory, extrapolation = limits
     body = -math.log10(share)
     for number in range(len(rows)):
-        row = rows[number]
+        row, part = rows[number], weight[number]
+        seen = count[row]
+        pace = part * max(10.0 / (seen + part + 20.0), 0.02)
         for feature in range(statistic.shape[1]):
-            begin, value = threshold[row, feature], statistic[number, feature]
+            begin, value = float(threshold[row, feature]), statistic[number, feature]
             excess = value - begin
+            if value <= 0.0:
+                # Half of them, where a statistic is told in both directions.
+                rarity[number, feature] = 0.0
+                if learning:
+                    threshold[row, feature] = max(begin - pace * share, LEAST_THRESHOLD)
+                continue
+            average = 0.0
             if excess > 0.0:
-                average = mean[row, feature]
+                average = float(mean[row, feature])
                 variance = max(second[row, feature] - average * average, 1e-12)
                 shape = min(max(0.5 - 0.5 * average * average / variance, 0.01), HEAVIEST)
                 scale = average * (1.0 - shape)
                 rare = math.log1p(shape * excess / scale) / (shape * LN_10) + body
             else:
-                rare = body * max(value, 0.0) / max(begin, 1e-9)
+                rare = body * value / begin
             if rare > extrapolation:
                 # What was seen n times cannot be known to be rarer than a certain multiple of n.
-                rare = min(rare, math.log10(count[row, feature] + 1.0) + extrapolation)
+                rare = min(rare, math.log10(seen + 1.0) + extrapolation)
             rarity[number, feature] = rare
-
-
-@compiled
-def _learn(
-    rows: Integers,
-    statistic: Floats,
-    weight: Floats,
-    share: float,
-    memory: float,
-    threshold: Floats,
-    exceedances: Floats,
-    mean: Floats,
-    second: Floats,
-    count: Floats,
-) -> None:
-    for number in range(len(rows)):
-        row, part = rows[number], weight[number]
-        for feature in range(statistic.shape[1]):
-            begin = threshold[row, feature]
-            seen = count[row, feature] + part
+            if not learning:
+                continue
             above = 0.0
-            if statistic[number, feature] > begin:
+            if excess > 0.0:
                 above = 1.0
                 exceeded = min(exceedances[row, feature] + part, memory * share)
                 rate = part / exceeded
-                average = mean[row, feature]
-                excess = min(statistic[number, feature] - begin, WINSOR * average)
+                excess = min(excess, WINSOR * average)
                 mean[row, feature] = average + rate * (excess - average)
                 second[row, feature] += rate * (excess * excess - second[row, feature])
                 exceedances[row, feature] = exceeded
-            step = part * max(10.0 / (seen + 20.0), 0.02)
-            threshold[row, feature] = max(begin + step * (above - share), 0.2)
-            count[row, feature] = seen
+            threshold[row, feature] = max(begin + pace * (above - share), LEAST_THRESHOLD)
+        if learning:
+            count[row] = seen + part

@@ -23,6 +23,8 @@ OUTLIER = 8.0
 """Spreads at which one reading's part in an average is cut."""
 SMALLEST_SPREAD = 0.05
 LARGEST_STATISTIC = 1e6
+TOLD_RARITY = 1.0
+"""Rarity from which on it is told which feature it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,8 @@ class Unusualness:
     """What is said of readings, one entry a reading.
 
     `rarity` is -log10 of how often a reading is this unusual (3: once in a thousand readings) and `feature` the number
-    in `FEATURES` of what is; `novelty` is the rarity, or 0 where something as rare was reported shortly before. `low`
-    and `high` bound what is usual: one reading in fifty lies above, one in fifty below.
+    in `FEATURES` of what is (0 where nothing is); `novelty` is the rarity, or 0 where something as rare was reported
+    shortly before. `low` and `high` bound what is usual: one reading in fifty lies above, one in fifty below.
     """
 
     expectation: Expectation
@@ -172,11 +174,15 @@ def _rarest(
     """The largest rarity of each reading, the same where it is news, and the feature that it belongs to."""
     same_gap_s, fading = np.nan, 1.0
     for number in range(len(rows)):
-        row, best = rows[number], 0
-        for place in range(1, rarities.shape[1]):
-            if rarities[number, place] > rarities[number, best]:
-                best = place
-        rarity = rarities[number, best] if count[row] > warm_readings else 0.0
+        row, best, rarity = rows[number], 0, 0.0
+        for place in range(rarities.shape[1]):
+            rarity = max(rarity, rarities[number, place])
+        # Which it was is asked only of what is rare: for all others the processor would guess wrong at every step.
+        if rarity > TOLD_RARITY:
+            while rarities[number, best] < rarity:
+                best += 1
+        if count[row] <= warm_readings:
+            rarity = 0.0
         faded = reported[row]
         if gap_s[number] != same_gap_s:
             same_gap_s = gap_s[number]
