@@ -126,6 +126,7 @@ def create_services(settings: Settings, bus: Bus, store: Store, clock: Clock) ->
         situation=Situation.create(bus, store, clock, settings.situation, priors_of(tools)),
         evidence=EvidenceStore(settings.home / "evidence"),
         tools=tools,
+        home=settings.home,
         time_zone=settings.timezone,
         notification_settings=settings.notification,
     )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from impetus.api.broadcast import Broadcaster
 from impetus.api.dashboards import Dashboards
@@ -25,6 +26,7 @@ from impetus.sdk import InstalledTool
 from impetus.situation import Situation, asking, results, verdicts
 from impetus.situation.asking import RequestService
 from impetus.situation.consumer import Progress, consume
+from impetus.situation.own import OwnService
 from impetus.situation.results import ResultService
 from impetus.situation.runtime import keep_running
 from impetus.situation.runtime import running as situation_running
@@ -32,6 +34,7 @@ from impetus.situation.verdicts import VerdictTeller
 from impetus.store import EvidenceStore, Store
 
 FORGET_SESSIONS_S = 600.0
+FORGET_OWN_S = 600.0
 NEWS_BATCH = 200
 """Messages that notification takes in at once."""
 
@@ -48,6 +51,8 @@ class Services:
     situation: Situation
     evidence: EvidenceStore
     tools: Mapping[str, InstalledTool]
+    home: Path
+    """Folder of all state; here are the folders of persons who consent to a tool."""
     time_zone: str = "UTC"
     """Time zone in which the pages show times."""
     notification_settings: NotificationSettings = field(default_factory=NotificationSettings)
@@ -61,6 +66,7 @@ class Services:
     cap: CapExchange = field(init=False)
     results: ResultService = field(init=False)
     requests: RequestService = field(init=False)
+    own: OwnService = field(init=False)
     welcomed: dict[str, tuple[float, frozenset[Permission]]] = field(default_factory=dict)
     """What callers with open streams were last found to be allowed, by session or token, and when."""
 
@@ -74,6 +80,7 @@ class Services:
         self.notification = NotificationService(self.store, self.clock, self.notification_settings)
         self.results = ResultService(self.store, self.clock, self.tools)
         self.requests = RequestService(self.store, self.clock, self.tools)
+        self.own = OwnService(self.store, self.clock, self.tools, self.home)
         self.cap = CapExchange(self.store, self.clock, self.notification_settings)
 
 
@@ -90,6 +97,7 @@ async def running(services: Services) -> AsyncIterator[Services]:
             "procedures": services.procedures.watch,
             "notification": services.notification.run,
             "results-retention": services.results.keep_forgetting,
+            "own-retention": lambda: _forget_own(services),
         }
         reporting = {
             **{name: _plain(work) for name, work in works.items()},
@@ -141,6 +149,12 @@ def _plain(work: Callable[[], Awaitable[None]]) -> Callable[[Progress], Awaitabl
         await work()
 
     return run
+
+
+async def _forget_own(services: Services) -> None:
+    while True:
+        await services.own.forget()
+        await asyncio.sleep(FORGET_OWN_S)
 
 
 async def _forget_sessions(services: Services) -> None:

@@ -1,6 +1,7 @@
 """All that a tool may use of impetus, beside the model."""
 
 from impetus.sdk.context import Context
+from impetus.sdk.duty import Duty, DutyBoard
 from impetus.sdk.emission import check_alert
 from impetus.sdk.manifest import (
     AiActClass,
@@ -9,12 +10,14 @@ from impetus.sdk.manifest import (
     EvidenceUse,
     InputKind,
     Manifest,
+    OwnUse,
     ResultKind,
     TaskKind,
     ToolAsked,
     ToolInput,
     read_manifest,
 )
+from impetus.sdk.own import Consent, OwnEntry, OwnFolders, OwnView
 from impetus.sdk.registry import InstalledTool, load_tool, load_tools, local_tool
 from impetus.sdk.testing import LocalContext
 from impetus.sdk.tool import SettingsType, Tool, ToolSettings
@@ -22,13 +25,20 @@ from impetus.sdk.tool import SettingsType, Tool, ToolSettings
 __all__ = [
     "AiActClass",
     "Capability",
+    "Consent",
     "Context",
     "Detector",
+    "Duty",
+    "DutyBoard",
     "EvidenceUse",
     "InputKind",
     "InstalledTool",
     "LocalContext",
     "Manifest",
+    "OwnEntry",
+    "OwnFolders",
+    "OwnUse",
+    "OwnView",
     "ResultKind",
     "SettingsType",
     "TaskKind",

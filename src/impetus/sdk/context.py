@@ -19,6 +19,8 @@ from impetus.model import (
     ToolRequest,
     ToolResult,
 )
+from impetus.sdk.duty import DutyBoard
+from impetus.sdk.own import OwnFolders
 
 
 class Context(Protocol):
@@ -99,6 +101,19 @@ class Context(Protocol):
 
     async def read_evidence(self, sha256: str) -> bytes:
         """Evidence that this tool kept. Raises `impetus.model.NotFound` for anything else."""
+        ...
+
+    @property
+    def own(self) -> OwnFolders:
+        """What this tool knows of persons who consented, for their eyes only. Raises
+        `impetus.model.ConfigurationError` if the manifest has no `[own]`."""
+        ...
+
+    async def duties(self, *, minutes: float = 10.0) -> DutyBoard:
+        """What waits for people, and what each who consented holds and decided in the last minutes.
+
+        Raises `impetus.model.ConfigurationError` if the manifest does not declare an input of kind `duty`.
+        """
         ...
 
     async def save_checkpoint(self, data: bytes) -> None:

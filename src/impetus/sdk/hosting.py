@@ -8,7 +8,7 @@ import hashlib
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,12 @@ from impetus.model import (
     derived_id,
 )
 from impetus.sdk.checkpoint import CheckpointFile
+from impetus.sdk.duty import DutyBoard, check_duties
 from impetus.sdk.emission import check_alert, check_published, check_request, check_result
 from impetus.sdk.evidence import EvidenceKeeper
 from impetus.sdk.manifest import Manifest
 from impetus.sdk.outgoing import Outgoing
+from impetus.sdk.own import OwnFolders
 from impetus.sdk.records import Records
 from impetus.sdk.selection import InputSelection
 from impetus.sdk.tool import Tool, ToolSettings
@@ -68,7 +70,10 @@ class WorkerContext:
         checkpoint: CheckpointFile,
         evidence: EvidenceKeeper,
         on_degraded: Callable[[str | None], None],
+        own: OwnFolders | None = None,
     ) -> None:
+        """`own`: the folders of persons who consent, for a tool whose manifest has `[own]`."""
+        self._own = own
         self._manifest = manifest
         self._tenant = tenant
         self._clock = clock
@@ -147,6 +152,18 @@ class WorkerContext:
 
     async def read_evidence(self, sha256: str) -> bytes:
         return await self._evidence.read(sha256)
+
+    @property
+    def own(self) -> OwnFolders:
+        if self._own is None:
+            raise ConfigurationError(f"{self._manifest.id} has no [own] in its manifest", hint="declare it there")
+        return self._own
+
+    async def duties(self, *, minutes: float = 10.0) -> DutyBoard:
+        check_duties(self._manifest)
+        now = self._clock.now()
+        consenting = {one.person for one in await self.own.consents() if one.until > now}
+        return await self._records.duties(self._tenant, consenting, now, now - timedelta(minutes=minutes))
 
     async def save_checkpoint(self, data: bytes) -> None:
         # A checkpoint must never know more than the bus: an alert that it counts as raised has to be on disk first.

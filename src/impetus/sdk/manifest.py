@@ -102,6 +102,8 @@ class InputKind(StrEnum):
     """Results of another tool."""
     VERDICT = "verdict"
     """What people found of this tool's own alerts."""
+    DUTY = "duty"
+    """What waits for people, and what those who consented (`own`) hold and decided: asked for, not told."""
 
 
 class ToolInput(Value):
@@ -194,6 +196,19 @@ class EvidenceUse(Value):
     """All pieces of one organisation within a day may be so large together, in MB."""
 
 
+class OwnUse(Value):
+    """What the tool processes of a person only by that person's consent, and only for them (`impetus.sdk.own`)."""
+
+    title: Line
+    """What the consent is for, in a few words."""
+    roles: tuple[Role, ...] = ()
+    """Whose people may give it; empty: those for whom the tool is."""
+    shared_with: tuple[Role, ...] = ()
+    """Who may read the document `shared` of those who share it."""
+    longest_h: Annotated[float, Field(gt=0, le=24 * 31)] = 12.0
+    """A consent is given for no longer, for example for a shift."""
+
+
 class Manifest(Value):
     """A tool's manifest. What is not declared here, the tool may not do."""
 
@@ -216,6 +231,8 @@ class Manifest(Value):
     """What it asks other tools for."""
     evidence: EvidenceUse | None = None
     """Evidence that it keeps; None: none."""
+    own: OwnUse | None = None
+    """Data of persons that it processes by their consent; None: none."""
     purposes: Annotated[tuple[Line, ...], Field(min_length=1)]
     """What its data is processed for, in a few words each (GDPR article 5(1)(b))."""
     personal_data: bool
@@ -263,6 +280,10 @@ class Manifest(Value):
 
     @model_validator(mode="after")
     def _persons_data_is_declared(self) -> Self:
+        if self.own is not None and not self.personal_data:
+            raise ValueError("[own] is about persons, but personal_data is false")
+        if self.own is None and any(given.kind is InputKind.DUTY for given in self.inputs):
+            raise ValueError("an input of kind 'duty' is for tools that people consent to: it needs [own]")
         for task in self.tasks:
             if task.person and not self.personal_data:
                 raise ValueError(f"task {task.id!r} needs the person who asks, but personal_data is false")
@@ -322,6 +343,11 @@ class Manifest(Value):
     def reads_verdicts(self) -> bool:
         """Whether it is told what people find of its alerts."""
         return any(given.kind is InputKind.VERDICT for given in self.inputs)
+
+    @property
+    def reads_duties(self) -> bool:
+        """Whether it may ask what waits for people and what they hold."""
+        return any(given.kind is InputKind.DUTY for given in self.inputs)
 
     @property
     def reads_observations(self) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import UTC, datetime
 
-from impetus.model import Datastream, ObservationBatch, ToolResult
+from impetus.model import Datastream, ObservationBatch, Role, ToolResult
+from impetus.sdk.duty import DutyBoard, duty_of
 from impetus.store import Store
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
@@ -29,6 +30,27 @@ class Records:
         """The newest kept results of a kind that still hold, newest first."""
         async with self._store.view() as transaction:
             return (await transaction.results.list(tenant, tool, kind=kind, limit=limit)).items
+
+    async def duties(self, tenant: str, persons: Collection[str], now: datetime, since: datetime) -> DutyBoard:
+        """What waits for people, and what these persons hold and decided since then."""
+        async with self._store.view() as view:
+            waiting, oldest = await view.workload.waiting(tenant)
+            loads = {load.person: load for load in await view.workload.loads(tenant)}
+            caps = await view.workload.caps(tenant, now)
+            operators = [user for user in await view.users.list(tenant) if user.active and user.role is Role.OPERATOR]
+            decisions = (await view.assessments.list(tenant, since=since, limit=1_000)).items if persons else ()
+        people = []
+        for person in sorted(persons):
+            load, cap = loads.get(person), caps.get(person)
+            held, longest = (load.count, load.oldest) if load else (0, None)
+            people.append(duty_of(person, held, cap.cap if cap else None, longest, decisions))
+        return DutyBoard(
+            waiting=waiting,
+            oldest_waiting=oldest,
+            operators=len(operators),
+            held=sum(load.count for load in loads.values()),
+            people=tuple(people),
+        )
 
     async def datastreams(self, tenant: str) -> Sequence[Datastream]:
         """All registered datastreams of an organisation."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
 from impetus.model import (
     Alert,
+    ConfigurationError,
     DataClass,
     Datastream,
     EvidenceReference,
@@ -23,8 +26,10 @@ from impetus.model import (
     ToolResult,
     from_microseconds,
 )
+from impetus.sdk.duty import DutyBoard, check_duties, only
 from impetus.sdk.emission import check_alert, check_evidence, check_published, check_request, check_result
 from impetus.sdk.manifest import Manifest
+from impetus.sdk.own import OwnFolders
 from impetus.sdk.selection import InputSelection
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -48,8 +53,11 @@ class LocalContext:
         others: Iterable[ToolResult] = (),
         tenant: str = "municipality",
         start: datetime = START,
+        own: Path | None = None,
     ) -> None:
-        """`others`: results of other tools that `published` finds."""
+        """`others`: results of other tools that `published` finds. `own`: the folder that stands for the
+        installation's, for a tool whose manifest has `[own]`, a temporary one where none is given; `board` is what
+        `duties` answers."""
         self.manifest = manifest
         self.tenant = tenant
         self.clock = ManualClock(start)
@@ -64,6 +72,23 @@ class LocalContext:
         self.evidence: dict[str, bytes] = {}
         self.checkpoint: bytes | None = None
         self.degraded_text: str | None = None
+        self._own_home = own
+        self._temporary: TemporaryDirectory[str] | None = None
+        self.board = DutyBoard()
+
+    @property
+    def own(self) -> OwnFolders:
+        if self.manifest.own is None:
+            raise ConfigurationError(f"{self.manifest.id} has no [own] in its manifest", hint="declare it there")
+        if self._own_home is None:
+            self._temporary = TemporaryDirectory()
+            self._own_home = Path(self._temporary.name)
+        return OwnFolders(self._own_home, self.manifest.id, self.tenant)
+
+    async def duties(self, *, minutes: float = 10.0) -> DutyBoard:
+        check_duties(self.manifest)
+        now = self.clock.now()
+        return only(self.board, {one.person for one in await self.own.consents() if one.until > now})
 
     async def datastreams(self) -> Sequence[Datastream]:
         return InputSelection(self.manifest, self.registered).datastreams

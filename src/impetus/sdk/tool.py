@@ -53,6 +53,8 @@ class Tool(Generic[SettingsType]):
     """The class of this tool's settings."""
     task_models: ClassVar[Mapping[str, type[BaseModel]]] = MappingProxyType({})
     """For tasks of the manifest: what a request's content must be. Others are refused before they reach `handle`."""
+    own_models: ClassVar[Mapping[str, type[BaseModel]]] = MappingProxyType({})
+    """Of tools with `[own]`: what a person may say, by the kind of the entry; `consent`: what the terms must be."""
 
     def __init__(self, context: Context, settings: SettingsType) -> None:
         self.context = context

@@ -26,6 +26,7 @@ from impetus.sdk.lane import WAIT_S, Lane, Surroundings
 from impetus.sdk.manifest import Manifest
 from impetus.sdk.observing import ObservationLane
 from impetus.sdk.outgoing import Outgoing
+from impetus.sdk.own import OwnFolders
 from impetus.sdk.records import Records
 from impetus.sdk.registry import InstalledTool, load_tool
 from impetus.sdk.suspect import Suspect
@@ -79,6 +80,7 @@ async def run_worker(
             clock=clock,
             folder=folder,
             evidence=EvidenceStore(home / "evidence"),
+            home=home,
         )
         await worker.run(stop, heartbeat)
 
@@ -119,6 +121,7 @@ class Worker:
         clock: Clock,
         folder: Path,
         evidence: EvidenceStore,
+        home: Path | None = None,
     ) -> None:
         condition = Condition(f"worker-{manifest.id}", bus, clock)
         outgoing = Outgoing(bus, lambda text: condition.note("bus", text))
@@ -132,6 +135,7 @@ class Worker:
                 outgoing=outgoing,
                 checkpoint=CheckpointFile(folder / tenant / "checkpoint"),
                 evidence=EvidenceKeeper(manifest, tenant, evidence, folder / tenant / "evidence", clock),
+                own=OwnFolders(home, manifest.id, tenant) if manifest.own is not None and home is not None else None,
                 on_degraded=lambda text: condition.note(f"tool {tenant}", text and f"{tenant}: {text}"),
             )
             return HostedTool(tool_type, settings, context, clock=clock)

@@ -39,7 +39,8 @@ class Receiver:
 
 
 def cap_of(role: Role, settings: SituationSettings) -> int:
-    """How many alerts a person of this role may hold."""
+    """How many alerts a person of this role may hold, where no supervisor set it otherwise
+    (`ShiftService.set_caps`)."""
     return settings.held_at_most.get(role, settings.held_at_most_otherwise)
 
 
@@ -74,7 +75,7 @@ async def settle_holder(
         if not decision.reason.strip():
             raise InvalidInput("Going above the cap needs a reason.", hint="Say in a few words why.")
     if decision.action in TAKING:
-        await _check_cap(transaction, user, record, decision, settings)
+        await _check_cap(transaction, user, record, decision, settings, now)
         await transaction.workload.hold(tenant, id, user.id, user.full_name, now)
         return None
     if decision.action is AlertAction.ASSIGN:
@@ -111,18 +112,24 @@ async def _assign(
         raise Conflict(f"{receiver.full_name} cannot work on alerts.", hint="Choose another person.")
     if receiver.id == record.holder:
         raise Conflict(f"{receiver.full_name} holds this alert already.", hint="Choose another person.")
-    await _check_cap(transaction, receiver, record, decision, settings)
+    await _check_cap(transaction, receiver, record, decision, settings, now)
     await transaction.workload.hold(record.tenant, record.alert.id, receiver.id, receiver.full_name, now)
     return Receiver(receiver.id, receiver.full_name)
 
 
 async def _check_cap(
-    transaction: Transaction, user: User, record: AlertRecord, decision: AlertDecision, settings: SituationSettings
+    transaction: Transaction,
+    user: User,
+    record: AlertRecord,
+    decision: AlertDecision,
+    settings: SituationSettings,
+    now: datetime,
 ) -> None:
     if decision.override or record.holder == user.id:
         return
     await transaction.workload.one_at_a_time(record.tenant, user.id)
     held = await transaction.workload.count(record.tenant, user.id)
-    cap = cap_of(user.role, settings)
+    set_cap = (await transaction.workload.caps(record.tenant, now)).get(user.id)
+    cap = cap_of(user.role, settings) if set_cap is None else set_cap.cap
     if held >= cap:
         raise AtCapacity(user.full_name, held, cap)

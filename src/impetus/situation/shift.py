@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Annotated
 
 import structlog
+from pydantic import Field
 
+from impetus.governance import Principal
 from impetus.governance.audit import append
 from impetus.model import (
     AlertAction,
@@ -16,6 +19,8 @@ from impetus.model import (
     Envelope,
     Identifier,
     Line,
+    NotAllowed,
+    Permission,
     Role,
     SubjectKind,
     UtcTime,
@@ -29,6 +34,7 @@ from impetus.situation.settings import SituationSettings
 from impetus.situation.views import alert_envelope
 from impetus.store import Store, Transaction
 from impetus.store.records import AlertRecord, VersionConflict
+from impetus.store.workload import Cap
 
 log = structlog.get_logger(__name__)
 
@@ -46,8 +52,22 @@ class Workload(Value):
     active: bool
     held: int
     cap: int
+    cap_until: UtcTime | None = None
+    """Until when a supervisor set the cap otherwise than the house; None: the house's."""
     oldest: UtcTime | None = None
     """Since when the alert is held that is held longest."""
+
+
+class CapDecision(Value):
+    """A supervisor sets for a while how many alerts people may hold, or lets the house's cap hold again."""
+
+    people: Annotated[tuple[Identifier, ...], Field(max_length=200)] = ()
+    """Accounts; empty: all operators who can work."""
+    cap: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    """None: that of the house again."""
+    hours: Annotated[float, Field(gt=0, le=24)] = 4.0
+    """For so long; a shift ends, and the next one begins as usual."""
+    reason: Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +107,7 @@ class ShiftService:
         """Everybody who can work on alerts or still holds some, and what waits."""
         async with self._store.view() as view:
             loads = {load.person: load for load in await view.workload.loads(tenant)}
+            caps = await view.workload.caps(tenant, self._clock.now())
             waiting, oldest = await view.workload.waiting(tenant)
             people = [
                 Workload(
@@ -95,13 +116,53 @@ class ShiftService:
                     role=user.role,
                     active=user.active,
                     held=loads[user.id].count if user.id in loads else 0,
-                    cap=cap_of(user.role, self._settings),
+                    cap=caps[user.id].cap if user.id in caps else cap_of(user.role, self._settings),
+                    cap_until=caps[user.id].until if user.id in caps else None,
                     oldest=loads[user.id].oldest if user.id in loads else None,
                 )
                 for user in await view.users.list(tenant)
                 if may_work(user) or user.id in loads
             ]
         return ShiftBoard(sorted(people, key=lambda one: (-one.held, one.name, one.person)), waiting, oldest)
+
+    async def set_caps(self, by: Principal, decision: CapDecision) -> ShiftBoard:
+        """A supervisor sets caps; nothing that is held is taken away. What comes of it is the new board.
+
+        Raises `NotAllowed`, and `NotFound` for somebody who is not of this organisation.
+        """
+        by.require(Permission.ALERTS_ASSIGN)
+        if by.user is None:
+            raise NotAllowed("caps are set by a person", hint="Log in, or use a person's own token.")
+        now = self._clock.now()
+        async with self._store.transaction() as transaction:
+            users = await transaction.users.list(by.tenant)
+            if decision.people:
+                chosen = [await transaction.users.get(by.tenant, person) for person in decision.people]
+            else:
+                chosen = [user for user in users if may_work(user) and user.role is Role.OPERATOR]
+            for user in chosen:
+                if decision.cap is None:
+                    await transaction.workload.lift_cap(by.tenant, user.id)
+                else:
+                    until = now + timedelta(hours=decision.hours)
+                    await transaction.workload.set_cap(
+                        by.tenant, Cap(user.id, decision.cap, until, by.user.id, decision.reason)
+                    )
+            await append(
+                transaction,
+                tenant=by.tenant,
+                time=now,
+                actor=by.actor,
+                action="shift.cap",
+                subject="shift",
+                detail={
+                    "people": [user.id for user in chosen],
+                    "cap": decision.cap,
+                    "hours": decision.hours,
+                    "reason": decision.reason,
+                },
+            )
+        return await self.board(by.tenant)
 
     async def return_orphans(self) -> int:
         """Return to the queue what is held by people who can no longer work on it; how many alerts that were."""

@@ -14,7 +14,7 @@ from impetus.api.listing import Items, Paging, PathId, items_response, one, part
 from impetus.api.resource import Resource
 from impetus.model import Handover, HandoverState, HandoverSummary, Identifier, Line, Permission, Role, UtcTime
 from impetus.situation.handover import HandoverDecision, NewHandover
-from impetus.situation.shift import Workload
+from impetus.situation.shift import CapDecision, ShiftBoard, Workload
 
 resource = Resource("/shift", "shift")
 handovers = Resource("/handovers", "shift")
@@ -55,14 +55,27 @@ class HandoverQuery(Paging):
 @resource.get("/board", Permission.ALERTS_ASSIGN, Board)
 async def read_shift_board(caller: Caller, hub: Hub) -> Response:
     """Who holds how many alerts, and what waits: for supervisors, who assign."""
-    board = await hub.situation.shift.board(caller.tenant)
+    return _board(await hub.situation.shift.board(caller.tenant))
+
+
+def _board(board: ShiftBoard, *, status: int = 200) -> Response:
     return plain(
         {
             "people": [part(person) for person in board.people],
             "waiting": board.waiting,
             "oldest_waiting": board.oldest_waiting,
-        }
+        },
+        status=status,
     )
+
+
+@resource.post("/caps", Permission.ALERTS_ASSIGN, Board, body=CapDecision)
+async def set_caps(
+    caller: Caller, hub: Hub, decision: Annotated[CapDecision, Depends(json_body(CapDecision))]
+) -> Response:
+    """Set for a while how many alerts people may hold, or let the house's cap hold again; the board that comes of
+    it."""
+    return _board(await hub.situation.shift.set_caps(caller, decision), status=201)
 
 
 @resource.get("/colleagues", Permission.ALERTS_DECIDE, Items[Colleague])

@@ -67,6 +67,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
             situation=house.situation,
             evidence=EvidenceStore(tmp_path / "evidence"),
             tools={"broken": InstalledTool("broken", None, None, None, "it does not import")},
+            home=tmp_path,
         )
         api = Api(house, services, create_api(services))
         yield api

@@ -89,3 +89,30 @@ async def test_a_hand_over_is_on_every_screen_of_those_who_work_and_on_nobody_el
         assert there.of("handover") == []
         for listener in (here, there):
             await listener.close()
+
+
+async def test_a_supervisor_sets_caps_for_a_while_and_the_queue_follows(api: Api) -> None:
+    alerts = [an_alert(source=new_id()) for _ in range(4)]
+    await api.house.situation.alerts.ingest(HOME, alerts)
+    olivia, sofia, pia = [await api.person(name) for name in ("olivia", "sofia", "pia")]
+    assert (await olivia.post("/shift/caps", json={"cap": 2, "reason": "mine"})).status_code == 403
+    board = await sofia.post("/shift/caps", json={"cap": 2, "hours": 1, "reason": "the team is overloaded"})
+    assert board.status_code == 201
+    caps = {one["name"]: (one["cap"], one["cap_until"] is not None) for one in board.json()["people"]}
+    assert caps["Olivia Example"] == caps["Omar Example"] == (2, True)
+    assert caps["Sofia Example"][1] is False
+    answers = [
+        (await olivia.post(f"/alerts/{alert.id}/decisions", json={"action": "acknowledge", "version": 1})).status_code
+        for alert in alerts[:3]
+    ]
+    assert answers == [201, 201, 409]
+    theirs = (await pia.get("/session")).json()
+    assert (
+        await sofia.post("/shift/caps", json={"people": [theirs["user"]["id"]], "cap": 1, "reason": "not mine"})
+    ).status_code == 404
+    lifted = (await sofia.post("/shift/caps", json={"reason": "all is well"})).json()
+    assert {one["cap_until"] for one in lifted["people"]} == {None}
+    path = f"/alerts/{alerts[2].id}/decisions"
+    assert (await olivia.post(path, json={"action": "acknowledge", "version": 1})).status_code == 201
+    await sofia.post("/shift/caps", json={"cap": 1, "hours": 1e-7, "reason": "for a third of a millisecond"})
+    assert {one["cap_until"] for one in (await sofia.get("/shift/board")).json()["people"]} == {None}

@@ -57,6 +57,11 @@ export function post(path, body) {
   return call("POST", path, body);
 }
 
+/** Put something at a path, in place of what is there. */
+export function put(path, body) {
+  return call("PUT", path, body);
+}
+
 /** Remove what is at a path. */
 export function remove(path, values = {}) {
   return call("DELETE", path + query(values), null);

@@ -3,7 +3,7 @@
 import { context as page, may } from "./context.js";
 import { libraries } from "./dashboard/libraries.js";
 import { element } from "./dom.js";
-import { all, get, post } from "./http.js";
+import { all, get, post, put, remove } from "./http.js";
 import { locale, t } from "./i18n.js";
 import { colour } from "./palette.js";
 import { stream } from "./stream.js";
@@ -19,7 +19,7 @@ function contextFor(place, address, ending) {
   const { tool, panelId } = place.closest("[data-tool]").dataset;
   return Object.freeze({
     tool, panel: panelId, language: page.language, locale, zone: page.zone, person: Object.freeze({ ...page.person }),
-    get, post, all, t, may, colour,
+    get, post, put, remove, all, t, may, colour,
     ask: (task, content, more) => ask(tool, task, content, more),
     on(event, handler) {
       if (TOPICS[event]) stream.want(TOPICS[event]);
