@@ -26,6 +26,8 @@ from impetus.model import (
     ToolResult,
     from_microseconds,
 )
+from impetus.model.data_protection import DataProtectionRecord, Decision, LegalBasis, Outcome, Risk, Worksheet
+from impetus.sdk.approval import fingerprint
 from impetus.sdk.duty import DutyBoard, check_duties, only
 from impetus.sdk.emission import check_alert, check_evidence, check_published, check_request, check_result
 from impetus.sdk.manifest import Manifest
@@ -34,6 +36,45 @@ from impetus.sdk.selection import InputSelection
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 """A Monday at midnight."""
+
+
+def approved_record(
+    manifest: Manifest, tenant: str, now: datetime, *, until: datetime | None = None, version: int = 1
+) -> DataProtectionRecord:
+    """An entry of the data-protection register with which a tool may run, for tests and benchmarks."""
+    worksheet = Worksheet(
+        purposes=manifest.purposes,
+        legal_basis=LegalBasis.PUBLIC_TASK if manifest.personal_data else LegalBasis.NO_PERSONAL_DATA,
+        legal_reference="a test",
+        data_classes=manifest.data_classes,
+        persons="people of a test",
+        sources=("a test",),
+        retention_days=manifest.retention_days,
+        necessity="a test",
+        proportionality="a test",
+        risks=(Risk(title="a test fails", likelihood=1, severity=1, measure="mend it"),),
+        responsible="a tester",
+        contact="tests@example.org",
+    )
+    return DataProtectionRecord(
+        tenant=tenant,
+        tool=manifest.id,
+        version=version,
+        draft=worksheet,
+        approved=worksheet,
+        decision=Decision(
+            outcome=Outcome.APPROVED,
+            person="tester",
+            person_name="A Tester",
+            time=now,
+            reason="a test",
+            until=until or now + timedelta(days=365),
+        ),
+        fingerprint=fingerprint(manifest),
+        tool_version=manifest.version,
+        updated=now,
+        updated_by="A Tester",
+    )
 
 
 class LocalContext:
