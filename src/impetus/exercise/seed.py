@@ -12,7 +12,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from impetus.exercise.city import datastreams, load_datastreams
+from impetus.exercise.register import approve_all
 from impetus.governance import AccessSettings, Governance, Principal, installation_principal, principal_of
+from impetus.governance.data_protection import DataProtection
 from impetus.model import (
     Clock,
     ConfigurationError,
@@ -23,6 +25,7 @@ from impetus.model import (
     User,
     Value,
 )
+from impetus.sdk import load_tools
 from impetus.store import Store
 
 CITY, POLICE = "municipality", "police"
@@ -38,6 +41,7 @@ PEOPLE: Sequence[tuple[str, str, Role, str]] = (
     ("police-operator", "Davide Serra", Role.OPERATOR, POLICE),
     ("police-supervisor", "Ingrid Halvorsen", Role.SUPERVISOR, POLICE),
     ("police-administrator", "Noor Aziz", Role.ADMINISTRATOR, POLICE),
+    ("police-data-protection", "Henrik Dahl", Role.DATA_PROTECTION_OFFICER, POLICE),
 )
 """Log-in name, full name, role, organisation."""
 API_USER = "supervisor"
@@ -115,6 +119,9 @@ async def seed_demo(
     token = await _token(governance, principal_of(users[API_USER]), kept.token)
     if token != kept.token:
         _write(file, _Kept(token=token, passwords=passwords))
+    register = DataProtection(store, clock, load_tools())
+    for officer in ("data-protection", "police-data-protection"):
+        await approve_all(register, principal_of(users[officer]), clock)
     async with store.transaction() as transaction:
         await transaction.datastreams.put(CITY, [*datastreams(), *load_datastreams(load_readings_per_s)])
     return DemoAccess(

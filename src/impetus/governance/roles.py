@@ -25,18 +25,24 @@ _OPERATE: Final = _WATCH | {
 }
 _USE_TOOLS: Final = frozenset({Permission.TOOLS_READ, Permission.TOOLS_ASK, Permission.RESULTS_READ})
 """Every role; each tool's manifest says which of its results and tasks are for whom."""
-_CARRY_OUT: Final = frozenset({Permission.PROCEDURES_READ, Permission.TASKS_DECIDE}) | _USE_TOOLS
+_GOVERN: Final = frozenset({Permission.DATA_PROTECTION_READ, Permission.CASES_READ})
+"""Every role may know what is processed and why, and has its checklists."""
+_CARRY_OUT: Final = frozenset({Permission.PROCEDURES_READ, Permission.TASKS_DECIDE}) | _USE_TOOLS | _GOVERN
 """Every role has its part in some procedure."""
 _START: Final = _CARRY_OUT | {Permission.PROCEDURES_START}
 _SHARE: Final = frozenset({Permission.SHARING_READ, Permission.SHARING_DECIDE})
 _NOTIFY: Final = frozenset({Permission.NOTIFICATIONS_READ, Permission.NOTIFICATIONS_MANAGE})
 _RULE: Final = frozenset({Permission.RULES_DECIDE})
+_WRITE_SHEETS: Final = frozenset({Permission.DATA_PROTECTION_WRITE})
+_REVEAL: Final = frozenset({Permission.IDENTITIES_REVEAL, Permission.EVIDENCE_UNMASK})
 _MEND: Final = frozenset({Permission.DEAD_LETTERS_READ, Permission.DEAD_LETTERS_DECIDE})
 
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
     {
         Role.OPERATOR: _OPERATE | _START,
         Role.SUPERVISOR: _RULE
+        | _REVEAL
+        | _WRITE_SHEETS
         | _OPERATE
         | _MEND
         | _NOTIFY
@@ -44,13 +50,16 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
         | _START
         | {Permission.ALERTS_ASSIGN, Permission.PROCEDURES_PUBLISH},
         Role.IT_SECURITY: _OPERATE | _MEND | _START,
-        Role.ANALYST: _WATCH | _CARRY_OUT | {Permission.ALERTS_DECIDE, Permission.EVIDENCE_READ},
+        Role.ANALYST: _WATCH | _CARRY_OUT | {Permission.ALERTS_DECIDE, Permission.EVIDENCE_READ} | _REVEAL,
         Role.PLANNER: _WATCH | _START,
         # Sees how data is used, not the data.
         Role.DATA_PROTECTION_OFFICER: frozenset({Permission.TOOLS_READ, Permission.AUDIT_READ, Permission.SHARING_READ})
-        | _CARRY_OUT,
+        | _CARRY_OUT
+        | _WRITE_SHEETS
+        | {Permission.DATA_PROTECTION_DECIDE},
         # Keeps the system running; what it finds about people is not an administrator's business.
         Role.ADMINISTRATOR: _MEND
+        | _WRITE_SHEETS
         | _RULE
         | _NOTIFY
         | _SHARE

@@ -32,7 +32,8 @@ class RequestLane(Lane):
             return f"not a request: {first_problem(error)}"
         hosted = await self.host_of(envelope.tenant)
         if hosted is None:
-            hosted = f"the tool does not work for {envelope.tenant}"
+            reason = self._worker.hosts.obstacle(envelope.tenant)
+            hosted = f"the tool does not work for {envelope.tenant}{f': {reason}' if reason else ''}"
         if isinstance(hosted, str):
             await self._tell(envelope.tenant, request, RequestState.FAILED, hosted)
             return hosted

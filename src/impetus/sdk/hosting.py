@@ -25,6 +25,7 @@ from impetus.model import (
     Envelope,
     EvidenceReference,
     ExpectationBatch,
+    NotAllowed,
     ObservationBatch,
     ToolRequest,
     ToolResult,
@@ -83,6 +84,7 @@ class WorkerContext:
         self._evidence = evidence
         self._on_degraded = on_degraded
         self._log: FilteringBoundLogger = structlog.get_logger("tool").bind(tool=manifest.id, tenant=tenant)
+        self._forbidden = ""
         self._selection = InputSelection(manifest, ())
         self._refreshed_s: float | None = None
 
@@ -98,11 +100,21 @@ class WorkerContext:
     def log(self) -> FilteringBoundLogger:
         return self._log
 
+    def forbid(self, reason: str) -> None:
+        """From now on the tool reads and tells nothing more: its approval is over."""
+        self._forbidden = reason
+
+    def _permitted(self) -> None:
+        if self._forbidden:
+            raise NotAllowed(f"{self._manifest.id} may not run for {self._tenant}: {self._forbidden}")
+
     async def datastreams(self) -> Sequence[Datastream]:
+        self._permitted()
         await self._refresh()
         return self._selection.datastreams
 
     async def history(self, since: datetime, until: datetime | None = None) -> AsyncIterator[ObservationBatch]:
+        self._permitted()
         await self._refresh()
         names = None
         if self._manifest.observed_properties() is not None:
@@ -133,6 +145,7 @@ class WorkerContext:
         await self._outgoing.add([self._wrap(result, "result", id, partition=result.id)])
 
     async def published(self, kind: str, *, tool: str | None = None, limit: int = 100) -> Sequence[ToolResult]:
+        self._permitted()
         check_published(self._manifest, kind, tool)
         return await self._records.results(self._tenant, tool or self._manifest.id, kind, limit)
 
@@ -148,13 +161,16 @@ class WorkerContext:
     async def keep_evidence(
         self, data: bytes, *, media_type: str, title: str, data_class: DataClass = DataClass.OPERATIONAL
     ) -> EvidenceReference:
+        self._permitted()
         return await self._evidence.keep(data, media_type, title, data_class)
 
     async def read_evidence(self, sha256: str) -> bytes:
+        self._permitted()
         return await self._evidence.read(sha256)
 
     @property
     def own(self) -> OwnFolders:
+        self._permitted()
         if self._own is None:
             raise ConfigurationError(f"{self._manifest.id} has no [own] in its manifest", hint="declare it there")
         return self._own
@@ -201,6 +217,7 @@ class WorkerContext:
         self._refreshed_s = self._clock.monotonic_s()
 
     def _wrap(self, message: BaseModel, kind: str, id: str, *, partition: str) -> Envelope:
+        self._permitted()
         return Envelope.wrap(
             message,
             kind=kind,
@@ -239,12 +256,19 @@ class HostedTool:
         self._pause_s = START_PAUSE_S
         self.failure = ""
         """Why it did not start; empty while it runs."""
+        self.forbidden = ""
+        """Why it may not run; empty while it may."""
         self.spoilt = False
         """It was interrupted in a call: what it knows must not be kept."""
 
     @property
     def running(self) -> bool:
         return self._tool is not None
+
+    def forbid(self, reason: str) -> None:
+        """Its approval is over, or there was none."""
+        self.forbidden = reason
+        self.context.forbid(reason)
 
     @property
     def tool(self) -> Tool[Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import structlog
 
 from impetus.model import Clock, Unavailable
+from impetus.sdk.approval import Approvals
 from impetus.sdk.condition import Condition
 from impetus.sdk.hosting import HostedTool, describe
 from impetus.sdk.records import Records
@@ -33,6 +34,7 @@ class Hosts:
         records: Records,
         clock: Clock,
         condition: Condition,
+        approvals: Approvals,
         observes: bool,
         make: Callable[[str], HostedTool],
     ) -> None:
@@ -41,6 +43,7 @@ class Hosts:
         self._records = records
         self._clock = clock
         self._condition = condition
+        self._approvals = approvals
         self._observes = observes
         self._make = make
         self._hosted: dict[str, HostedTool] = {}
@@ -51,16 +54,25 @@ class Hosts:
         """Whether the tool works for an organisation."""
         return not self._organisations or tenant in self._organisations
 
+    def obstacle(self, tenant: str) -> str | None:
+        """Why the tool may not work for an organisation, by the data-protection register; None if it may."""
+        reason = self._approvals.obstacle(tenant)
+        self._condition.note(f"approval {tenant}", reason and f"{tenant}: does not run: {reason}")
+        return reason
+
     def running(self) -> Iterator[tuple[str, HostedTool]]:
         """The instances that run, by organisation."""
         return iter([(tenant, hosted) for tenant, hosted in self._hosted.items() if hosted.running])
 
     async def of(self, tenant: str) -> HostedTool:
-        """The tool of an organisation, started if it was not yet. Raises `Unavailable`."""
+        """The tool of an organisation, started if it was not yet and may be. Raises `Unavailable`."""
         async with self._starting:
             hosted = self._hosted.get(tenant)
-            if hosted is None:
+            if hosted is None or hosted.forbidden:
                 hosted = self._hosted[tenant] = self._make(tenant)
+            if (reason := self.obstacle(tenant)) is not None:
+                hosted.forbid(reason)
+                return hosted
             if not hosted.running:
                 started = await hosted.start()
                 failure = hosted.failure and f"{tenant}: did not start, will be tried again: {hosted.failure}"
@@ -71,8 +83,9 @@ class Hosts:
 
     async def find(self) -> None:
         """Start the tool for every organisation that it works for. Raises `Unavailable`."""
-        for tenant in await self._records.tenants(with_datastreams=self._observes):
-            if self.serves(tenant):
+        tenants = await self._records.tenants(with_datastreams=self._observes)
+        for tenant in filter(self.serves, tenants):
+            if self.obstacle(tenant) is None:
                 await self.of(tenant)
 
     async def keep_finding(self) -> None:
@@ -84,6 +97,29 @@ class Hosts:
                 self._condition.note("tenants", None)
             except Unavailable as error:
                 self._condition.note("tenants", str(error))  # what runs goes on meanwhile
+
+    async def look(self) -> bool:
+        """Read the data-protection register anew; whether it says something else. Raises `Unavailable`."""
+        return await self._approvals.look()
+
+    async def end_forbidden(self, turn: asyncio.Lock, limit_s: float) -> None:
+        """Stop the instances whose approval is over: nothing more reaches them, and nothing of theirs gets out."""
+        for tenant, hosted in self.running():
+            reason = self.obstacle(tenant)
+            if reason is None:
+                continue
+            hosted.forbid(reason)
+            log.warning("approval is over", tenant=tenant, reason=reason)
+            if run := self._runs.pop(tenant, None):
+                run.cancel()
+            async with turn:
+                try:
+                    async with asyncio.timeout(limit_s):
+                        await hosted.tool.stop()
+                except Exception as error:  # it is let go of, whatever it does
+                    log.warning("tool did not stop cleanly", tenant=tenant, exc_info=error)
+            if self._hosted.get(tenant) is hosted:
+                del self._hosted[tenant]
 
     async def end_runs(self, limit_s: float) -> None:
         """Cancel every `run`; one that does not let go within `limit_s` is left behind."""

@@ -172,7 +172,11 @@ class Lane:
             return f"{SYSTEM_TENANT!r} is not an organisation"
         if not self._worker.hosts.serves(tenant):
             return None
+        if self._worker.hosts.obstacle(tenant) is not None:
+            return None  # what it may not process is not kept for it either; the status board says why
         hosted = await self._patiently("store", lambda: self._worker.hosts.of(tenant))
+        if hosted.forbidden:
+            return None
         return hosted if hosted.running else f"the tool did not start for {tenant}: {hosted.failure}"
 
     async def in_turn(self, hosted: HostedTool, envelope_id: str | None, call: Callable[[], Awaitable[None]]) -> None:
@@ -180,6 +184,8 @@ class Lane:
 
         async def once() -> None:
             async with self._worker.turn:
+                if hosted.forbidden:
+                    return  # its approval was withdrawn while the message waited for its turn
                 with self._suspect.holding(envelope_id), hosted.protected():
                     await self._worker.calls.limited(call())
 

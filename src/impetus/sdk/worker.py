@@ -14,7 +14,8 @@ import structlog
 from pydantic import ValidationError
 
 from impetus.bus import Bus
-from impetus.model import Clock, ConfigurationError, HealthState
+from impetus.model import Clock, ConfigurationError, HealthState, Unavailable
+from impetus.sdk.approval import LOOK_S, Approvals
 from impetus.sdk.asking import NewsLane, RequestLane, news_subjects
 from impetus.sdk.calls import Calls
 from impetus.sdk.checkpoint import CheckpointFile
@@ -55,7 +56,8 @@ async def run_worker(
 
     `home` is the folder of all state; `settings` are the tool's own, not validated yet. `heartbeat` is called once a
     second from the event loop, as long as the tool is not hung. Of the store only datastreams,
-    readings and results are read. Bus and store stay open.
+    readings, results and the data-protection register are read: for an organisation whose officer did not approve the
+    tool it does not run. Bus and store stay open.
 
     Raises:
         ConfigurationError: the tool is broken, its settings are wrong, or it runs on this `home` already.
@@ -80,6 +82,7 @@ async def run_worker(
             clock=clock,
             folder=folder,
             evidence=EvidenceStore(home / "evidence"),
+            approvals=Approvals(store, manifest, clock),
             home=home,
         )
         await worker.run(stop, heartbeat)
@@ -121,6 +124,7 @@ class Worker:
         clock: Clock,
         folder: Path,
         evidence: EvidenceStore,
+        approvals: Approvals,
         home: Path | None = None,
     ) -> None:
         condition = Condition(f"worker-{manifest.id}", bus, clock)
@@ -145,6 +149,7 @@ class Worker:
             records=records,
             clock=clock,
             condition=condition,
+            approvals=approvals,
             observes=manifest.reads_observations,
             make=make,
         )
@@ -206,9 +211,14 @@ class Worker:
     async def _work(self) -> None:
         """Bring messages to the tool until the worker stops."""
         shared = self._shared
+        await shared.condition.with_patience("register", shared.hosts.look)
         await shared.condition.with_patience("store", shared.hosts.find)
         shared.condition.state = HealthState.RUNNING
-        keeping = (asyncio.create_task(self._tick()), asyncio.create_task(shared.hosts.keep_finding()))
+        keeping = (
+            asyncio.create_task(self._tick()),
+            asyncio.create_task(shared.hosts.keep_finding()),
+            asyncio.create_task(self._keep_to_approvals()),
+        )
         lanes = [asyncio.create_task(lane.run()) for lane in self._lanes] or [asyncio.create_task(self._idle())]
         try:
             # Of lanes and keepers only an error, or the worker's stop, ends one.
@@ -220,6 +230,22 @@ class Worker:
                 await _cancel(*keeping)
         finally:
             await _cancel(*lanes, *keeping)
+
+    async def _keep_to_approvals(self) -> None:
+        """Stop what is not approved any more, and start what is approved now."""
+        shared = self._shared
+        while True:
+            await asyncio.sleep(LOOK_S)
+            changed = False
+            try:
+                changed = await shared.hosts.look()
+                shared.condition.note("register", None)
+            except Unavailable as error:
+                shared.condition.note("register", f"the data-protection register: {error}")
+            await shared.hosts.end_forbidden(shared.turn, STOP_LIMIT_S)
+            if changed:
+                with contextlib.suppress(Unavailable):  # `keep_finding` tries again, and says so
+                    await shared.hosts.find()
 
     async def _idle(self) -> None:
         """In place of lanes, for a tool that reads nothing from the bus."""

@@ -23,9 +23,11 @@ from impetus.store.audit import AuditRepository
 from impetus.store.correlation import RulesRepository, VerdictRepository
 from impetus.store.custody import CustodyRepository
 from impetus.store.dashboards import DashboardRepository
+from impetus.store.data_protection import DataProtectionRepository
 from impetus.store.database import Database, parse_url
 from impetus.store.datastreams import DatastreamRepository
 from impetus.store.expectations import ExpectationStore
+from impetus.store.governance_documents import GovernanceDocumentRepository
 from impetus.store.handovers import HandoverRepository
 from impetus.store.incidents import AssessmentRepository, IncidentRepository
 from impetus.store.migrations import READINGS, STORE, migrate
@@ -63,6 +65,8 @@ class Transaction:
         self.audit = AuditRepository(connection)
         self.dashboards = DashboardRepository(connection)
         self.custody = CustodyRepository(connection)
+        self.data_protection = DataProtectionRepository(connection)
+        self.governance_documents = GovernanceDocumentRepository(connection)
         self.notification = NotificationRepository(connection)
         self.cap = CapRepository(connection)
         self.results = ResultRepository(connection)

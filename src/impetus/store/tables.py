@@ -573,6 +573,33 @@ held_cap = Table(
 )
 """How many alerts a person may hold for now, where a supervisor set it otherwise than the house."""
 
+# --- Governance (store/data_protection.py, store/governance_documents.py) ---
+
+data_protection_record = Table(
+    "data_protection_record",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("tool", String(64), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("content", FreeText, nullable=False),
+)
+
+governance_document = Table(
+    "governance_document",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("kind", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("opened", Moment, nullable=False),
+    Column("due", Moment, nullable=True),
+    Column("content", FreeText, nullable=False),
+    Index("ix_governance_document_tenant_kind_opened_id", "tenant", "kind", "opened", "id"),
+)
+
+# --- End of governance ---
+
 series = Table(
     "series",
     readings_metadata,

@@ -22,6 +22,7 @@ from impetus.model import (
     from_microseconds,
 )
 from impetus.sdk.registry import InstalledTool
+from impetus.sdk.testing import approved_record
 from impetus.sdk.worker import run_worker
 from impetus.store import Store, open_store
 
@@ -65,11 +66,25 @@ class Rig:
                 await transaction.organisations.add(Tenant(id=tenant, name=tenant, created=datetime.now(UTC)))
             await transaction.datastreams.put(tenant, datastreams)
 
+    async def approve(self, tool: InstalledTool, *tenants: str) -> None:
+        """What a data-protection officer does in the pages; harmless to repeat."""
+        if tool.manifest is None:
+            return
+        async with self.store.transaction() as transaction:
+            for tenant in tenants:
+                if await transaction.data_protection.find(tenant, tool.id) is None:
+                    await transaction.data_protection.put(approved_record(tool.manifest, tenant, self.clock.now()))
+
     @contextlib.asynccontextmanager
     async def worker(
-        self, tool: InstalledTool, settings: Mapping[str, object] = MappingProxyType({})
+        self,
+        tool: InstalledTool,
+        settings: Mapping[str, object] = MappingProxyType({}),
+        *,
+        approved: Sequence[str] = ("municipality", "police", "fire-service"),
     ) -> AsyncIterator[asyncio.Task[None]]:
-        """A worker that runs meanwhile and is stopped cleanly at the end."""
+        """A worker that runs meanwhile and is stopped cleanly at the end; organisations that approved its tool."""
+        await self.approve(tool, *approved)
         stop = asyncio.Event()
         task = asyncio.create_task(
             run_worker(tool, self.bus, self.store, self.clock, self.home, settings, heartbeat=self._beat, stop=stop)

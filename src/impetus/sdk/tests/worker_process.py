@@ -24,6 +24,7 @@ async def main(name: str, home: Path) -> None:
 
     async with open_rig(home) as rig:
         tool = sample.installed(sample.TOOLS[name], name)
+        await rig.approve(tool, "municipality")
         await run_worker(tool, rig.bus, rig.store, rig.clock, home, {}, heartbeat=beat)
 
 
