@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -10,14 +10,17 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from impetus.model import Permission
-from impetus.sdk import InstalledTool
+from impetus.model import Permission, Role
+from impetus.sdk import InstalledTool, Manifest
 from impetus.ui import languages, security
 from impetus.ui.client import ApiProblem, Client
 from impetus.ui.navigation import sections_for
 from impetus.ui.rendering import Renderer
 
 LANGUAGE_COOKIE = "impetus_language"
+
+CARETAKERS = frozenset({Role.ADMINISTRATOR, Role.DATA_PROTECTION_OFFICER})
+"""They see every tool, whomever it is for."""
 
 
 class LogInFirst(Exception):
@@ -69,6 +72,16 @@ class Visit:
     @property
     def zone(self) -> str:
         return str(self.settings.get("time_zone") or "UTC")
+
+    @property
+    def tools(self) -> Sequence[Manifest]:
+        """Tools whose pages are for this person: of the own role, all of them for those who look after the house."""
+        if not self.may(Permission.TOOLS_READ):
+            return ()
+        role = self.user.get("role")
+        manifests = (tool.manifest for tool in self.site.tools.values() if tool.manifest is not None)
+        found = [one for one in manifests if role in one.roles or role in CARETAKERS]
+        return sorted(found, key=lambda one: one.title)
 
     def may(self, permission: Permission) -> bool:
         return permission.value in self.permissions

@@ -88,22 +88,6 @@ export function mount(element, context) {
     list.replaceChildren(...described(context, release, lead).map((line) => node("li", {}, line)));
   }
 
-  // Streets and shores beneath the zones, quietly; without them the zones are drawn all the same.
-  async function ground() {
-    try {
-      const base = await context.get("/map/base");
-      const features = (base.features ?? []).filter((one) => one.geometry && one.geometry.type !== "Point");
-      const pane = map.createPane("ground");
-      pane.style.zIndex = "200";
-      window.L.geoJSON({ type: "FeatureCollection", features }, {
-        pane: "ground", interactive: false, renderer: window.L.canvas({ pane: "ground" }),
-        style: { color: context.colour("line-3"), weight: 1, fill: false },
-      }).addTo(map);
-    } catch {
-      box.title = context.t("no base map");
-    }
-  }
-
   async function show() {
     const page = await context.get(`/tools/${context.tool}/results`, { kind: "hazard-zone", limit: 1 });
     release = page.items[0] ?? null;
@@ -115,15 +99,10 @@ export function mount(element, context) {
     if (news.kind === "hazard-zone") show();
   });
   (async () => {
-    await context.library("leaflet");
-    map = window.L.map(box, { preferCanvas: true, attributionControl: false }).setView([44.9, 12.9], 13);
+    map = await context.map(box);
     layers = window.L.featureGroup().addTo(map);
-    await ground();
     await show();
     draw();
   })();
-  return () => {
-    stop();
-    map?.remove();
-  };
+  return stop;
 }

@@ -48,7 +48,8 @@ function showInitials() {
 async function showParts() {
   const list = find("#parts");
   if (!list || !may("tools:read")) return;
-  const lamps = new Map();
+  // Tools have their rows already, with links to their pages.
+  const lamps = new Map(findAll("#tool-links [data-part]").map((row) => [row.dataset.part, find("a", row)]));
   const show = (health) => {
     let row = lamps.get(health.part);
     if (!row) {

@@ -37,6 +37,13 @@ function contextFor(place, address, ending) {
     },
     openAlert: (id) => location.assign(`/#${encodeURIComponent(id)}`),
     library: (name) => libraries(name),
+    async map(element) {
+      await libraries("leaflet");
+      const { cityMap } = await import("./basemap.js"); // needs the library when it is loaded
+      const map = await cityMap(element);
+      ending.push(() => map.remove());
+      return map;
+    },
     file: (path) => new URL(path, address).href,
   });
 }
