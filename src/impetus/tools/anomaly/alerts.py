@@ -18,7 +18,10 @@ from impetus.model import (
     derived_id,
 )
 from impetus.tools.anomaly import wording
+from impetus.tools.anomaly.day_memory import LikeDay
 from impetus.tools.anomaly.episodes import Episode
+from impetus.tools.anomaly.surroundings import NeighbourState
+from impetus.tools.anomaly.verdicts import Found
 
 TOOL = "anomaly"
 MODEL = ModelReference(name="seasonal-baseline", version="1.0")
@@ -31,6 +34,8 @@ LONG_READINGS, LONG_S = 5, 120.0
 """An episode of so many unusual readings over so long a time weighs more."""
 FAR_WIDTHS = 2.0
 """A value so many widths of the usual range outside of it weighs more."""
+WIDE_STREAMS = 3
+"""An event of so many neighbouring streams weighs more."""
 NAMED_SENSORS = 5
 FIRST_NAMED_S, LAST_NAMED_S = -62_000_000_000.0, 253_000_000_000.0
 """Seconds since 1970 (of the years 5 and 9987) between which times are told in local time."""
@@ -51,12 +56,27 @@ class Frequencies:
         share = self.events_a_day / (self.events_a_day + false_a_day)
         return float(round(min(max(share, LEAST_CONFIDENCE), MOST_CONFIDENCE), 3))
 
-    def severity(self, episode: Episode) -> Severity:
-        """Minor, and one step more each for being far outside of what is usual and for lasting."""
+    def severity(self, episode: Episode, *, extent: int = 1) -> Severity:
+        """Minor, and one step more each for being far outside of what is usual, for lasting, and for its extent."""
+        if episode.apart:
+            return Severity.MINOR
         lasting = episode.readings >= LONG_READINGS and episode.last_s - episode.onset_s >= LONG_S
         outside = max(episode.value - episode.high, episode.low - episode.value)
         far = outside >= FAR_WIDTHS * max(episode.high - episode.low, 0.0) and episode.rarity >= self.strong
-        return (Severity.MINOR, Severity.MODERATE, Severity.SEVERE)[far + lasting]
+        wide = extent >= WIDE_STREAMS
+        return (Severity.MINOR, Severity.MODERATE, Severity.SEVERE, Severity.SEVERE)[far + lasting + wide]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known around an unusual stream: its readings so far, neighbours, the streams that joined its event, what
+    people found of its alerts, and past days like this."""
+
+    readings: float
+    neighbours: NeighbourState
+    found: Found
+    members: Sequence[Datastream] = ()
+    like: Sequence[LikeDay] = ()
 
 
 class AlertWriter:
@@ -67,9 +87,10 @@ class AlertWriter:
         self._zone = zone
 
     def level(
-        self, datastream: Datastream, episode: Episode, frequencies: Frequencies, now: datetime, seen: float
+        self, datastream: Datastream, episode: Episode, frequencies: Frequencies, now: datetime, known: Known
     ) -> Alert:
-        """Unusual readings; `seen` is how many readings of the stream are known."""
+        """Unusual readings of one stream, or of a district that it leads; or a sensor that stands apart."""
+        seen, apart = known.readings, episode.apart
         confidence = frequencies.confidence(episode)
         unit, width = datastream.unit, episode.high - episode.low
         usual = wording.span(episode.low, episode.high, unit)
@@ -77,6 +98,10 @@ class AlertWriter:
         headline = wording.level_headline(
             datastream, episode.feature, episode.value, episode.low, episode.middle, episode.high
         )
+        if apart:
+            headline = f"{headline}; its neighbours are as usual: broken sensor?"
+        elif known.members:
+            headline = f"{headline}; {len(known.members)} neighbouring streams too"
         factors = [
             Factor(
                 name="Observed against expected",
@@ -99,6 +124,27 @@ class AlertWriter:
                 text=f"Since {self._time(episode.onset_s)}.",
             ),
         ]
+        if known.neighbours.reporting:
+            factors.append(
+                Factor(
+                    name="Neighbours",
+                    weight=-0.4 if apart else 0.3 if known.neighbours.same else 0.0,
+                    observed=known.neighbours.words[:200],
+                    expected="a sensor fails alone, an event is seen by several" if apart else "",
+                )
+            )
+        if known.like:
+            factors.append(Factor(name="Days like this", weight=0.0, observed=self._days_like(known.like, datastream)))
+        if known.found.confirmed or known.found.dismissed:
+            found = known.found
+            factors.append(
+                Factor(
+                    name="What people found here",
+                    weight=-0.1 if found.shift > 0 else 0.1,
+                    observed=f"{found.confirmed} confirmed, {found.dismissed} dismissed",
+                    text=f"Readings must be {10.0**found.shift:.1f} times as rare as elsewhere to alert.",
+                )
+            )
         if seen < FEW_READINGS:
             factors.append(
                 Factor(
@@ -115,14 +161,32 @@ class AlertWriter:
             episode,
             now,
             headline=headline,
-            category=wording.category_of(datastream),
-            severity=frequencies.severity(episode),
-            urgency=Urgency.PAST if episode.ended_s is not None else Urgency.IMMEDIATE,
+            category=Category.INFRA if apart else wording.category_of(datastream),
+            severity=frequencies.severity(episode, extent=1 + len(known.members)),
+            urgency=Urgency.PAST if episode.ended_s is not None else Urgency.EXPECTED if apart else Urgency.IMMEDIATE,
             certainty=Certainty.LIKELY if confidence >= 0.5 else Certainty.POSSIBLE,
             confidence=confidence,
             explanation=factors,
-            instruction="Compare with cameras and neighbouring sensors; confirm, or dismiss with the reason.",
+            instruction="Have the sensor checked."
+            if apart
+            else "Compare with cameras and neighbouring sensors; confirm, or dismiss with the reason.",
+            description=self._members_text(known.members),
+            entities=[member.id for member in known.members[:100]],
         )
+
+    def _days_like(self, days: Sequence[LikeDay], datastream: Datastream) -> str:
+        told = []
+        for day in days:
+            date = _moment(day.day * 86_400.0)
+            told.append(f"{date:%a %d %b} ({wording.quantity(day.distance, datastream.unit)} apart on average)")
+        return ", ".join(told)[:300]
+
+    def _members_text(self, members: Sequence[Datastream]) -> str:
+        if not members:
+            return ""
+        names = ", ".join(member.name for member in members[:NAMED_SENSORS])
+        more = f" and {len(members) - NAMED_SENSORS} more" if len(members) > NAMED_SENSORS else ""
+        return f"Also: {names}{more}."
 
     def stuck(self, datastream: Datastream, episode: Episode, now: datetime) -> Alert:
         """The same value for too long."""

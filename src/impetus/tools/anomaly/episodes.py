@@ -38,6 +38,10 @@ class Episode:
     sent_severity: str = ""
     sent_s: float = 0.0
     ended_s: float | None = None
+    extent: int = 1
+    """Streams of the district that took part when it was last told."""
+    apart: bool = False
+    """Whether its neighbours were as usual, so that the sensor itself is likely at fault."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a checkpoint; `Episode(**value)` is the inverse."""

@@ -58,6 +58,8 @@ class Scored:
     outcome: Integers
     rarity: Floats
     novelty: Floats
+    rarities: Floats
+    """Of each of `FEATURES`; shape (readings, features)."""
     feature: Integers
     low: Floats
     middle: Floats
@@ -148,7 +150,7 @@ class StreamMonitor(ArrayState):
         def filled(result: NDArray[Any], filling: float) -> NDArray[Any]:
             if whole:
                 return result
-            full = np.full(count, filling, dtype=result.dtype)
+            full = np.full((count, *result.shape[1:]), filling, dtype=result.dtype)
             full[good] = result
             return full
 
@@ -162,6 +164,7 @@ class StreamMonitor(ArrayState):
             outcome=outcome,
             rarity=filled(unusual.rarity, 0.0),
             novelty=filled(unusual.novelty, 0.0),
+            rarities=filled(unusual.rarities, 0.0),
             feature=filled(unusual.feature, 0),
             low=possible(unusual.low),
             middle=possible(unusual.expectation.middle),

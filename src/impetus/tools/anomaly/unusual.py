@@ -39,6 +39,8 @@ class Unusualness:
     expectation: Expectation
     low: Floats
     high: Floats
+    rarities: Floats
+    """Of each statistic, in the order of `FEATURES`; shape (readings, features)."""
     rarity: Floats
     novelty: Floats
     feature: Integers
@@ -119,7 +121,7 @@ class UnusualDetector(ArrayState):
         _rarest(
             numbers, rarities, gap_s, known.habituation_s, known.warm_readings, self.count, self.reported, told, feature
         )
-        return Unusualness(expectation, low, high, told[0], told[1], feature)
+        return Unusualness(expectation, low, high, rarities, told[0], told[1], feature)
 
 
 @compiled

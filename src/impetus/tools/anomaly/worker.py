@@ -5,24 +5,43 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from pydantic import BaseModel
 
-from impetus.model import Alert, Datastream, ExpectationBatch, ObservationBatch, from_microseconds
+from impetus.model import (
+    Alert,
+    Datastream,
+    ExpectationBatch,
+    InvalidInput,
+    ObservationBatch,
+    ReasonClass,
+    ToolRequest,
+    ToolResult,
+    Verdict,
+    from_microseconds,
+)
 from impetus.sdk import Context, Tool
-from impetus.tools.anomaly.alerts import FIRST_NAMED_S, LAST_NAMED_S, AlertWriter, Frequencies
+from impetus.tools.anomaly import page, wording
+from impetus.tools.anomaly.alerts import FIRST_NAMED_S, LAST_NAMED_S, AlertWriter, Frequencies, Known
 from impetus.tools.anomaly.arrays import Booleans, Floats, Integers
 from impetus.tools.anomaly.band import LatestBand
+from impetus.tools.anomaly.day_memory import DAY_S, DayMemory
 from impetus.tools.anomaly.episodes import Episode, EpisodeRules, Reading, RecentlyUnusual, advance
 from impetus.tools.anomaly.monitor import Outcome, Scored, StreamMonitor
+from impetus.tools.anomaly.past_events import KEPT_S, PastEvents
+from impetus.tools.anomaly.past_events import LEAST_RARITY as LEAST_PAST
 from impetus.tools.anomaly.rounds import rounds
 from impetus.tools.anomaly.settings import AnomalySettings
 from impetus.tools.anomaly.silence import SilenceWatch
+from impetus.tools.anomaly.surroundings import Districts, NeighbourState, Surroundings
+from impetus.tools.anomaly.unusual import FEATURES
+from impetus.tools.anomaly.verdicts import VerdictMemory
 
 HISTORY_DAYS = 28.0
 OVERLAP_S = 3_600.0
@@ -41,6 +60,13 @@ LEARNT_GAPS = 20.0
 CLOCK_SHOWN_S = 60.0
 """How long the status board speaks of readings from the future after the last one."""
 NETWORK_ROW = -1
+OVERVIEW_S = 15.0
+"""The page's overview is published so often at most."""
+APART_READINGS = 5
+"""Unusual readings after which a stream that stands apart from its neighbours is called broken."""
+NEIGHBOUR_FRESH_INTERVALS = 3.0
+NO_JUDGEMENT = frozenset({ReasonClass.DUPLICATE, ReasonClass.FAULT})
+"""Dismissals that say nothing about the threshold."""
 Key = tuple[int, str]
 
 
@@ -48,6 +74,11 @@ class AnomalyTool(Tool[AnomalySettings]):
     """Watches all datastreams of one organisation."""
 
     settings_type: ClassVar[type[AnomalySettings]] = AnomalySettings
+    task_models: ClassVar[Mapping[str, type[BaseModel]]] = {
+        "inspect": page.StreamNamed,
+        "threshold": page.ThresholdWanted,
+        "forget": page.StreamNamed,
+    }
 
     def __init__(self, context: Context, settings: AnomalySettings) -> None:
         super().__init__(context, settings)
@@ -57,6 +88,20 @@ class AnomalyTool(Tool[AnomalySettings]):
         self._recent = RecentlyUnusual()
         self._silence = SilenceWatch(together=settings.silence_together)
         self._band = LatestBand()
+        self._around = Surroundings()
+        self._districts = Districts()
+        self._days = DayMemory()
+        self._past = PastEvents()
+        self._verdicts = VerdictMemory()
+        self._shift: Floats = np.zeros(0)
+        """Powers of ten by which each stream's threshold is moved by verdicts."""
+        self._contributions: Floats = np.zeros((0, len(FEATURES)))
+        self._false_alerts_a_day: float | None = None
+        """What a person set in place of the setting."""
+        self._revision = 0
+        self._page_s = -math.inf
+        self._page_shown: object = None
+        self._placed: object = None
         self._rows: dict[str, int] = {}
         self._names: list[str] = []
         self._registered: dict[int, Datastream] = {}
@@ -110,6 +155,7 @@ class AnomalyTool(Tool[AnomalySettings]):
         await self._refresh_datastreams()
         self._look_for_silence()
         await self._send()
+        await self._show()
         await self._tell_state()
         now_s = self.context.clock.monotonic_s()
         if now_s - self._saved_s >= self.settings.checkpoint_interval_s:
@@ -127,11 +173,12 @@ class AnomalyTool(Tool[AnomalySettings]):
         scored = self._monitor.update(row, time_s, offset_s, value)
         fresh = np.abs(now_s - time_s) <= max(self.settings.alert_age_s, self.settings.future_s)
         self._judge_faults(row, time_s, value, scored, fresh)
+        self._remember(row, time_s, offset_s, value, scored)
         judged = np.flatnonzero((scored.outcome == Outcome.SCORED) & ~scored.stuck)
         if not len(judged):
             return scored
-        rarity = scored.rarity[judged]
         streams = row[judged]
+        rarity = np.maximum(scored.rarity[judged] - self._shift[streams], 0.0)
         unusual = rarity >= self._rules.weak
         counts = self._recent.update(streams, time_s[judged], unusual, window=self._rules.window)
         eventful = self._level_open[streams] | (rarity >= self._rules.strong) | (counts >= self._rules.needed)
@@ -140,7 +187,7 @@ class AnomalyTool(Tool[AnomalySettings]):
             reading = Reading(
                 time_s=float(time_s[position]),
                 value=float(value[position]),
-                rarity=float(scored.rarity[position]),
+                rarity=float(rarity[place]),
                 low=float(scored.low[position]),
                 middle=float(scored.middle[position]),
                 high=float(scored.high[position]),
@@ -162,10 +209,25 @@ class AnomalyTool(Tool[AnomalySettings]):
         )
         if episode is None:
             return
-        severity = self._frequencies.severity(episode)
+        if change == "opened":
+            self._join(row, episode)
+        members = self._districts.members(row)
+        if change == "ended" and members:
+            # The event of the district goes on where it began no more.
+            episode, change = replace(episode, ended_s=None), "none"
+        if self._districts.leader(row) is not None:
+            # The alert of the stream that was first speaks for this one too.
+            self._keep(key, episode, tell=False)
+            return
+        extent = 1 + len(members)
+        apart = self._is_apart(row, episode)
+        severity = self._frequencies.severity(episode, extent=extent)
+        grown = episode.revision >= 0 and (apart != episode.apart or extent >= 2 * max(episode.extent, 1))
+        if grown or change != "none" or episode.revision < 0:
+            episode = replace(episode, extent=extent, apart=apart)
         # What began in old readings and goes on is told with its first fresh reading.
         untold = episode.revision < 0 and reading.rarity >= self._rules.weak
-        due = change != "none" or untold or (episode.revision >= 0 and severity != episode.sent_severity)
+        due = change != "none" or untold or grown or (episode.revision >= 0 and severity != episode.sent_severity)
         self._keep(key, replace(episode, sent_severity=str(severity)) if due else episode, tell=fresh and due)
 
     def _judge_faults(self, row: Integers, time_s: Floats, value: Floats, scored: Scored, fresh: Booleans) -> None:
@@ -230,6 +292,8 @@ class AnomalyTool(Tool[AnomalySettings]):
         if over:
             self._open.pop(key, None)
             self._ended[key] = episode
+            if key[1] == "level":
+                self._districts.leave(key[0])
         else:
             self._open[key] = episode
         row, detector = key
@@ -251,7 +315,161 @@ class AnomalyTool(Tool[AnomalySettings]):
             return self._writer.impossible(datastream, episode, now)
         if detector == "silence":
             return self._writer.silence(datastream, episode, now, float(self._interval_s()[row]))
-        return self._writer.level(datastream, episode, self._frequencies, now, float(self._monitor.unusual.count[row]))
+        known = Known(
+            readings=float(self._monitor.unusual.count[row]),
+            neighbours=self._neighbours(row, episode.last_s),
+            members=tuple(self._datastream(member) for member in self._districts.members(row)),
+            found=self._verdicts.found(datastream.id),
+            like=tuple(self._days.like(row, self._day_of(episode.last_s))),
+        )
+        return self._writer.level(datastream, episode, self._frequencies, now, known)
+
+    # Neighbours, days and events of the past
+
+    def _remember(self, row: Integers, time_s: Floats, offset_s: Floats, value: Floats, scored: Scored) -> None:
+        """What the page and the explanations tell of: the streams' days, their events, and how far each is away."""
+        good = (scored.outcome == Outcome.SCORED) | (scored.outcome == Outcome.LEARNING)
+        rows, times = row[good], time_s[good]
+        if not len(rows):
+            return
+        self._days.update(rows, times + offset_s[good], value[good])
+        spread = np.maximum(scored.spread[good], 1e-12)
+        self._around.update(rows, times, (value[good] - scored.middle[good]) / spread)
+        self._contributions[rows] = scored.rarities[good]
+        rare = scored.rarity[good] - self._shift[rows]
+        for place in np.flatnonzero(rare >= LEAST_PAST):
+            number = int(rows[place])
+            interval_s = max(float(self._monitor.interval.usual_s[number]), 1.0)
+            self._past.take(number, float(times[place]), float(rare[place]), interval_s=interval_s)
+
+    def _neighbours(self, row: int, now_s: float) -> NeighbourState:
+        usual_s = max(float(self._monitor.interval.usual_s[row]), DEFAULT_INTERVAL_S)
+        return self._around.state(row, now_s, NEIGHBOUR_FRESH_INTERVALS * usual_s)
+
+    def _join(self, row: int, episode: Episode) -> None:
+        """Let an episode that opens join the alert of a neighbour that deviates to the same side."""
+        signs = {
+            other: 1 if self._open[other, "level"].value >= self._open[other, "level"].middle else -1
+            for other in map(int, self._around.neighbours[row])
+            if (other, "level") in self._open
+        }
+        self._districts.join(row, list(signs), signs, 1 if episode.value >= episode.middle else -1)
+
+    def _is_apart(self, row: int, episode: Episode) -> bool:
+        """Whether it is the sensor rather than the place; what was an event of several streams is none of a sensor."""
+        if episode.readings < APART_READINGS or episode.extent > 1:
+            return False
+        return self._neighbours(row, episode.last_s).apart
+
+    def _day_of(self, time_s: float) -> int:
+        return math.floor((time_s + float(self._offset_s(np.array([time_s]))[0])) / DAY_S)
+
+    # Verdicts, requests and the page
+
+    async def verdict(self, verdict: Verdict) -> None:
+        if verdict.detector != "level" or verdict.source not in self._rows:
+            return
+        correct = None if verdict.reason in NO_JUDGEMENT else verdict.correct
+        self._verdicts.take(verdict.alert, verdict.source, correct=correct)
+        self._apply_verdicts()
+
+    async def handle(self, request: ToolRequest) -> str:
+        if request.task == "threshold":
+            wanted = page.ThresholdWanted.model_validate(request.content)
+            self._false_alerts_a_day = wanted.false_alerts_a_day
+            await self._refresh_datastreams()
+            await self._show(now=True)
+            return f"Alerts from {wording.once_in(self._rules.strong)} on."
+        stream = page.StreamNamed.model_validate(request.content).id
+        row = self._rows.get(stream)
+        if row is None:
+            raise InvalidInput(f"There is no stream {stream[:80]!r}.", hint="Name one that is watched.")
+        if request.task == "forget":
+            count = self._verdicts.forget(stream)
+            self._apply_verdicts()
+            await self._show(now=True)
+            return f"{count} verdicts forgotten; the threshold is as set up."
+        newest_s = float(self._monitor.newest_s[row])
+        now = self.context.clock.now()
+        await self.context.publish(
+            page.stream_document(
+                self.context.tenant,
+                now,
+                self._next_revision(),
+                request.id,
+                self._datastream(row),
+                row,
+                self._contributions[row],
+                self._neighbours(row, newest_s if math.isfinite(newest_s) else now.timestamp()),
+                self._days,
+                self._verdicts,
+                self._zone,
+            )
+        )
+        return "Looked into."
+
+    def _apply_verdicts(self) -> None:
+        self._shift = np.zeros(len(self._names))
+        for stream, found in self._verdicts.all().items():
+            if stream in self._rows:
+                self._shift[self._rows[stream]] = found.shift
+
+    def _next_revision(self) -> int:
+        """Greater than every one before, of this life and of earlier ones."""
+        self._revision = max(self._revision + 1, int(self.context.clock.now().timestamp() * 1e3))
+        return self._revision
+
+    async def _show(self, *, now: bool = False) -> None:
+        """Publish what the page shows, where it changed."""
+        moment_s = self.context.clock.monotonic_s()
+        if not self._names or not (now or moment_s - self._page_s >= OVERVIEW_S):
+            return
+        self._page_s = moment_s
+        self._past.forget(self.context.clock.now().timestamp() - KEPT_S)
+        documents: list[ToolResult] = []
+        placed = (len(self._names), len(self._registered), hash(tuple(self._registered.values())))
+        if placed != self._placed:
+            self._placed = placed
+            documents.extend(
+                page.stream_documents(
+                    self.context.tenant,
+                    self.context.clock.now(),
+                    self._next_revision(),
+                    self._names,
+                    self._registered,
+                )
+            )
+        states = self._states()
+        shown = (states, self._rules, len(self._past), self._verdicts.to_json())
+        if shown != self._page_shown:
+            self._page_shown = shown
+            false_alerts = self._false_alerts_a_day or self.settings.false_alerts_a_day
+            threshold = page.Threshold(false_alerts, self._rules.strong, self._frequencies.readings_a_day, WEAK_SHARE)
+            documents.append(
+                page.overview(
+                    self.context.tenant,
+                    self.context.clock.now(),
+                    self._next_revision(),
+                    self._names,
+                    states,
+                    threshold,
+                    self._past,
+                    self._verdicts,
+                )
+            )
+        for document in documents:
+            await self.context.publish(document)
+
+    def _states(self) -> list[page.StreamNow]:
+        """Streams that are not as usual."""
+        states = []
+        for (row, detector), episode in self._open.items():
+            if row == NETWORK_ROW:
+                continue
+            apart = detector == "level" and episode.apart
+            text = self._neighbours(row, episode.last_s).words if detector == "level" else ""
+            states.append(page.StreamNow(row, "apart" if apart else detector, episode.onset_s, episode.rarity, text))
+        return states
 
     def _look_for_silence(self) -> None:
         now = self.context.clock.now()
@@ -326,17 +544,26 @@ class AnomalyTool(Tool[AnomalySettings]):
         count = len(self._names)
         if count == self._monitor.streams:
             return
-        for part in (self._monitor, self._recent, self._silence, self._band):
+        for part in (self._monitor, self._recent, self._silence, self._band, self._around, self._days):
             part.grow(count)
+        self._shift = np.concatenate([self._shift, np.zeros(count - len(self._shift))])
+        strange = np.zeros((count - len(self._contributions), len(FEATURES)))
+        self._contributions = np.concatenate([self._contributions, strange])
         missing = np.zeros(count - len(self._level_open), dtype=np.bool_)
         self._level_open = np.concatenate([self._level_open, missing])
         self._fault_open = np.concatenate([self._fault_open, missing])
 
     async def _refresh_datastreams(self) -> None:
         registered = await self.context.datastreams()
+        fresh = False
         for row, datastream in zip(self._rows_of(entry.id for entry in registered), registered, strict=True):
+            if self._registered.get(int(row)) == datastream:
+                continue
+            fresh = True
             self._registered[int(row)] = datastream
             self._monitor.set_limits(int(row), datastream.lowest, datastream.highest)
+        if fresh:
+            self._around.place_registered(self._registered)
         interval_s = self._interval_s()
         independent_s = np.maximum(interval_s, self._monitor.parameters.independent_s)
         readings_a_day = max(float(np.sum(86_400.0 / independent_s)), 1.0)
@@ -344,7 +571,8 @@ class AnomalyTool(Tool[AnomalySettings]):
         self._frequencies = Frequencies(readings_a_day, self.settings.events_a_day, self._rules.strong)
 
     def _make_rules(self, readings_a_day: float = 1.0) -> EpisodeRules:
-        strong = math.log10(max(readings_a_day / self.settings.false_alerts_a_day, 1.0))
+        false_alerts_a_day = self._false_alerts_a_day or self.settings.false_alerts_a_day
+        strong = math.log10(max(readings_a_day / false_alerts_a_day, 1.0))
         strong = min(max(strong, LEAST_RARITY), MOST_RARITY)
         return EpisodeRules(
             strong=strong,
@@ -429,11 +657,17 @@ class AnomalyTool(Tool[AnomalySettings]):
             "names": self._names,
             "open": [[*key, episode.to_json()] for key, episode in self._open.items()],
             "ended": [[*key, episode.to_json()] for key, episode in self._ended.items()],
+            "districts": self._districts.to_json(),
+            "past": self._past.to_json(),
+            "verdicts": self._verdicts.to_json(),
+            "false_alerts_a_day": self._false_alerts_a_day,
         }
         extra = {
             "known": np.frombuffer(json.dumps(known).encode(), dtype=np.uint8),
             **self._recent.dump("recent"),
             **self._silence.dump("silence"),
+            **self._around.dump("around"),
+            **self._days.dump("days"),
         }
         await self.context.save_checkpoint(await asyncio.to_thread(self._monitor.to_bytes, extra))
 
@@ -445,22 +679,35 @@ class AnomalyTool(Tool[AnomalySettings]):
         monitor = StreamMonitor(stuck_rarity=settings.stuck_rarity, stuck_readings=settings.stuck_readings)
         recent = RecentlyUnusual()
         silence = SilenceWatch(together=settings.silence_together)
+        around, days = Surroundings(), DayMemory()
         try:
             arrays = monitor.from_bytes(data)
             recent.load("recent", arrays)
             silence.load("silence", arrays)
+            around.load("around", arrays)
+            days.load("days", arrays)
             known = json.loads(arrays["known"].tobytes())
             names = [str(name) for name in known["names"]]
-            if not len(names) == monitor.streams == recent.streams == silence.streams:
+            parts = (monitor, recent, silence, around, days)
+            if any(part.streams != len(names) for part in parts):
                 raise ValueError("names and arrays differ in number")
             opened = {(int(row), str(detector)): Episode(**episode) for row, detector, episode in known["open"]}
             ended = {(int(row), str(detector)): Episode(**episode) for row, detector, episode in known["ended"]}
+            districts = Districts.from_json(known["districts"])
+            past, verdicts = PastEvents.from_json(known["past"]), VerdictMemory.from_json(known["verdicts"])
+            borne = known["false_alerts_a_day"]
+            false_alerts_a_day = None if borne is None else float(borne)
         except (ValueError, KeyError, TypeError) as error:
             self.context.log.warning("checkpoint left aside, learning from history", error=str(error))
             return
         self._monitor, self._recent, self._silence = monitor, recent, silence
         self._names, self._rows = names, {name: row for row, name in enumerate(names)}
         self._open, self._ended = opened, ended
+        around.grow_neighbours()
+        self._around, self._days, self._districts = around, days, districts
+        self._past, self._verdicts, self._false_alerts_a_day = past, verdicts, false_alerts_a_day
+        self._contributions = np.zeros((len(names), len(FEATURES)))
+        self._apply_verdicts()
         self._band.grow(len(names))
         self._level_open = np.zeros(len(names), dtype=np.bool_)
         self._fault_open = np.zeros(len(names), dtype=np.bool_)
