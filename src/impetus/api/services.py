@@ -14,7 +14,10 @@ from impetus.api.settings import ApiSettings
 from impetus.api.sharing import create_shares, sharing_works
 from impetus.bus import Bus
 from impetus.governance import Governance
+from impetus.governance.cases import Cases
 from impetus.governance.custody import EvidenceCustody
+from impetus.governance.data_protection import DataProtection
+from impetus.governance.public_register import PublicRegister
 from impetus.model import Clock, Permission
 from impetus.response import notification
 from impetus.response.cap_exchange import CapExchange
@@ -67,6 +70,9 @@ class Services:
     results: ResultService = field(init=False)
     requests: RequestService = field(init=False)
     own: OwnService = field(init=False)
+    data_protection: DataProtection = field(init=False)
+    public_register: PublicRegister = field(init=False)
+    cases: Cases = field(init=False)
     welcomed: dict[str, tuple[float, frozenset[Permission]]] = field(default_factory=dict)
     """What callers with open streams were last found to be allowed, by session or token, and when."""
 
@@ -81,6 +87,9 @@ class Services:
         self.results = ResultService(self.store, self.clock, self.tools)
         self.requests = RequestService(self.store, self.clock, self.tools)
         self.own = OwnService(self.store, self.clock, self.tools, self.home)
+        self.data_protection = DataProtection(self.store, self.clock, self.tools)
+        self.public_register = PublicRegister(self.store, self.clock, self.data_protection)
+        self.cases = Cases(self.store, self.clock)
         self.cap = CapExchange(self.store, self.clock, self.notification_settings)
 
 

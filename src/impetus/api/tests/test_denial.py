@@ -36,7 +36,7 @@ from impetus.store.notification import CHAIN, CHANNEL, ROSTER
 OURS = "municipality"
 MORE_SECRETS = (
     *("secretevidence", "secretnote", "secrethandover", "secretsensor", "secretletter", "secretnotice"),
-    *("secretresult", "secretrequest", "58.14321", "4321.5"),
+    *("secretresult", "secretrequest", "secretcase", "58.14321", "4321.5"),
 )
 SKIPPED = ("/stream", "/session", "/openapi.json")
 """The stream has its own test; a session is ended by logging out."""
@@ -65,6 +65,10 @@ async def furnish(api: Api) -> str:
         await olivia.post(f"/incidents/{incident}/procedures", json={"procedure": "gunman"}),
         await ada.post("/tokens", json={"title": "secretnotice", "scopes": ["alerts:read"]}),
         await sofia.get(f"/incidents/{incident}/cap"),
+        await olivia.post(
+            "/cases",
+            json={"kind": "checklist", "title": "secretcase", "reason": "secretcase", "detail": {"x": "secretcase"}},
+        ),
     ]
     (task,) = (await olivia.get("/tasks")).json()["items"]
     made.append(await olivia.post(f"/tasks/{task['id']}/claim", json={"version": 1}))
