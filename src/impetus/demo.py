@@ -20,6 +20,7 @@ from impetus.exercise.base_map import FILE as BASE_MAP
 from impetus.exercise.generator import GeneratorSettings, run_generator
 from impetus.exercise.geography import ORIGIN_LATITUDE, ORIGIN_LONGITUDE
 from impetus.exercise.seed import CITY, DemoAccess, seed_demo
+from impetus.exercise.shift import SETTINGS as WORKLOAD
 from impetus.model import ConfigurationError, SystemClock, Unavailable
 from impetus.settings import HOME_VARIABLE, Settings, read_settings
 from impetus.supervisor import Part
@@ -28,6 +29,7 @@ DEFAULT_HOME = "~/.impetus-demo"
 READY_S = 60.0
 """The server must answer within this time."""
 LOAD_VARIABLE = "IMPETUS_DEMO_READINGS_PER_SECOND"
+WORKLOAD_VARIABLE = "IMPETUS_TOOLS__WORKLOAD"
 
 
 async def run_demo(*, port: int | None, as_json: bool, readings_per_second: float | None = None) -> None:
@@ -88,6 +90,8 @@ def _prepare(port: int | None, readings_per_second: float | None) -> Settings:
         os.environ[LOAD_VARIABLE] = str(readings_per_second)
     connection = {"kind": "embedded", "tenant": CITY, "host": "127.0.0.1", "port": _free_port()}
     os.environ.setdefault("IMPETUS_MQTT__CONNECTIONS", json.dumps([connection]))
+        feed_port = _free_port()
+    os.environ.setdefault(WORKLOAD_VARIABLE, json.dumps(dict(WORKLOAD)))
     os.environ.setdefault("IMPETUS_API__MAP__BASE", str(BASE_MAP))
     os.environ.setdefault("IMPETUS_API__MAP__LONGITUDE", str(ORIGIN_LONGITUDE))
     os.environ.setdefault("IMPETUS_API__MAP__LATITUDE", str(ORIGIN_LATITUDE))

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from impetus.exercise.city import datastreams, load_datastreams
 from impetus.exercise.register import approve_all
+from impetus.exercise.shift import OPERATORS, agree
 from impetus.governance import AccessSettings, Governance, Principal, installation_principal, principal_of
 from impetus.governance.data_protection import DataProtection
 from impetus.model import (
@@ -38,6 +39,7 @@ PEOPLE: Sequence[tuple[str, str, Role, str]] = (
     ("planner", "Greta Moen", Role.PLANNER, CITY),
     ("it-security", "Piotr Zielinski", Role.IT_SECURITY, CITY),
     ("data-protection", "Elena Ricci", Role.DATA_PROTECTION_OFFICER, CITY),
+    *((name, full_name, Role.OPERATOR, CITY) for name, full_name in OPERATORS),
     ("police-operator", "Davide Serra", Role.OPERATOR, POLICE),
     ("police-supervisor", "Ingrid Halvorsen", Role.SUPERVISOR, POLICE),
     ("police-administrator", "Noor Aziz", Role.ADMINISTRATOR, POLICE),
@@ -122,6 +124,7 @@ async def seed_demo(
     register = DataProtection(store, clock, load_tools())
     for officer in ("data-protection", "police-data-protection"):
         await approve_all(register, principal_of(users[officer]), clock)
+    await agree(home, CITY, users, clock)
     async with store.transaction() as transaction:
         await transaction.datastreams.put(CITY, [*datastreams(), *load_datastreams(load_readings_per_s)])
     return DemoAccess(
