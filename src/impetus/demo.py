@@ -90,7 +90,6 @@ def _prepare(port: int | None, readings_per_second: float | None) -> Settings:
         os.environ[LOAD_VARIABLE] = str(readings_per_second)
     connection = {"kind": "embedded", "tenant": CITY, "host": "127.0.0.1", "port": _free_port()}
     os.environ.setdefault("IMPETUS_MQTT__CONNECTIONS", json.dumps([connection]))
-        feed_port = _free_port()
     os.environ.setdefault(WORKLOAD_VARIABLE, json.dumps(dict(WORKLOAD)))
     os.environ.setdefault("IMPETUS_API__MAP__BASE", str(BASE_MAP))
     os.environ.setdefault("IMPETUS_API__MAP__LONGITUDE", str(ORIGIN_LONGITUDE))
