@@ -21,6 +21,7 @@ from impetus.exercise.generator import GeneratorSettings, run_generator
 from impetus.exercise.geography import ORIGIN_LATITUDE, ORIGIN_LONGITUDE
 from impetus.exercise.seed import CITY, DemoAccess, seed_demo
 from impetus.exercise.shift import SETTINGS as WORKLOAD
+from impetus.exercise.threat_feed import ThreatFeed, demo_settings
 from impetus.model import ConfigurationError, SystemClock, Unavailable
 from impetus.settings import HOME_VARIABLE, Settings, read_settings
 from impetus.supervisor import Part
@@ -30,6 +31,8 @@ READY_S = 60.0
 """The server must answer within this time."""
 LOAD_VARIABLE = "IMPETUS_DEMO_READINGS_PER_SECOND"
 WORKLOAD_VARIABLE = "IMPETUS_TOOLS__WORKLOAD"
+FEED_VARIABLE = "IMPETUS_DEMO_FEED_PORT"
+CTI_VARIABLE = "IMPETUS_TOOLS__CTI"
 
 
 async def run_demo(*, port: int | None, as_json: bool, readings_per_second: float | None = None) -> None:
@@ -66,6 +69,8 @@ async def run_city() -> None:
     credentials = listener_credentials(settings.home, listener)
     async with app.beating():
         stop = app.stop_on_signals()
+        feed_port = os.environ.get(FEED_VARIABLE)
+        feed = asyncio.create_task(ThreatFeed(SystemClock()).serve(int(feed_port), stop)) if feed_port else None
         await run_generator(
             GeneratorSettings(
                 host=listener.host,
@@ -79,6 +84,8 @@ async def run_city() -> None:
             state=settings.home / "demo",
             stop=stop,
         )
+        if feed is not None:
+            await feed
 
 
 def _prepare(port: int | None, readings_per_second: float | None) -> Settings:
@@ -90,6 +97,10 @@ def _prepare(port: int | None, readings_per_second: float | None) -> Settings:
         os.environ[LOAD_VARIABLE] = str(readings_per_second)
     connection = {"kind": "embedded", "tenant": CITY, "host": "127.0.0.1", "port": _free_port()}
     os.environ.setdefault("IMPETUS_MQTT__CONNECTIONS", json.dumps([connection]))
+    if CTI_VARIABLE not in os.environ:
+        feed_port = _free_port()
+        os.environ[FEED_VARIABLE] = str(feed_port)
+        os.environ[CTI_VARIABLE] = json.dumps(demo_settings(feed_port))
     os.environ.setdefault(WORKLOAD_VARIABLE, json.dumps(dict(WORKLOAD)))
     os.environ.setdefault("IMPETUS_API__MAP__BASE", str(BASE_MAP))
     os.environ.setdefault("IMPETUS_API__MAP__LONGITUDE", str(ORIGIN_LONGITUDE))
