@@ -1,10 +1,10 @@
-"""The panels of this tool: what is unusual now, and the sensors that need care."""
+"""The panels of this tool: all streams, what is unusual now, and the sensors that need care."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from impetus.sdk.panel import Column, Format, Kpi, Map, Panel, Table
+from impetus.sdk.panel import Action, Column, Format, Kpi, Panel, Table
 
 UNUSUAL = (
     Column(field="severity", title="Severity", format=Format.SEVERITY),
@@ -13,18 +13,30 @@ UNUSUAL = (
     Column(field="confidence", title="Confidence", format=Format.PERCENT),
     Column(field="state", title="State", format=Format.STATE),
 )
-STREAMS = (
-    Column(field="name", title="Stream"),
-    Column(field="state", title="State", format=Format.STATE),
-    Column(field="latest.value", title="Reading", format=Format.NUMBER),
-    Column(field="unit", title="Unit"),
-    Column(field="latest.time", title="At", format=Format.TIME),
+OVERVIEW = "/tools/anomaly/results?kind=overview&limit=1"
+MAINTENANCE = (
+    Column(field="id", title="Stream"),
+    Column(field="what", title="What"),
+    Column(field="since", title="Since", format=Format.TIME),
+    Column(field="text", title="Neighbours"),
+)
+VERDICTS = (
+    Column(field="id", title="Stream"),
+    Column(field="confirmed", title="Confirmed", format=Format.NUMBER),
+    Column(field="dismissed", title="Dismissed", format=Format.NUMBER),
+    Column(field="times", title="Must be so many times as rare", format=Format.NUMBER),
 )
 
 
 def panels() -> Sequence[Panel]:
     """Declared once; drawn for each person by what they may read."""
     return [
+        Panel(
+            id="streams",
+            title="Streams",
+            summary="Where something is unusual, one stream in detail, the last two days, and the threshold.",
+            module="streams.js",
+        ),
         Panel(
             id="unusual",
             title="Unusual now",
@@ -33,6 +45,7 @@ def panels() -> Sequence[Panel]:
                 Kpi(
                     title="New alerts", source="/alerts?tool=anomaly&state=new&limit=500", value="items", reduce="count"
                 ),
+                Kpi(title="Streams", source=OVERVIEW, value="items.0.content.watched"),
                 Table(
                     title="Alerts by likely harm",
                     source="/alerts?tool=anomaly&order=harm&limit=50",
@@ -40,20 +53,30 @@ def panels() -> Sequence[Panel]:
                     empty="Nothing unusual",
                     span=2,
                 ),
-                Map(title="Streams", source="/datastreams?limit=500", span=2),
             ),
         ),
         Panel(
-            id="streams",
-            title="Streams",
-            summary="All sensors that are watched, and those that are silent or stuck.",
+            id="maintenance",
+            title="Maintenance",
+            summary="Sensors that are silent, stuck, impossible, or stand apart from their neighbours.",
             widgets=(
                 Table(
-                    title="Sensors",
-                    source="/datastreams?limit=500",
-                    columns=STREAMS,
-                    limit=500,
-                    empty="No sensors are registered",
+                    title="Failing sensors",
+                    source=OVERVIEW,
+                    rows="items.0.content.maintenance",
+                    columns=MAINTENANCE,
+                    limit=300,
+                    empty="No sensor fails",
+                    span=2,
+                ),
+                Table(
+                    title="What people found",
+                    source=OVERVIEW,
+                    rows="items.0.content.verdicts",
+                    columns=VERDICTS,
+                    actions=(Action(task="forget", title="Forget", key="f"),),
+                    limit=200,
+                    empty="Nobody judged an alert yet",
                     span=2,
                 ),
             ),

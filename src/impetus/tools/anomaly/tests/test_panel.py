@@ -9,5 +9,5 @@ from impetus.sdk.panel import load_panels
 
 def test_panels_load_and_an_operator_sees_them() -> None:
     panels = load_panels(load_tool("anomaly"))
-    assert [panel.id for panel in panels] == ["unusual", "streams"]
+    assert [panel.id for panel in panels] == ["streams", "unusual", "maintenance"]
     assert all(panel.visible(Role.OPERATOR, ()) for panel in panels)
