@@ -77,7 +77,8 @@ def run_day(day: Day, grouping: Grouping) -> Sequence[Group]:
     """Put the day's alerts together; its groups as they are at its end."""
     for _, signal in signals_of(day, grouping.calibration):
         grouping.take(signal)
-    groups = [group for group in grouping.groups() if group.tracks and group.begin_s >= day.begin.timestamp()]
+        grouping.changed()
+    groups = [group for group in grouping.groups() if any(alert in day.about for alert in group.alerts())]
     for group in groups:
         grouping.weigh(group)
     return groups
@@ -85,7 +86,12 @@ def run_day(day: Day, grouping: Grouping) -> Sequence[Group]:
 
 def is_true(group: Group, day: Day) -> bool:
     """Whether at least one of its alerts is about a true incident."""
-    return any(day.true(alert) for alert in group.alerts())
+    return any(day.true(alert) for alert in of_day(group, day))
+
+
+def of_day(group: Group, day: Day) -> list[str]:
+    """Its alerts of this day: a group may have begun the day before."""
+    return [alert for alert in group.alerts() if alert in day.about]
 
 
 def teach(days: Iterable[Day], grouping: Grouping, seed: int) -> None:
@@ -122,7 +128,7 @@ def judge(days: Iterable[Day], grouping: Grouping) -> Result:
             result.items.append((group.probability, outcome))
             if len(group.tracks) > 1:
                 result.candidates.append((group.probability, outcome))
-            items.append((group.probability, frozenset(day.about[alert] for alert in group.alerts()) & dangerous))
+            items.append((group.probability, frozenset(day.about[alert] for alert in of_day(group, day)) & dangerous))
         for alert, signal in signals_of(day, grouping.calibration):
             result.alerts.append((signal.probability, day.true(alert.id)))
             result.raw.append((alert.confidence, day.true(alert.id)))
@@ -150,7 +156,7 @@ def _count_pairs(result: Result, groups: Sequence[Group], day: Day) -> None:
     def pairs(counts: Iterable[int]) -> int:
         return sum(count * (count - 1) // 2 for count in counts)
 
-    place = {alert: group.number for group in groups for alert in group.alerts()}
+    place = {alert: group.number for group in groups for alert in of_day(group, day)}
     stream = {alert.id: (alert.tool, alert.detector, alert.source) for alert in day.alerts}
 
     def counted(alerts: Mapping[str, object]) -> tuple[int, int, int]:

@@ -161,12 +161,14 @@ class Calibration:
             of_source = logit(tally.mean(detector_mean, SOURCE_STRENGTH)) - logit(detector_mean)
         return min(max(logistic(shape + shift + of_source), LEAST), 1.0 - LEAST)
 
-    def precision(self, tool: str, detector: str) -> float:
-        """The share of a detector's alerts that are true, as far as is known."""
+    def precision(self, tool: str, detector: str, source: str | None = None) -> float:
+        """The share of a detector's alerts, or of one of its sources', that are true, as far as is known."""
         known = self._detectors.get((tool, detector))
         if known is None:
             return self._priors.get((tool, detector), Prior()).precision
-        return known.tally.mean(known.prior.precision, known.prior.strength)
+        mean = known.tally.mean(known.prior.precision, known.prior.strength)
+        tally = None if source is None else known.sources.get(source)
+        return mean if tally is None else tally.mean(mean, SOURCE_STRENGTH)
 
     def estimates(self, tool: str) -> Sequence[Estimate]:
         """What is believed of a tool's detectors and of each source with verdicts, detectors first."""

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from impetus.situation.correlation.calibration import Calibration, Recalibration, logistic, logit
 from impetus.situation.correlation.evidence import Piece, fuse
+from impetus.situation.correlation.following import CONTROL, Following, Order
 from impetus.situation.correlation.groups import FOUND_FALSE, FOUND_TRUE, Group, Link, Track
 from impetus.situation.correlation.rates import Rates
 from impetus.situation.correlation.rules import RuleSet, Tie
 from impetus.situation.correlation.signal import Signal, Where
 from impetus.situation.correlation.trust import TrustBoard
-from impetus.situation.correlation.tying import commonness, named, near, truth_of
+from impetus.situation.correlation.tying import commonness, named, near, order, truth_of
 
 Cell = tuple[int, int]
 Kind = tuple[str, str, str]
@@ -29,7 +30,7 @@ CARRIERS_KNOWN = 1_000
 TRACKS_A_CELL = 64
 """Newest tracks of one cell that are compared."""
 
-TRACKS_AN_ENTITY = 32
+TRACKS_AN_ENTITY = 64
 TRACKS_AS_EVIDENCE = 60
 """Tracks of a group that are weighed; those beyond could add next to nothing."""
 
@@ -66,6 +67,7 @@ class Grouping:
         self._named_s = max((tie.minutes for tie in rules.ties if tie.shared_entity), default=0.0) * 60.0
         self._ties: dict[tuple[Kind, Kind], tuple[Tie, ...]] = {}
         self._rates = Rates()
+        self._following = Following(horizon_s)
         self._carriers: dict[str, set[str]] = {}
         self._tracks_in_cell: dict[Cell, dict[int, Track]] = {}
         self._tracks_of_entity: dict[str, dict[int, Track]] = {}
@@ -98,6 +100,7 @@ class Grouping:
         known = self._track_of_alert.get(signal.id)
         if known is not None:
             known.add(signal)
+            known.group.told_s = max(known.group.told_s, signal.received_s)
             self._mark(known.group)
             return known.group
         if incident is None and signal.end_s < self.now_s - self._horizon_s:
@@ -114,6 +117,7 @@ class Grouping:
             self._latest[key] = track
             self._index(track)
         group.size += 1
+        group.told_s = max(group.told_s, signal.received_s)
         self._mark(group)
         return group
 
@@ -200,9 +204,11 @@ class Grouping:
         for track in tracks:
             base = self.calibration.precision(track.tool, track.detector)
             if track.strongest:
+                track.believed = self._believed(track.strongest[0])
                 pieces.append(Piece(track.tool, track.source, self._believed_track(track), base, track.closeness))
         group.fused = fuse(pieces)
-        if any(signal.verdict for track in group.tracks.values() for signal in track.strongest):
+        group.confirmed = any(signal.verdict for track in group.tracks.values() for signal in track.strongest)
+        if group.confirmed:
             group.probability = FOUND_TRUE
         else:
             straight = self.recalibration if len(group.tracks) > 1 else self.single
@@ -245,7 +251,7 @@ class Grouping:
                 continue
             self._enter(track, group, link)
             for further in ranked[number + 1 :]:
-                if further.score >= MERGE_FROM and further.other.group is not group:
+                if further.score >= MERGE_FROM and further.other.group is not group and further.afar is link.afar:
                     group = self._merge(group, further.other.group)
             self.weigh(group)
             return group
@@ -256,15 +262,15 @@ class Grouping:
 
     def _links(self, track: Track) -> list[Link]:
         """The best link of a track to each group near it."""
-        best: dict[int, Link] = {}
-        likely = self._believed(track.strongest[0]) if track.strongest else 0.0
-        truth = truth_of(likely, self.calibration.precision(track.tool, track.detector))
+        found: list[Link] = []
+        doubted = truth_of(self._believed(track.strongest[0]), self._precision(track)) if track.strongest else 0.0
+        alone = truth_of(track.strongest[0].probability, self._precision(track)) if track.strongest else 0.0
         kind, status = track.kind, track.status
         if track.where is not None and track.cell is not None:
             across, up = track.cell
             reach = 1 if track.where.scale > 0.5 else 2
             rate = self._rates.rate(track.tool, _around(track.source, track.where), self.now_s)
-            earliest, latest = track.begin_s - self._near_s, track.end_s + self._near_s
+            earliest, latest = track.begin_s - CONTROL * self._near_s, track.end_s + self._near_s
             for i in range(-reach, reach + 1):
                 for j in range(-reach, reach + 1):
                     for other in (self._tracks_in_cell.get((across + i, up + j)) or {}).values():
@@ -272,8 +278,8 @@ class Grouping:
                             continue
                         ties = self._ties_of(kind, other.kind)
                         if ties:
-                            _keep(best, near(track, other, ties, rate, truth))
-        earliest, latest = track.begin_s - self._named_s, track.end_s + self._named_s
+                            found += near(track, other, ties, rate, doubted, self._following)
+        earliest, latest = track.begin_s - CONTROL * self._named_s, track.end_s + self._named_s
         for entity in track.entities:
             tracks = self._tracks_of_entity.get(entity)
             if not tracks:
@@ -285,8 +291,28 @@ class Grouping:
                     continue
                 ties = self._ties_of(kind, other.kind)
                 if ties:
-                    _keep(best, named(track, other, ties, entity, rate, truth))
+                    # That a source is doubted because of an intrusion is no sign that the two are apart.
+                    found += named(track, other, ties, entity, rate, alone, self._following)
+        self._learn(found)
+        best: dict[int, Link] = {}
+        for link in found:
+            if link.share <= 1.0:
+                _keep(best, link)
         return list(best.values())
+
+    def _learn(self, found: Iterable[Link]) -> None:
+        """See how often such an alert follows; each group counts once for a rule and a kind."""
+        seen: dict[tuple[int, Order], Link] = {}
+        for link in found:
+            if link.one.begin_s >= link.other.begin_s:
+                key = (link.other.group.number, order(link))
+                if key not in seen or link.guessed > seen[key].guessed:
+                    seen[key] = link
+        for (_, followed), link in seen.items():
+            self._following.saw(followed, link.gap_s, link.tie.minutes * 60.0, link.guessed)
+
+    def _precision(self, track: Track) -> float:
+        return self.calibration.precision(track.tool, track.detector, track.source)
 
     def _ties_of(self, one: Kind, other: Kind) -> tuple[Tie, ...]:
         known = self._ties.get((one, other))
@@ -310,6 +336,8 @@ class Grouping:
             track.group = keep
             keep.tracks[track.number] = track
         keep.onset_s = min(keep.onset_s, lose.onset_s)
+        keep.afar = keep.afar or lose.afar
+        keep.told_s = max(keep.told_s, lose.told_s)
         keep.links.update(lose.links)
         keep.kinds |= lose.kinds
         keep.size += lose.size
@@ -340,6 +368,7 @@ class Grouping:
         moved = self._new_track(signal)
         self._enter(moved, target, None)
         target.size += 1
+        target.told_s = max(target.told_s, signal.received_s)
         self._index(moved)
         if signal.end_s >= newest:
             # What repeats it from now on goes where it went.
@@ -380,6 +409,8 @@ class Grouping:
         group.onset_s = min(group.onset_s, track.begin_s)
         if group.anchor is None:
             group.anchor = track.where
+        if track.where is None or (link is not None and link.afar):
+            group.afar = True
         if link is not None:
             group.links[track.number] = link
             track.closeness = max(track.closeness, link.score)
@@ -447,10 +478,7 @@ class Grouping:
         """Let go of groups that were quiet for longer than the horizon."""
         self._swept_s = self.now_s
         for number, group in list(self._groups.items()):
-            newest = max(
-                (signal.received_s for track in group.tracks.values() for signal in track.signals.values()), default=0.0
-            )
-            if max(newest, group.end_s) >= self.now_s - self._horizon_s or number in self._changed:
+            if group.told_s >= self.now_s - self._horizon_s or number in self._changed:
                 continue
             for track in list(group.tracks.values()):
                 for id in track.signals:
@@ -461,6 +489,7 @@ class Grouping:
                 self._group_of_incident.pop(group.incident, None)
             del self._groups[number]
         self._rates.sweep(self.now_s)
+        self._following.fade(self.now_s)
 
 
 def _quarter(where: Where) -> Cell:
@@ -472,9 +501,7 @@ def _around(source: str, where: Where) -> list[tuple[str, int, int]]:
     return [(source, across + i, up + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
 
 
-def _keep(best: dict[int, Link], link: Link | None) -> None:
-    if link is None:
-        return
+def _keep(best: dict[int, Link], link: Link) -> None:
     number = link.other.group.number
     if number not in best or link.score > best[number].score:
         best[number] = link

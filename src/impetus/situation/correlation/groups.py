@@ -18,19 +18,28 @@ FOUND_TRUE = 0.98
 FOUND_FALSE = LEAST
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Link:
     """Why a track is in its group: what ties it to another one there."""
 
     tie: Tie
     one: Track
     other: Track
-    score: float
-    """Log-odds that the two are about one happening rather than near by chance."""
+    guessed: float
+    """Log-odds that the two are about one happening rather than near by chance, by the rule alone."""
     distance_m: float | None
     gap_s: float
     entity: str | None
     """The name that both share, if that ties them."""
+    afar: bool = False
+    """A name ties them and they are not near each other, or have no place."""
+    score: float = 0.0
+    """The same, corrected by what was seen of such pairs."""
+
+    @property
+    def share(self) -> float:
+        """The time between the two as a share of what the rule allows."""
+        return self.gap_s / (self.tie.minutes * 60.0)
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +62,8 @@ class Track:
     signals: dict[str, Signal] = field(default_factory=dict)
     strongest: list[Signal] = field(default_factory=list)
     closeness: float = 0.0
+    believed: float = 0.0
+    """How likely its strongest alert is true, by itself."""
     dead: bool = False
     """Moved into another track; the index may still hold it for a while."""
 
@@ -103,17 +114,18 @@ class Group:
     """Incidents that were merged into this one and are still to be closed."""
     fused: Fused | None = None
     probability: float = 0.0
+    confirmed: bool = False
+    """Whether a person found one of its alerts to be true."""
     size: int = 0
     """Alerts in all its tracks."""
     anchor: Where | None = None
     """Where it began."""
     onset_s: float = math.inf
     """When it began: a late member may put it earlier; it does not move when one is taken out."""
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether a person found one of its alerts to be true."""
-        return self.probability >= FOUND_TRUE
+    afar: bool = False
+    """Whether it holds together by names rather than by place: some of it has no place, or is far away."""
+    told_s: float = -math.inf
+    """When its newest alert was received."""
 
     @property
     def begin_s(self) -> float:

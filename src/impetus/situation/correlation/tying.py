@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from impetus.situation.correlation.following import CONTROL, Following, Order
 from impetus.situation.correlation.groups import Link, Track
 from impetus.situation.correlation.rules import Tie
 
@@ -46,15 +47,17 @@ def commonness(carriers: int) -> float:
     return max(carriers / FEW, 1.0)
 
 
-def near(track: Track, other: Track, ties: Sequence[Tie], rate: float, truth: float) -> Link | None:
-    """The best link by place and time; `rate` is how often the track's source raises something here, per second."""
+def near(
+    track: Track, other: Track, ties: Sequence[Tie], rate: float, truth: float, following: Following
+) -> list[Link]:
+    """Links by place and time; `rate` is how often the track's source raises something here, per second."""
     if track.where is None or other.where is None:
-        return None
+        return []
     distance = track.where.distance_m(other.where)
     gap_s = _gap_s(track, other)
-    best: Link | None = None
+    links: list[Link] = []
     for tie in ties:
-        if tie.distance_m is None or distance > tie.distance_m or gap_s > tie.minutes * 60.0:
+        if tie.distance_m is None or distance > tie.distance_m or gap_s > CONTROL * tie.minutes * 60.0:
             continue
         anchor = other.group.anchor
         if anchor is not None and track.where.distance_m(anchor) > SPAN * tie.distance_m:
@@ -65,24 +68,48 @@ def near(track: Track, other: Track, ties: Sequence[Tie], rate: float, truth: fl
         larger = 1.0 + ((track.where.radius_m + other.where.radius_m) / spread_m) ** 2
         chance = rate * 2.0 * spread_s * larger
         closeness = -0.5 * (distance / spread_m) ** 2 - gap_s / spread_s
-        score = tie.weight + truth + _noticed(other) - math.log(chance) + closeness
-        if best is None or score > best.score:
-            best = Link(tie, track, other, score, distance, gap_s, None)
-    return best
+        score = tie.weight + truth + _noticed(_real(other, afar=False)) - math.log(chance) + closeness
+        links.append(_corrected(Link(tie, track, other, score, distance, gap_s, None), following))
+    return links
 
 
-def named(track: Track, other: Track, ties: Sequence[Tie], entity: str, rate: float, truth: float) -> Link | None:
-    """The best link by a shared name; `rate` is how often the track's source raises something, per second."""
+def named(
+    track: Track, other: Track, ties: Sequence[Tie], entity: str, rate: float, truth: float, following: Following
+) -> list[Link]:
+    """Links by a shared name; `rate` is how often the track's source raises something, per second."""
     gap_s = _gap_s(track, other)
-    best: Link | None = None
+    distance = None if track.where is None or other.where is None else track.where.distance_m(other.where)
+    links: list[Link] = []
     for tie in ties:
-        if not tie.shared_entity or gap_s > tie.minutes * 60.0:
+        if not tie.shared_entity or gap_s > CONTROL * tie.minutes * 60.0:
             continue
         spread_s = tie.minutes * 60.0 / 3.0
-        score = tie.weight + truth + _noticed(other) - math.log(rate * 2.0 * spread_s) - gap_s / spread_s
-        if best is None or score > best.score:
-            best = Link(tie, track, other, score, None, gap_s, entity)
-    return best
+        afar = distance is None or tie.distance_m is None or distance > tie.distance_m
+        score = tie.weight + truth + _noticed(_real(other, afar=afar)) - math.log(rate * 2.0 * spread_s)
+        link = Link(tie, track, other, score - gap_s / spread_s, distance, gap_s, entity, afar)
+        links.append(_corrected(link, following))
+    return links
+
+
+def order(link: Link) -> Order:
+    """Which kind came first."""
+    one, other = (link.one.tool, link.one.detector), (link.other.tool, link.other.detector)
+    first, then = (other, one) if link.one.begin_s >= link.other.begin_s else (one, other)
+    return (link.tie.title, first, then)
+
+
+def _corrected(link: Link, following: Following) -> Link:
+    link.score = link.guessed + following.correction(order(link), link.share)
+    return link
+
+
+def _real(other: Track, *, afar: bool) -> float:
+    """How likely there is something real that such a link can be about.
+
+    A happening is at a place, or it spreads by names (a network). What is certain of the one says nothing of the other:
+    across, the other alert counts by itself.
+    """
+    return other.group.probability if other.group.afar is afar else other.believed
 
 
 def _gap_s(track: Track, other: Track) -> float:
@@ -92,6 +119,6 @@ def _gap_s(track: Track, other: Track) -> float:
     return gap_s if group.fixed or group.confirmed else max(gap_s, track.begin_s - group.onset_s)
 
 
-def _noticed(other: Track) -> float:
+def _noticed(probability: float) -> float:
     """Log of how likely a further source notices it too: less where the first alert is probably false."""
-    return math.log(NOTICED * (HARMLESS + (1.0 - HARMLESS) * other.group.probability))
+    return math.log(NOTICED * (HARMLESS + (1.0 - HARMLESS) * probability))
