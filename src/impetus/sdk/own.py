@@ -74,7 +74,8 @@ class OwnDocument(Value):
 class OwnView(Value):
     """All that a tool has of a person: what the person sees, and takes along."""
 
-    consent: Consent
+    consent: Consent | None = None
+    """None: the person gave none, and there is nothing."""
     entries: tuple[OwnEntry, ...] = ()
     documents: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
@@ -95,7 +96,7 @@ class OwnFolders:
         return await self._disk(self._open, person, name, now, until, shared, terms)
 
     async def view(self, person: str) -> OwnView:
-        """All that there is. Raises `NotFound` if there is no consent."""
+        """All that there is; empty if there is no consent."""
         return await self._disk(self._view, person)
 
     async def say(self, person: str, kind: str, content: dict[str, JsonValue], *, now: datetime) -> OwnEntry:
@@ -171,8 +172,11 @@ class OwnFolders:
         return consent
 
     def _view(self, person: str) -> OwnView:
-        folder, consent = self._current(person)
-        documents = {}
+        try:
+            folder, consent = self._current(person)
+        except NotFound:
+            return OwnView()
+        documents: dict[str, dict[str, JsonValue]] = {}
         for path in sorted((folder / "documents").glob("*.json")):
             content = self._read(path)
             if content is not None:

@@ -74,7 +74,7 @@ class OwnService:
         self._looked: dict[tuple[str, str], datetime] = {}
 
     async def view(self, by: Principal, tool: str) -> OwnView:
-        """All that the tool has of the caller. Raises `NotFound` and `NotAllowed`."""
+        """All that the tool has of the caller; empty if they gave no consent. Raises `NotFound` and `NotAllowed`."""
         folders, _ = self._folders(by, tool)
         return await folders.view(_person(by))
 

@@ -147,18 +147,16 @@ export function mount(element, context) {
     try {
       view = await context.get(path);
     } catch (problem) {
-      if (problem.status !== 404) {
-        said.textContent = problem.message;
-        return;
-      }
+      said.textContent = problem.message;
+      return;
     }
-    const holds = view !== null && new Date(view.consent.until) > new Date();
+    const holds = view.consent !== null && new Date(view.consent.until) > new Date();
     if (stopped) return;
     if (!holds) {
       if (open !== false) {
         open = false;
-        body.replaceChildren(consentForm(view?.consent ?? null));
-        if (view) {
+        body.replaceChildren(consentForm(view.consent));
+        if (view.consent) {
           body.append(node("button", { type: "button", class: "button danger",
             onclick: () => attempt(() => context.remove(path), t("Taken back. Everything that there was of you is deleted.")) },
           t("Delete everything that there is of me")));

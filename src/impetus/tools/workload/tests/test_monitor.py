@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -45,12 +47,18 @@ def belt() -> Belt:
     return Belt()
 
 
-@pytest.fixture
-def monitor(belt: Belt) -> PersonMonitor:
+@pytest.fixture(scope="module")
+def rested() -> PersonMonitor:
     """Of somebody who has been at rest for a while."""
     made = PersonMonitor(rest_s=REST_S)
-    assert wear(made, belt, 0, 60) is None
+    assert wear(made, Belt(), 0, 60) is None
     return made
+
+
+@pytest.fixture
+def monitor(rested: PersonMonitor) -> PersonMonitor:
+    """The same for each test anew."""
+    return copy.deepcopy(rested)
 
 
 def test_without_rest_nothing_is_said(belt: Belt) -> None:
