@@ -1,0 +1,105 @@
+"""The optimiser on a venue's file and a scenario: settings by gates, JuPedSim in processes, gain against compliance."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from impetus.model import FeatureKind, InvalidInput
+from impetus.tools.evacuation.distributions import Distribution
+from impetus.tools.evacuation.features import VenueFile
+from impetus.tools.evacuation.jupedsim_model import several
+from impetus.tools.evacuation.optimiser import Proposal, optimise
+from impetus.tools.evacuation.outcome import Outcome
+from impetus.tools.evacuation.plans import Plan
+from impetus.tools.evacuation.proposals import proposal_document
+from impetus.tools.evacuation.running import KEPT
+from impetus.tools.evacuation.scenario import Scenario
+from impetus.tools.evacuation.simulation import Setting, prepare, simulate
+
+GATE_CHOICES = 4
+COMPLIANCES = (0.3, 0.5, 0.7, 0.9, 1.0)
+COMPLIANCE_SEEDS = (301, 302)
+
+
+def gate_choices(venue: VenueFile, scenario: Scenario) -> Sequence[Mapping[str, bool]]:
+    """Present gates first, then others: all that differ in one or two gates, a few at most."""
+    gates = {
+        one.id: scenario.opened.get(one.id, one.open) for one in venue.shapes if one.kind is FeatureKind.GATE
+    }  # fmt: skip
+    choices: list[Mapping[str, bool]] = [{}]
+    for size in (1, 2):
+        choices += [{name: not gates[name] for name in names} for names in itertools.combinations(gates, size)]
+    return choices[: 1 + GATE_CHOICES]
+
+
+def setting_for(venue: VenueFile, scenario: Scenario, gates: Mapping[str, bool]) -> Setting:
+    """The setting with some gates opened or closed."""
+    return prepare(KEPT.get(venue, {**scenario.opened, **gates}, scenario.widths_m), scenario)
+
+
+def verifier(jobs: int) -> Any:
+    """Runs of JuPedSim for the optimiser, in so many processes."""
+
+    def verify(tasks: Sequence[tuple[Setting, Plan, int]]) -> Sequence[Outcome]:
+        return several([(setting.ways, setting.scenario, plan, seed) for setting, plan, seed in tasks], processes=jobs)
+
+    return verify
+
+
+def optimise_files(
+    venue: VenueFile,
+    scenario: Scenario,
+    *,
+    budget_s: float,
+    verify: bool = True,
+    jobs: int = 2,
+    seed: int = 1,
+    compliance: bool = False,
+) -> dict[str, Any]:
+    """The last proposal as a document. Raises `InvalidInput`."""
+    scenario = scenario.model_copy(update={"plan": None})
+    last: Proposal | None = None
+    for proposal in optimise(
+        lambda gates: setting_for(venue, scenario, gates),
+        budget_s=budget_s,
+        gates=gate_choices(venue, scenario),
+        verify=verifier(jobs) if verify and budget_s >= 15 else None,
+        seed=seed,
+    ):
+        last = proposal
+    if last is None:
+        raise InvalidInput("the time was too short for any plan", hint="give a larger budget")
+    setting = setting_for(venue, scenario, {})
+    document: dict[str, Any] = proposal_document(last, setting)
+    if compliance and last.plans:
+        document["compliance"] = compliance_curve(venue, scenario, last.best.plan)
+    return document
+
+
+def compliance_curve(venue: VenueFile, scenario: Scenario, plan: Plan) -> list[dict[str, float]]:
+    """t90 and exposure of a plan relative to nearest exits, for shares of people who follow it."""
+    rows = []
+    for level in COMPLIANCES:
+        people = scenario.people.model_copy(update={"compliance": Distribution(kind="constant", middle=level)})
+        setting = setting_for(venue, scenario.model_copy(update={"people": people}), plan.gates)
+        before = setting_for(venue, scenario.model_copy(update={"people": people}), {})
+        with_plan = [simulate(setting, plan=replace(plan, stewards=()), seed=seed) for seed in COMPLIANCE_SEEDS]
+        without = [simulate(before, seed=seed) for seed in COMPLIANCE_SEEDS]
+        t90 = float(np.mean([run.time_s(0.9) or np.inf for run in with_plan]))
+        base = float(np.mean([run.time_s(0.9) or np.inf for run in without]))
+        exposed = sum(run.exposure_person_s for run in with_plan)
+        exposed_base = sum(run.exposure_person_s for run in without)
+        rows.append(
+            {
+                "compliance": level,
+                "t90_s": round(t90, 1),
+                "gain_t90": round(1 - t90 / base, 4),
+                "gain_exposure": round(1 - exposed / exposed_base, 4) if exposed_base > 0 else 0.0,
+            }
+        )
+    return rows
