@@ -8,7 +8,6 @@ normalised by what came before only; random folds within a person are never made
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +30,7 @@ from impetus.tools.workload.recordings import (
     brain_recordings,
     heart_recordings,
     read_table,
+    reordered,
 )
 from impetus.tools.workload.training import HIGH, LOW, brain_rows, heart_rows, train_brain, train_heart
 
@@ -123,7 +123,7 @@ def evaluate_brain(recordings: Sequence[BrainRecording]) -> dict[str, Any]:
     seen = {one.person for one in judged if models().brain_marks.intersection(one.marks)}
     rows: dict[str, tuple[Floats, Booleans]] = {}
     for person in people if seen else []:
-        parts = [brain_rows(one) for one in judged if one.person == person]
+        parts = [brain_rows(one, seed=number) for number, one in enumerate(judged) if one.person == person]
         rows[person] = (np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts]))
     truth: dict[str, list[Booleans]] = {person: [] for person in people}
     said: dict[str, list[Booleans]] = {person: [] for person in people}
@@ -162,7 +162,7 @@ def _order_by_chance(recordings: Sequence[BrainRecording], trained: Mapping[str,
     """
     scores = []
     for draw in range(ORDERS):
-        random = np.random.default_rng(draw)
+        random = np.random.default_rng(1_000 + draw)
         truth, said = [], []
         for one in recordings:
             shuffled = reordered(one, random)
@@ -173,20 +173,6 @@ def _order_by_chance(recordings: Sequence[BrainRecording], trained: Mapping[str,
             said.append(states[chosen] > OVERLOAD_LOGIT)
         scores.append(macro_f1(np.concatenate(truth), np.concatenate(said)))
     return float(np.mean(scores))
-
-
-def reordered(recording: BrainRecording, random: np.random.Generator) -> BrainRecording:
-    """The same recording with its parts in an order drawn by chance."""
-    names = list(dict.fromkeys(recording.block))
-    order = np.concatenate(
-        [np.flatnonzero(np.array(recording.block) == names[place]) for place in random.permutation(len(names))]
-    )
-    return replace(
-        recording,
-        powers=recording.powers[order],
-        block=tuple(recording.block[place] for place in order),
-        label=tuple(recording.label[place] for place in order),
-    )
 
 
 def _others(rows: Mapping[str, tuple[Floats, Booleans]], person: str) -> list[tuple[Floats, Booleans]]:

@@ -16,7 +16,6 @@ import numpy as np
 from impetus.model import InvalidInput
 from impetus.tools.workload.arrays import Booleans, Floats
 from impetus.tools.workload.beats import LEAST_QUALITY, Pulse, find_beats
-from impetus.tools.workload.brain_inputs import NAMES as BRAIN_NAMES
 from impetus.tools.workload.brain_inputs import BrainInputs
 from impetus.tools.workload.breathing import breathing_per_min
 from impetus.tools.workload.estimate import (
@@ -152,7 +151,8 @@ class PersonMonitor:
             return
         model = models().brain
         self._learn(float(model.logit(inputs)[0]), BRAIN_FILTER.estimate_variance)
-        self._carried |= carried_by(model.logit, BRAIN_NAMES, inputs[0], model.mean)
+        usual = model.logit(model.mean[None])[0]
+        self._carried["brain rhythms"] = float(model.logit(inputs)[0] - usual)
 
     def take_other(self, kind: str, values: Floats, rate_hz: float) -> None:
         """Take in samples of the skin or the eyes: measured and shown; no data was there to learn load from them."""

@@ -12,7 +12,7 @@ import io
 import lzma
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +113,20 @@ def brain_recordings(path: Path, rows: Sequence[Mapping[str, str]]) -> list[Brai
         )
         for (person, session), rows in sessions.items()
     ]
+
+
+def reordered(recording: BrainRecording, random: np.random.Generator) -> BrainRecording:
+    """The same recording with its parts in an order drawn by chance."""
+    names = list(dict.fromkeys(recording.block))
+    order = np.concatenate(
+        [np.flatnonzero(np.array(recording.block) == names[place]) for place in random.permutation(len(names))]
+    )
+    return replace(
+        recording,
+        powers=recording.powers[order],
+        block=tuple(recording.block[place] for place in order),
+        label=tuple(recording.label[place] for place in order),
+    )
 
 
 def _number(path: Path, text: str, name: str) -> float:

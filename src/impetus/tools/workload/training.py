@@ -32,6 +32,7 @@ from impetus.tools.workload.recordings import (
     brain_recordings,
     heart_recordings,
     read_table,
+    reordered,
 )
 
 MODELS = Path(__file__).with_name("models.json")
@@ -41,7 +42,10 @@ LATE_STARTS = 3
 LATEST_START = 0.45
 """Share of a recording. Each recording is also learnt from as if it had begun later, so that the model cannot tell what
 is going on from how long it has been going on: recordings of one experiment all follow one plan."""
-RIDGE = 0.01
+RIDGE = 0.003
+ORDERS = 8
+"""Each session is also learnt from with its parts in so many orders drawn by chance: in a file the hard part may always
+come first, and what is "before" must not tell the model which part it is."""
 LOW, HIGH = "MATB Low", "MATB High"
 
 
@@ -61,12 +65,17 @@ def heart_rows(recording: HeartRecording, *, seed: int) -> tuple[Floats, Boolean
     return np.concatenate(inputs), np.concatenate(high)
 
 
-def brain_rows(recording: BrainRecording) -> tuple[Floats, Booleans]:
+def brain_rows(recording: BrainRecording, *, seed: int) -> tuple[Floats, Booleans]:
     """Inputs, shape (n, names), and states, shape (n,), of the epochs of one session that are plainly low or high."""
-    rows, usable = BrainInputs().update(recording.powers)
-    labels = np.array(recording.label)
-    chosen = usable & np.isin(labels, (LOW, HIGH))
-    return rows[chosen], labels[chosen] == HIGH
+    random = np.random.default_rng(seed)
+    inputs, high = [], []
+    for one in (recording, *(reordered(recording, random) for _ in range(ORDERS))):
+        rows, usable = BrainInputs().update(one.powers)
+        labels = np.array(one.label)
+        chosen = usable & np.isin(labels, (LOW, HIGH))
+        inputs.append(rows[chosen])
+        high.append(labels[chosen] == HIGH)
+    return np.concatenate(inputs), np.concatenate(high)
 
 
 def train_heart(parts: Sequence[tuple[Floats, Booleans]]) -> BoostedTrees:
@@ -97,7 +106,7 @@ def train(folder: Path) -> dict[str, Any]:
         elif set(BRAIN_COLUMNS) <= set(header):
             brains = brain_recordings(path, rows)
             content["brain"] = {
-                "model": train_brain([brain_rows(one) for one in brains]).to_json(),
+                "model": train_brain([brain_rows(one, seed=number) for number, one in enumerate(brains)]).to_json(),
                 "marks": marks(brains, BRAIN_STEP),
             }
     if missing := {"heart", "brain"} - content.keys():

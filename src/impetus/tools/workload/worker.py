@@ -50,6 +50,7 @@ HISTORY_MINUTES = 16 * 60
 TEAM_EVERY_S = 10.0
 PROPOSAL_HOURS = 2.0
 DUTIES_EVERY_S = 2.0
+USED_TO_IT_S = 240.0
 LEAST_BREAK_S = 25.0
 """An overload, of the team or of one person, is over when it has been for so long, whatever is set."""
 
@@ -97,6 +98,8 @@ class WorkloadTool(Tool[WorkloadSettings]):
         self._people: dict[str, _Person] = {}
         self._board = DutyBoard()
         self._board_s = -math.inf
+        self._usual_waiting = 0.0
+        """What waited in the last minutes, for invented people, who get used to it."""
         self._source: Source = NoSource()
         self._estimated_s = -math.inf
         self._team_s = -math.inf
@@ -125,7 +128,7 @@ class WorkloadTool(Tool[WorkloadSettings]):
         self._estimated_s = now_s
         await self._follow_consents()
         if now_s - self._board_s >= DUTIES_EVERY_S:
-            self._board_s, self._board = now_s, await self.context.duties()
+            await self._look_at_board(now_s)
         for id in list(self._people):
             await self._look_after(id)
             await asyncio.sleep(0)
@@ -483,12 +486,16 @@ class WorkloadTool(Tool[WorkloadSettings]):
         return NoSource()
 
     def _strain(self, person: str) -> float:
-        """What the work of an invented person asks of them: what they hold, and their part of what waits."""
-        board = self._board
-        duty = board.of(person)
+        """What the work asks of an invented person: what they hold, and what was added of late to what waits."""
+        duty = self._board.of(person)
         held = (duty.held if duty is not None else 0) / max(self._cap, 1)
-        waiting = board.waiting / max(board.operators, 1)
-        return held + waiting / 4
+        return held + max(self._board.waiting - self._usual_waiting, 0.0) / max(self._board.operators, 1)
+
+    async def _look_at_board(self, now_s: float) -> None:
+        self._board = await self.context.duties()
+        share = 1.0 if self._board_s == -math.inf else 1 - math.exp(-(now_s - self._board_s) / USED_TO_IT_S)
+        self._usual_waiting += (self._board.waiting - self._usual_waiting) * share
+        self._board_s = now_s
 
     async def _degrade(self, text: str | None) -> None:
         if text != self._degraded:

@@ -11,6 +11,20 @@ export function node(name, attributes = {}, ...children) {
   return element;
 }
 
+/** Things side by side, with room between them. */
+export function row(...children) {
+  const box = node("div", {}, ...children);
+  Object.assign(box.style, { display: "flex", flexWrap: "wrap", gap: ".5rem", alignItems: "center" });
+  return box;
+}
+
+/** Parts of a page side by side where there is room, below each other where there is not. */
+export function columns(...children) {
+  const box = node("div", {}, ...children);
+  Object.assign(box.style, { display: "grid", gap: "1rem 2rem", gridTemplateColumns: "repeat(auto-fit, minmax(20rem, 1fr))" });
+  return box;
+}
+
 export const STATES = {
   overload: ["severity-severe", "Overloaded"],
   normal: ["good", "As it should be"],
@@ -64,6 +78,8 @@ export function course(context, rows, label) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
   svg.setAttribute("viewBox", "0 0 600 80");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.style.height = "80px";
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", label);
   svg.style.width = "100%";
@@ -74,6 +90,7 @@ export function course(context, rows, label) {
     line.setAttribute("fill", "none");
     line.setAttribute("stroke", colour);
     line.setAttribute("stroke-width", "2");
+    line.setAttribute("vector-effect", "non-scaling-stroke");
     svg.append(line);
   };
   piece([[0, 40], [600, 40]], context.colour("line-3"));

@@ -1,6 +1,6 @@
 // One's own workload: consent for a shift, the state, ratings by one key, NASA-TLX, the copy to take along, and withdrawal.
 
-import { bar, course, facts, node, percent, stateMark } from "./drawing.js";
+import { bar, columns, course, facts, node, percent, row, stateMark } from "./drawing.js";
 
 const EVERY_MS = 2000;
 const RATINGS = ["Under-used", "Relaxed", "Comfortable", "High", "Too much"];
@@ -11,7 +11,7 @@ const SCALES = [
 const NAMES = {
   "heart rate": "Heart rate", "heart-rate spread": "Spread of heart rate", "heart-rate unrest": "Unrest of heart rate",
   breathing: "Breathing", "breathing spread": "Spread of breathing", "breathing unrest": "Unrest of breathing",
-  console: "What you hold and what waits", "own rating": "Your own rating",
+  console: "What you hold and what waits", "own rating": "Your own rating", "brain rhythms": "Rhythms of the brain",
 };
 
 export function mount(element, context) {
@@ -40,15 +40,15 @@ export function mount(element, context) {
     const console_ = node("input", { type: "checkbox", id: "workload-console", checked: known?.terms?.console ?? true });
     const keep = node("input", { type: "checkbox", id: "workload-keep", checked: known?.terms?.keep_baseline ?? true });
     const shared = node("input", { type: "checkbox", id: "workload-shared", checked: known?.shared ?? false });
-    const field = (input, words) => node("p", { class: "field" }, node("label", { for: input.id }, `${t(words)} `), input);
+    const field = (input, words) => node("p", { class: "field" }, node("label", { for: input.id }, t(words)), input);
+    const choice = (input, words) => row(input, node("label", { for: input.id }, t(words)));
     const form = node("form", { class: "stack" },
       node("p", {}, t("You may leave this out without giving a reason, and take it back at any moment: then everything is deleted at once. Raw signals are never kept. Nobody else sees your state unless you share it, and it may not be used for decisions about you.")),
-      field(hours, "For so many hours"),
-      field(device, "Name of the device that you wear (empty: none)"),
-      field(console_, "Use what I hold and decide at the console"),
-      field(keep, "Keep what is usual for me for the next shift"),
-      field(shared, "Share my state with the supervisor, for this shift"),
-      node("button", { type: "submit", class: "button primary" }, t("Agree for this shift")));
+      columns(field(hours, "For so many hours"), field(device, "Name of the device that you wear (empty: none)")),
+      choice(console_, "Use what I hold and decide at the console"),
+      choice(keep, "Keep what is usual for me for the next shift"),
+      choice(shared, "Share my state with the supervisor, for this shift"),
+      row(node("button", { type: "submit", class: "button primary" }, t("Agree for this shift"))));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       attempt(() => context.put(path, {
@@ -66,7 +66,9 @@ export function mount(element, context) {
   }
 
   function ratings() {
-    const group = node("div", { class: "row", role: "group", "aria-label": t("How loaded are you now?") });
+    const group = row();
+    group.setAttribute("role", "group");
+    group.setAttribute("aria-label", t("How loaded are you now?"));
     RATINGS.forEach((words, place) => {
       group.append(node("button", { type: "button", class: "button", "aria-keyshortcuts": String(place + 1),
         onclick: () => rate(place + 1) }, node("kbd", {}, String(place + 1)), ` ${t(words)}`));
@@ -103,9 +105,9 @@ export function mount(element, context) {
   function build(view) {
     parts = { state: node("div", { class: "stack" }), due: node("p", {}), line: node("div", {}) };
     body.replaceChildren(
-      parts.state, parts.line, parts.due, ratings(), taskLoad(),
+      columns(parts.state, node("div", { class: "stack" }, parts.line, parts.due, ratings(), taskLoad())),
       node("details", {}, node("summary", {}, t("Change what I agreed to")), consentForm(view.consent)),
-      node("p", { class: "row" },
+      row(
         node("button", { type: "button", class: "button", onclick: () => attempt(takeAlong, t("Here is all that there is of you.")) },
           t("Take a copy of everything")),
         node("button", { type: "button", class: "button danger", onclick: () => attempt(() => context.remove(path),

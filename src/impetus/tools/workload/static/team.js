@@ -1,6 +1,6 @@
 // The team: its state, the proposals, who shares theirs. A proposal does nothing until the supervisor takes it.
 
-import { facts, node, percent, stateMark } from "./drawing.js";
+import { columns, facts, node, percent, row, stateMark } from "./drawing.js";
 
 const EVERY_MS = 5000;
 
@@ -11,7 +11,10 @@ export function mount(element, context) {
   const proposals = node("div", { class: "stack", "aria-live": "polite" });
   const people = node("div", {});
   const said = node("p", { role: "status", "aria-live": "polite" });
-  element.replaceChildren(state, node("h3", {}, t("Proposals")), proposals, said, node("h3", {}, t("Who shares their state")), people);
+  element.replaceChildren(columns(
+    state,
+    node("div", { class: "stack" }, node("h3", {}, t("Proposals")), proposals, said),
+    node("div", { class: "stack" }, node("h3", {}, t("Who shares their state")), people)));
 
   async function attempt(button, work, done) {
     button.disabled = true;
@@ -33,7 +36,8 @@ export function mount(element, context) {
 
   function drawProposals(items) {
     if (!items.length) {
-      proposals.replaceChildren(node("p", { class: "empty" }, t("Nothing is proposed now.")));
+      proposals.replaceChildren(node("p", {}, t("Nothing is proposed now.")));
+      delete proposals.dataset.key;
       return;
     }
     // The same proposals stay as they are: what is drawn anew under somebody's finger is pressed by mistake.
@@ -46,7 +50,7 @@ export function mount(element, context) {
       yes.addEventListener("click", () => attempt(yes, () => take(one), t("Taken: the queue follows it.")));
       no.addEventListener("click", () => attempt(no, () => context.ask("settle", { id: one.id, taken: false }), t("Declined.")));
       return node("div", { class: "card stack", "data-proposal": one.id }, node("strong", {}, one.title), node("p", {}, one.content.because),
-        node("p", { class: "row" }, yes, no));
+        row(yes, no));
     }));
   }
 
@@ -73,7 +77,7 @@ export function mount(element, context) {
 
   function drawPeople(items, board) {
     if (!items.length) {
-      people.replaceChildren(node("p", { class: "empty" }, t("Nobody does now.")));
+      people.replaceChildren(node("p", {}, t("Nobody does now.")));
       return;
     }
     people.replaceChildren(...items.map((one) => node("div", { class: "stack" },
