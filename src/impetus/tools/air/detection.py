@@ -15,15 +15,17 @@ import numpy as np
 
 from impetus.tools.air.arrays import Booleans, Floats, Integers
 from impetus.tools.air.background import COVARIATES, Background
+from impetus.tools.air.calibration import TailThreshold
 from impetus.tools.air.sequential import (
     JOINT_SENSORS,
-    JOINT_THRESHOLD,
-    SINGLE_THRESHOLD,
     WINDOW,
     StepTest,
     joint_evidence,
 )
 
+FALSE_ALARMS = 0.25
+"""False alarms a sensor-year that each threshold aims at, of single sensors and of groups. One in all is tolerated; a
+past of weeks says less about rare things than it seems to, and about twice as many come as are aimed at."""
 WARM_READINGS = 20
 """Readings before which nothing is called a release."""
 QUIET_EVIDENCE = 3.5
@@ -112,13 +114,21 @@ class Detector:
         self._names: list[str] = []
         self._background = Background()
         self._test = StepTest()
+        # Until a network has a past, noise is taken to have heavy tails.
+        self._tail = TailThreshold(base=3.0, rate=0.01, excess=1.8, per_year=FALSE_ALARMS, lowest=4.5, highest=5.7)
+        self._joint_tail = TailThreshold(
+            base=4.0, rate=0.01, excess=1.8, per_year=FALSE_ALARMS, lowest=5.0, highest=7.0
+        )
         self._newest_s = np.zeros(0)
         self._first_s = np.zeros(0)
         self._interval_s = np.zeros(0)
         self._disturbed = np.zeros(0, dtype=np.int64)
         self._open: dict[str, _Open] = {}
         self._joint_open: dict[frozenset[str], float] = {}
+        self._moment_s = math.nan
         self._groups: dict[str, Integers] = {}
+        self._members = np.zeros((0, JOINT_SENSORS), dtype=np.int64)
+        """(sensors, ...): rows of each sensor's group; one past the last stands for none."""
         self.last_expected: dict[str, tuple[float, float]] = {}
         """Mean and standard deviation that were expected of the latest reading of each sensor."""
 
@@ -145,7 +155,9 @@ class Detector:
         expected, found = self._background.expect(row, moment_s, covariates, value)
         warm = self._background.readings[row] >= WARM_READINGS
         raw = expected.residual / expected.sd
-        shared_out, common = self._test.without_common(row, raw, warm)
+        passed_s = moment_s - self._moment_s if math.isfinite(self._moment_s) else 0.0
+        self._moment_s = moment_s
+        shared_out, common = self._test.without_common(row, raw, warm, passed_s)
         standardised = self._test.without_level(row, shared_out)
         gap_s = np.minimum(time_s - self._newest_s[row], _DAY_S)
         with np.errstate(invalid="ignore"):
@@ -153,21 +165,27 @@ class Detector:
         adjacent &= np.isfinite(gap_s)
         before = self._test.last(row)
         step = self._test.update(row, standardised, adjacent)
-        alarmed = warm & (step.evidence >= SINGLE_THRESHOLD)
+        interval_s = float(np.median(self._interval_s[row])) or 300.0
+        alarmed = warm & (step.evidence >= self._tail.of(row, interval_s))
         for place, name in enumerate(chosen):
             self.last_expected[name] = (float(expected.mean[place]), float(expected.sd[place]))
         yield from self._judge(
             list(chosen), row, time_s, value, expected.mean, expected.sd, standardised, alarmed, adjacent
         )
-        yield from self._judge_together(list(chosen), row, time_s, value, expected.mean, expected.sd, warm)
+        settled = warm & (time_s - self._first_s[row] >= _DAY_S)
+        yield from self._judge_together(
+            list(chosen), row, time_s, value, expected.mean, expected.sd, warm, settled, interval_s
+        )
         open_now = np.array([name in self._open for name in chosen])
+        involved = open_now | np.array([self._told_lately(frozenset({name}), moment_s) for name in chosen])
+        self._tail.learn(row, step.evidence, settled, involved)
         disturbed = (step.evidence >= QUIET_EVIDENCE) & warm | open_now
         self._disturbed[row] = np.where(disturbed, self._disturbed[row] + 1, 0)
         quiet = ~disturbed | (self._disturbed[row] > QUIET_LIMIT)
         self._background.learn(row, moment_s, covariates, expected, found, quiet)
         self._test.learn(row[quiet], standardised[quiet], before[quiet], adjacent[quiet])
-        settled = quiet & ((step.evidence < LEVEL_EVIDENCE) | (self._disturbed[row] > QUIET_LIMIT))
-        self._test.learn_level(row[settled], standardised[settled])
+        flat = quiet & ((step.evidence < LEVEL_EVIDENCE) | (self._disturbed[row] > QUIET_LIMIT))
+        self._test.learn_level(row[flat], standardised[flat])
         self._test.learn_share(row[quiet & warm], raw[quiet & warm], common)
         known = np.isfinite(gap_s) & (gap_s > 0)
         first = known & (self._interval_s[row] == 0)
@@ -247,50 +265,51 @@ class Detector:
         mean: Floats,
         sd: Floats,
         warm: Booleans,
+        settled: Booleans,
+        interval_s: float,
     ) -> Iterator[Detection]:
         if np.count_nonzero(warm) < JOINT_SENSORS:
             return
-        evidence = self._test.evidence(row)
-        if np.sort(evidence.max(axis=1))[-JOINT_SENSORS:].sum() < JOINT_THRESHOLD * math.sqrt(JOINT_SENSORS):
-            return
-        places = {int(number): place for place, number in enumerate(row)}
+        # One row more than there are sensors: those that a group lacks say nothing.
+        evidence = np.zeros((len(self._names) + 1, WINDOW))
+        evidence[row[warm]] = self._test.evidence(row[warm])
+        together, chosen = joint_evidence(evidence[self._members[row]])
+        onset = together.argmax(axis=1)
+        best = together[np.arange(len(row)), onset]
+        over = best >= self._joint_tail.of(row, interval_s)
         moment_s = float(np.median(time_s))
-        for group in self._groups_of(names):
-            members = [places[int(number)] for number in group if int(number) in places]
-            if len(members) < JOINT_SENSORS:
-                continue
-            chosen = np.array(members)
-            if len(chosen) > JOINT_SENSORS:
-                # Those that show most; the test pays for the choice below.
-                chosen = chosen[np.argsort(-evidence[chosen].max(axis=1))[:JOINT_SENSORS]]
-            together = joint_evidence(evidence[chosen], warm[chosen])
-            best = int(together.argmax())
-            choices = math.comb(len(members), JOINT_SENSORS)
-            threshold = math.sqrt(JOINT_THRESHOLD**2 + 2 * math.log(choices))
-            # Each of them must say something itself.
-            if together[best] < threshold or (evidence[chosen, best] < 1.0).any():
-                continue
-            involved = tuple(names[place] for place in chosen)
+        places = {int(number): place for place, number in enumerate(row)}
+        for group in np.flatnonzero(over)[np.argsort(-best[over])]:
+            members = self._members[row[group]][chosen[group, onset[group]]]
+            lead = places[int(members[evidence[members, onset[group]].argmax()])]
+            involved = [names[places[int(number)]] for number in members]
             key = frozenset(involved)
-            if any(name in self._open for name in involved) or self._told_lately(key, moment_s):
-                self._joint_open[key] = moment_s
-                continue
+            told = any(name in self._open for name in involved) or self._told_lately(key, moment_s)
             self._joint_open[key] = moment_s
-            lead = int(chosen[evidence[chosen, best].argmax()])
-            interval_s = float(np.median(self._interval_s[row[chosen]]))
+            if told:
+                continue
+            rows = np.array([places[int(number)] for number in members])
             yield Detection(
                 sensors=(names[lead], *(name for name in involved if name != names[lead])),
                 joint=True,
-                onset_s=moment_s - best * interval_s,
+                onset_s=moment_s - int(onset[group]) * interval_s,
                 time_s=moment_s,
                 value=float(value[lead]),
                 expected=float(mean[lead]),
                 sd=float(sd[lead]),
-                height_sd=float(np.mean((value[chosen] - mean[chosen]) / sd[chosen])),
-                evidence=float(together[best]),
+                height_sd=float(np.mean((value[rows] - mean[rows]) / sd[rows])),
+                evidence=float(best[group]),
                 confirmation=Confirmation.SECOND_SENSOR,
-                learning=bool(moment_s - self._first_s[row[chosen]].min() < _DAY_S),
+                learning=bool(moment_s - self._first_s[row[rows]].min() < _DAY_S),
             )
+        disturbed = {self._rows[name] for name in self._open} | {
+            self._rows[name]
+            for key, told_s in self._joint_open.items()
+            if moment_s - told_s <= 3 * WINDOW * interval_s
+            for name in key
+        }
+        busy: Booleans = np.isin(self._members[row], list(disturbed)).max(axis=1)
+        self._joint_tail.learn(row, best, settled, busy)
 
     def _told_lately(self, key: frozenset[str], moment_s: float) -> bool:
         """Whether sensors of it were in a joint detection within the last window."""
@@ -307,14 +326,6 @@ class Detector:
             return Confirmation.SECOND_SENSOR
         return Confirmation.NONE
 
-    def _groups_of(self, names: Sequence[str]) -> list[Integers]:
-        """Each sensor with its nearest; without positions all of few sensors, once."""
-        distinct: dict[tuple[int, ...], Integers] = {}
-        for name in names:
-            group = self._groups[name]
-            distinct.setdefault(tuple(sorted(int(number) for number in group)), group)
-        return list(distinct.values())
-
     def _rows_of(self, names: Sequence[str]) -> Integers:
         fresh = [name for name in names if name not in self._rows]
         if fresh:
@@ -329,7 +340,13 @@ class Detector:
             self._first_s = np.concatenate([self._first_s, np.full(more, np.nan)])
             self._interval_s = np.concatenate([self._interval_s, np.zeros(more)])
             self._disturbed = np.concatenate([self._disturbed, np.zeros(more, dtype=np.int64)])
+            self._tail.grow(count)
+            self._joint_tail.grow(count)
             self._groups = {name: self._neighbours(name) for name in self._names}
+            width = max(len(group) for group in self._groups.values())
+            self._members = np.full((count, max(width, JOINT_SENSORS)), count, dtype=np.int64)
+            for number, group in enumerate(self._groups.values()):
+                self._members[number, : len(group)] = group
         return np.array([self._rows[name] for name in names], dtype=np.int64)
 
     def _neighbours(self, name: str) -> Integers:

@@ -17,7 +17,7 @@ from impetus.model import InvalidInput
 from impetus.tools.air.arrays import Floats
 from impetus.tools.air.background import COVARIATES
 from impetus.tools.air.quantities import convert
-from impetus.tools.air.release import Box, Weather
+from impetus.tools.air.release import USUAL_WIND_LOG_ERROR, USUAL_WIND_MPS, Box, Weather
 from impetus.tools.air.spread import Terrain
 from impetus.tools.air.stability import (
     StabilityClass,
@@ -251,17 +251,19 @@ _NAMES: Mapping[str, Sequence[str]] = {
 def read_situation(path: str) -> Situation:
     """The JSON object of a weather file.
 
-    `wind_speed_mps` and `wind_from_deg` are needed. `stability` (A to F) may be given, or `obukhov_length_m`, or
+    `wind_speed_mps` and `wind_from_deg` should be there. `stability` (A to F) may be given, or `obukhov_length_m`, or
     `solar_radiation_wm2`, or `wind_direction_sd_deg`; what is missing widens the uncertainty and is said.
 
-    Raises InvalidInput if the file is no such object, a value is wrong, or the wind is missing or calm.
+    Raises InvalidInput if the file is no such object, a value is wrong, or the wind is calm.
     """
     document = _document(path)
     remarks: list[str] = []
     wind = _number(document, "wind", path)
     direction = _number(document, "from", path)
+    speed_error = 0.0
     if wind is None:
-        raise InvalidInput(f"{path} gives no wind_speed_mps", hint="a source cannot be located without the wind")
+        wind, speed_error = USUAL_WIND_MPS, USUAL_WIND_LOG_ERROR
+        remarks.append(f"no wind speed is given: {wind:g} m/s is taken, and the rate is uncertain by a factor of two")
     if direction is None:
         remarks.append("no wind direction is given: any is taken for possible")
     direction_sd = _number(document, "from_sd", path)
@@ -281,6 +283,7 @@ def read_situation(path: str) -> Situation:
         direction_error_deg=15.0 if direction_sd is None else max(direction_sd, 1.0),
         stability_error=stability_error,
         release_height_m=_number(document, "height", path) or 0.0,
+        log_speed_error=speed_error,
     )
     return Situation(weather, _box(document, path), _number(document, "limit", path), remarks)
 

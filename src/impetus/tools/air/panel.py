@@ -15,12 +15,15 @@ ALERTS = (
     Column(field="confidence", title="Confidence", format=Format.PERCENT),
     Column(field="state", title="State", format=Format.STATE),
 )
-SENSORS = (
-    Column(field="name", title="Stream"),
-    Column(field="state", title="State", format=Format.STATE),
-    Column(field="latest.value", title="Reading", format=Format.NUMBER),
+HEALTH = "/tools/air/results?kind=device-health&limit=1"
+DEVICES = (
+    Column(field="name", title="Sensor"),
+    Column(field="state", title="State"),
+    Column(field="value", title="Reading", format=Format.NUMBER),
     Column(field="unit", title="Unit"),
-    Column(field="latest.time", title="At", format=Format.TIME),
+    Column(field="seen", title="At", format=Format.TIME),
+    Column(field="limit", title="Cannot see below", format=Format.NUMBER),
+    Column(field="calibrated", title="Calibrated", format=Format.TIME),
 )
 SAMPLING = (
     Column(field="latitude", title="Latitude", format=Format.NUMBER),
@@ -43,6 +46,7 @@ def panels() -> Sequence[Panel]:
             title="In figures",
             widgets=(
                 Kpi(title="Releases", source="/tools/air/results?kind=hazard-zone", value="items", reduce="count"),
+                Kpi(title="Sensors that are well", source=HEALTH, value="items.0.content.well"),
                 Kpi(title="Wind", source=NEWEST, value="items.0.content.wind.speed_mps", unit="m/s", decimals=1),
                 Chart(
                     title="Area of the zones",
@@ -55,6 +59,20 @@ def panels() -> Sequence[Panel]:
                         ChartSeries(field="level_3_m2", title="Level 3", unit="m2"),
                     ),
                     empty="No release",
+                ),
+                Chart(
+                    title="The sensor that reads most, with its background",
+                    source=NEWEST,
+                    rows="items.0.content.series.rows",
+                    x="time",
+                    series=(
+                        ChartSeries(field="value", title="Reading"),
+                        ChartSeries(field="high", title="Background, upper edge"),
+                        ChartSeries(field="expected", title="Background"),
+                        ChartSeries(field="low", title="Background, lower edge"),
+                    ),
+                    empty="No release",
+                    span=2,
                 ),
                 Table(
                     title="Where to sample next",
@@ -79,8 +97,10 @@ def panels() -> Sequence[Panel]:
                 ),
                 Table(
                     title="Sensors",
-                    source="/datastreams?limit=500&observed_property=bacteria-concentration",
-                    columns=SENSORS,
+                    source=HEALTH,
+                    rows="items.0.content.devices",
+                    columns=DEVICES,
+                    row_id="sensor",
                     limit=100,
                     empty="No sensors are registered",
                     span=2,

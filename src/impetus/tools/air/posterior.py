@@ -129,7 +129,10 @@ def _sample(
     every = coordinates.to_unknowns(every)
     points = (random.random() + np.arange(KEPT)) / KEPT
     chosen = np.minimum(np.searchsorted(np.cumsum(weight), points), len(every) - 1)
-    return Posterior(every[chosen], every[int(np.argmax(density))], float(1.0 / (weight @ weight)))
+    kept = every[chosen]
+    # A plume depends on rate over speed only: what is not known of the speed is not known of the rate.
+    kept[:, Unknown.LOG_RATE] += release.weather.log_speed_error * random.normal(size=len(kept))
+    return Posterior(kept, every[int(np.argmax(density))], float(1.0 / (weight @ weight)))
 
 
 def _log_posterior(release: Release, rows: Floats) -> Floats:

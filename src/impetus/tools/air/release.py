@@ -45,6 +45,8 @@ class Unknown(IntEnum):
 
 
 UNKNOWNS = len(Unknown)
+USUAL_WIND_MPS, USUAL_WIND_LOG_ERROR = 3.0, 0.6
+"""Taken where no wind speed is known: two in three lie between 1.6 and 5.5 m/s."""
 LOG_RATE_BOUNDS = (math.log(1e-6), math.log(1e6))
 REFERENCE_M = 200.0
 LEAST_DISTANCE_M = 1.0
@@ -85,6 +87,8 @@ class Weather:
     stability_error: float = 0.7
     """Standard deviation of the class: about one class either way."""
     release_height_m: float = 0.0
+    log_speed_error: float = 0.0
+    """Standard deviation of the logarithm of the speed: the rate is uncertain by as much, the position is not."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.wind_mps) and self.wind_mps >= 0 and math.isfinite(self.wind_from_deg)):

@@ -9,6 +9,7 @@ is left. What all sensors of a network share (a front, pollen) is taken out befo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +22,6 @@ MOST = 5.0
 """Standard errors that a single sample counts for at most: noise has heavier tails than the normal law."""
 LEAST_SAMPLES = 2
 """Samples that a step of one sensor lasts at least: one spike is no release."""
-SINGLE_THRESHOLD = 5.7
-"""Standard errors from which one sensor alone raises an alert. For normal noise that is once in 10^8 samples; the
-margin is for what no background explains."""
-JOINT_THRESHOLD = 5.5
 JOINT_MOST = 6.0
 """One sensor that screams must not be the evidence of three."""
 LEVEL_SAMPLES = 48.0
@@ -32,6 +29,12 @@ LEVEL_SAMPLES = 48.0
 JOINT_SENSORS = 3
 COMMON_SENSORS = 6
 """So many sensors are needed to tell what all share (a front, pollen) from what some have."""
+COMMON_S = 1_200.0
+"""What is shared (weather, pollen, the hour) changes over some twenty minutes; faster is scatter."""
+COMMON_JUMP = 3.5
+SHARE_SAMPLES = 600.0
+"""Two days at five minutes."""
+SHARE_PRIOR = 20.0
 MOST_CORRELATION = 0.9
 LEAST_SQUARE = 0.05
 """Taking out what is shared may leave less scatter than the background has; at most so much less is believed."""
@@ -60,7 +63,11 @@ class StepTest:
         self._square = np.zeros(0)
         self._weight = np.zeros(0)
         self._share = np.zeros(0)
+        self._together = np.zeros(0)
+        self._alone = np.zeros(0)
         self._level = np.zeros(0)
+        self._common = 0.0
+        self._common_variance = 0.2
 
     def grow(self, count: int) -> None:
         """Have at least so many rows."""
@@ -72,18 +79,30 @@ class StepTest:
             self._square = np.concatenate([self._square, np.ones(more)])
             self._weight = np.concatenate([self._weight, np.full(more, 20.0)])
             self._share = np.concatenate([self._share, np.ones(more)])
+            self._together = np.concatenate([self._together, np.zeros(more)])
+            self._alone = np.concatenate([self._alone, np.zeros(more)])
             self._level = np.concatenate([self._level, np.zeros(more)])
 
     def correlation(self, row: Integers) -> Floats:
         """How much of a residual is left in the next one."""
         return np.clip(self._product[row] / np.maximum(self._square[row], 1e-9), 0.0, MOST_CORRELATION)
 
-    def without_common(self, row: Integers, standardised: Floats, usable: Booleans) -> tuple[Floats, float]:
-        """Residuals less what most sensors share at this moment, each by how much it takes part; and what is shared."""
+    def without_common(
+        self, row: Integers, standardised: Floats, usable: Booleans, passed_s: float
+    ) -> tuple[Floats, float]:
+        """Residuals less what most sensors share at this moment, each by how much it takes part; and what is shared.
+
+        What is shared is the median, followed over `COMMON_S`: the scatter of the median itself is nobody's. When the
+        median leaves its usual scatter, all of it is believed at once (a front arrives).
+        """
         if np.count_nonzero(usable) < COMMON_SENSORS:
             return standardised, 0.0
-        common = float(np.median(standardised[usable]))
-        return standardised - self._share[row] * common, common
+        away = float(np.median(standardised[usable])) - self._common
+        size = min(away * away, 9 * self._common_variance)
+        gain = 1.0 - math.exp(-max(passed_s, 0.0) / COMMON_S)
+        self._common += away if away * away > COMMON_JUMP**2 * self._common_variance else gain * away
+        self._common_variance += (size - self._common_variance) / _MEMORY
+        return standardised - self._share[row] * self._common, self._common
 
     def without_level(self, row: Integers, standardised: Floats) -> Floats:
         """Residuals less what has lasted for hours."""
@@ -94,10 +113,13 @@ class StepTest:
         self._level[row] += np.clip(residual, -2, 2) / LEVEL_SAMPLES
 
     def learn_share(self, row: Integers, standardised: Floats, common: float) -> None:
-        """Follow how much each sensor takes part in what is shared (normalised least mean squares)."""
+        """Follow how much each sensor takes part in what is shared (least squares with forgetting, at first 1)."""
         if common:
-            error = np.clip(standardised - self._share[row] * common, -3, 3)
-            share = self._share[row] + 0.02 * error * common / (1.0 + common * common)
+            bounded = np.clip(standardised, self._share[row] * common - 3, self._share[row] * common + 3)
+            keep = 1.0 - 1.0 / SHARE_SAMPLES
+            self._together[row] = self._together[row] * keep + common * bounded
+            self._alone[row] = self._alone[row] * keep + common * common
+            share = (SHARE_PRIOR + self._together[row]) / (SHARE_PRIOR + self._alone[row])
             self._share[row] = np.clip(share, 0.0, 3.0)
 
     def update(self, row: Integers, standardised: Floats, adjacent: Booleans) -> Step:
@@ -156,13 +178,13 @@ class StepTest:
         return product / np.sqrt(energy), product / energy
 
 
-def joint_evidence(evidence: Floats, present: Booleans) -> Floats:
-    """(WINDOW,) evidence of one step of several sensors at once: the sum of theirs over its standard error.
+def joint_evidence(evidence: Floats) -> tuple[Floats, Integers]:
+    """Evidence of one step of the three sensors of each group that show most, as (groups, WINDOW), and which three, as
+    (groups, WINDOW, JOINT_SENSORS); from the evidence of the members, (groups, members, WINDOW).
 
-    `evidence` is (sensors, WINDOW); only those present count, and there must be `JOINT_SENSORS` of them.
+    It is the sum of theirs over its standard error, and 0 where one of the three says less than one standard error.
     """
-    if np.count_nonzero(present) < JOINT_SENSORS:
-        return np.zeros(WINDOW)
-    chosen = evidence[present]
-    bounded = np.minimum(chosen, JOINT_MOST)
-    return np.asarray(bounded.sum(axis=0) / np.sqrt(len(chosen)))
+    order = np.argsort(-evidence, axis=1)[:, :JOINT_SENSORS]
+    chosen = np.take_along_axis(evidence, order, axis=1)
+    total = np.minimum(chosen, JOINT_MOST).sum(axis=1) / math.sqrt(JOINT_SENSORS)
+    return np.where(chosen.min(axis=1) >= 1.0, total, 0.0), order.transpose(0, 2, 1)

@@ -25,6 +25,12 @@ class AirSettings(ToolSettings):
     """Which agent of the table the sensors of `gas-concentration` measure."""
     agents_file: Annotated[Path | None, Field(title="Table of agents")] = None
     """A TOML file like the tool's `guidelines.toml` that replaces it."""
+    instruments_file: Annotated[Path | None, Field(title="Table of instruments")] = None
+    """A TOML file that says how instruments are reached, what they cannot see, and when they were calibrated."""
+    open_space_file: Annotated[Path | None, Field(title="Where a source may be")] = None
+    """A GeoJSON file of areas (streets, squares, parks) in which a source is sought; everywhere without it."""
+    sensor_height_m: Annotated[float, Field(title="Height of the sensors in metres", ge=0, le=500)] = 3.0
+    """Of inlets above the ground, where the table of instruments says nothing else."""
     exposure_min: Annotated[float, Field(title="Exposure in minutes", gt=0, le=480)] = 30.0
     """Guideline levels are drawn for an exposure of this length in minutes."""
     bacteria_cfupm3: Annotated[tuple[float, float, float], Field(title="Levels of bacteria, CFU/m3")] = (1e3, 1e4, 1e5)

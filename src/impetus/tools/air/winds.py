@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from impetus.tools.air.release import Weather
+from impetus.tools.air.release import USUAL_WIND_LOG_ERROR, USUAL_WIND_MPS, Weather
 from impetus.tools.air.spread import Terrain
 from impetus.tools.air.stability import CALM_MPS, StabilityClass
 
@@ -35,13 +35,15 @@ class WindRecord:
             _keep(self._directions, station, time_s, value % 360.0)
 
     def weather(self, now_s: float, terrain: Terrain, hour: float) -> tuple[Weather | None, tuple[str, ...]]:
-        """The weather for a plume, and what has to be said of it; None when it is calm or no speed is known."""
+        """The weather for a plume, and what has to be said of it; None when it is calm. What is missing widens it."""
         speeds = _latest(self._speeds, now_s)
         directions = _latest(self._directions, now_s)
         remarks: list[str] = []
-        if not speeds:
-            return None, ("no wind speed of the last ten minutes is known",)
-        speed = sum(speeds.values()) / len(speeds)
+        speed, speed_error = USUAL_WIND_MPS, USUAL_WIND_LOG_ERROR
+        if speeds:
+            speed, speed_error = sum(speeds.values()) / len(speeds), 0.0
+        else:
+            remarks.append(f"no wind speed of the last ten minutes is known: {speed:g} m/s is taken")
         if speed < CALM_MPS:
             return None, (f"the wind is calm ({speed:.1f} m/s): a release stays near and may spread to any side",)
         error = USUAL_DIRECTION_ERROR_DEG
@@ -61,7 +63,15 @@ class WindRecord:
         if night and speed < 4.0:
             stability = StabilityClass.E
         remarks.append("stability is taken from wind and hour: no radiation is measured")
-        weather = Weather(speed, direction, stability, terrain, direction_error_deg=error, stability_error=1.0)
+        weather = Weather(
+            speed,
+            direction,
+            stability,
+            terrain,
+            direction_error_deg=error,
+            stability_error=1.0,
+            log_speed_error=speed_error,
+        )
         return weather, tuple(remarks)
 
 

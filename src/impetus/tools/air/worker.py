@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,27 +16,30 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from impetus.model import (
     Alert,
-    Category,
-    Certainty,
     Datastream,
-    Factor,
     InvalidInput,
-    ModelReference,
+    Observation,
     ObservationBatch,
     Place,
-    Severity,
     Status,
     ToolRequest,
     ToolResult,
-    Urgency,
     derived_id,
     from_microseconds,
 )
 from impetus.sdk import Context, Tool
 from impetus.tools.air.agents import TABLE, Level, agent_of
+from impetus.tools.air.alerts import device_alert, release_alert, release_id
+from impetus.tools.air.arrays import Booleans, Floats
 from impetus.tools.air.background import COVARIATES
-from impetus.tools.air.detection import ACTIONS, Confirmation, Detection, Detector, Reading
+from impetus.tools.air.bands import Sample, chart_rows, expectations
+from impetus.tools.air.detection import Detection, Detector, Reading
+from impetus.tools.air.devices import Devices
+from impetus.tools.air.drivers import RawReading
 from impetus.tools.air.hazard import hazard_map
+from impetus.tools.air.instruments import instruments_of
+from impetus.tools.air.listening import listen
+from impetus.tools.air.open_space import open_cells, read_open_space
 from impetus.tools.air.plane import Plane
 from impetus.tools.air.posterior import Posterior
 from impetus.tools.air.quantities import convert, gas_gpm3
@@ -43,7 +47,18 @@ from impetus.tools.air.release import Box
 from impetus.tools.air.settings import AirSettings
 from impetus.tools.air.spread import Terrain
 from impetus.tools.air.winds import WindRecord
-from impetus.tools.air.zones import Assessment, Excess, assess, document, point_samples, zone_polygons
+from impetus.tools.air.zones import (
+    SEARCH_M,
+    Assessment,
+    Excess,
+    advice,
+    assess,
+    document,
+    drawn_zones,
+    place_of,
+    point_samples,
+    wind_of,
+)
 
 BACTERIA, PARTICLES, GAS = "bacteria-concentration", "fluorescent-particles", "gas-concentration"
 WATCHED = (BACTERIA, PARTICLES, GAS)
@@ -55,7 +70,6 @@ COVARIATE_PROPERTIES: Mapping[str, str] = {
     "rain-rate": "rain_mmph",
     "air-temperature": "temperature_c",
 }
-MODEL = ModelReference(name="air step test", version="1")
 EXCESS_SAMPLES = 6
 MOST_POSSIBLE = 1e9
 """No air sensor reads more, in any of the units: above it, the device is broken."""
@@ -63,12 +77,11 @@ MOST_PEOPLE = 1e6
 HISTORY_DAYS = 5.0
 CHECKPOINT_S = 60.0
 ROUNDS_AT_ONCE = 40
-SENSOR_HEIGHT_M = 3.0
-CONFIDENCE: Mapping[Confirmation, float] = {
-    Confirmation.NONE: 0.5,
-    Confirmation.SECOND_SAMPLE: 0.75,
-    Confirmation.SECOND_SENSOR: 0.9,
-}
+SERIES_SAMPLES = 90
+HEALTH_S = 60.0
+HEAVY = (
+    "the gas is heavier than air: near the source it hugs the ground and spreads to the sides, further than drawn",
+)
 
 
 class DispersionWanted(BaseModel):
@@ -89,8 +102,10 @@ class _Network:
     detector: Detector
     sums: dict[str, list[float]] = field(default_factory=dict)
     bin: int | None = None
-    excess: dict[str, list[tuple[float, float, float]]] = field(default_factory=dict)
-    """Sensor -> (time, excess, scatter) of its latest samples."""
+    samples: dict[str, deque[Sample]] = field(default_factory=dict)
+    """Sensor -> its latest samples."""
+    noticed_s: dict[str, float] = field(default_factory=dict)
+    """Sensor -> when it first read something of the release that goes on."""
     release: _Episode | None = None
 
 
@@ -131,6 +146,10 @@ class AirTool(Tool[AirSettings]):
         self._outgoing: list[Alert] = []
         self._remarks: dict[str, float] = {}
         self._random = np.random.default_rng(1)
+        self._devices = Devices(instruments_of(settings.instruments_file))
+        self._health_s = -math.inf
+        self._bands: list[tuple[str, Sample]] = []
+        self._space = read_open_space(settings.open_space_file) if settings.open_space_file else None
         self._gas = agent_of(settings.gas, settings.agents_file or TABLE)
 
     async def start(self) -> None:
@@ -154,6 +173,7 @@ class AirTool(Tool[AirSettings]):
         await self._send()
         for name, network in self._networks.items():
             await self._update(name, network, now_s)
+        await self._tell_health()
         recent = [text for text, seen_s in self._remarks.items() if now_s - seen_s < 120]
         await self.context.degraded("; ".join(sorted(recent)[:5]) or None)
         if self.context.clock.monotonic_s() - self._saved_s >= CHECKPOINT_S:
@@ -163,6 +183,48 @@ class AirTool(Tool[AirSettings]):
     async def stop(self) -> None:
         await self._send()
         await self._save()
+
+    async def run(self) -> None:
+        """Read the instruments that have an address of their own."""
+        await listen(self._devices, self.context.clock, self._instrument)
+
+    async def _instrument(self, sensor: str, reading: RawReading) -> None:
+        """A reading that a driver brought, taken as one that the platform brought."""
+        if sensor not in self._streams:
+            await self._refresh()
+        stream = self._streams.get(sensor)
+        now = self.context.clock.now()
+        if stream is None:
+            self._remark(f"{sensor} is in the table of instruments, but is no registered datastream", now.timestamp())
+            return
+        raw = reading.value
+        unit = reading.unit or self._devices.of(sensor).unit
+        try:
+            value = convert(raw, unit, stream.unit) if unit and unit != stream.unit else raw
+        except InvalidInput as error:
+            self._devices.driver(sensor, error.message)
+            return
+        await self.observe(ObservationBatch.of([Observation(datastream=sensor, time=reading.time or now, value=value)]))
+
+    async def _tell_health(self) -> None:
+        """Bring the list of devices up to date, when it changed and not more often than is read."""
+        now = self.context.clock.now()
+        if now.timestamp() - self._health_s < HEALTH_S:
+            return
+        self._health_s = now.timestamp()
+        streams = [stream for stream in self._streams.values() if stream.observed_property in WATCHED]
+        content = self._devices.document(streams, now)
+        await self.context.publish(
+            ToolResult(
+                id=derived_id("air", "device-health", self.context.tenant),
+                revision=round(now.timestamp()),
+                tool="air",
+                kind="device-health",
+                title=f"{content['well']} of {content['total']} air sensors are well",
+                time=now,
+                content=content,
+            )
+        )
 
     async def _save(self) -> None:
         seen = {**self._told_us, **self._newest_us}
@@ -194,25 +256,9 @@ class AirTool(Tool[AirSettings]):
         samples = point_samples(0.0, 0.0, wanted.rate_gps, weather, random)
         levels = agent.levels(self.settings.exposure_min)
         drawn = await asyncio.to_thread(
-            hazard_map, samples, weather, Box.around(0, 0, 3_000.0), levels, random, age_s=0.0
+            hazard_map, samples, weather, Box.around(0, 0, SEARCH_M), levels, random, age_s=0.0
         )
-        zones: list[JsonValue] = []
-        for lead, lead_s in enumerate(drawn.leads_s):
-            for number, level in enumerate(levels):
-                shape = zone_polygons(drawn, lead, number, 0.5)
-                rings: list[JsonValue] = [
-                    [[list(plane.to_degrees(x, y)) for x, y in part.exterior.coords]] for part in shape.geoms
-                ]
-                zones.append(
-                    {
-                        "lead_s": lead_s,
-                        "level": level.id,
-                        "title": level.title,
-                        "probability": 0.5,
-                        "area_m2": round(shape.area),
-                        "geometry": {"type": "MultiPolygon", "coordinates": rings},
-                    }
-                )
+        zones, curve, outline = drawn_zones(drawn, plane, self._counted(plane))
         await self.context.publish(
             ToolResult(
                 id=derived_id(request.id, "what-if"),
@@ -221,15 +267,20 @@ class AirTool(Tool[AirSettings]):
                 title=f"{agent.title}, {wanted.rate_gps:g} g/s",
                 time=now,
                 status=Status.EXERCISE,
-                place=request.place,
+                place=place_of(outline, plane) or request.place,
                 alert=request.alert,
                 incident=request.incident,
                 request=request.id,
                 content={
                     "agent": agent.title,
+                    "unit": "g/m3",
                     "source_of_levels": agent.source,
+                    "source": {"longitude": position[0], "latitude": position[1], "rate": wanted.rate_gps},
+                    "wind": wind_of(weather),
                     "zones": zones,
-                    "remarks": list(remarks),
+                    "curve": curve,
+                    "advice": advice(drawn),
+                    "remarks": [*remarks, *(HEAVY if agent.heavy else ())],
                 },
             )
         )
@@ -257,6 +308,7 @@ class AirTool(Tool[AirSettings]):
                 continue
             if time_us > latest_us:
                 self._remark(f"readings of {name} are from the future: its clock is wrong", now_us / 1e6)
+                self._devices.read(name, now_us / 1e6, value, stream.unit, "its clock is ahead")
                 continue
             self._newest_us[name] = time_us
             self._reading(stream, time_us / 1e6, value, now_us / 1e6)
@@ -277,14 +329,22 @@ class AirTool(Tool[AirSettings]):
             self._sample(stream, time_s, value, now_s)
 
     def _sample(self, stream: Datastream, time_s: float, value: float, now_s: float) -> None:
+        raw = value
+        instrument = self._devices.of(stream.id)
+        saturated = stream.highest is not None and raw >= stream.highest
+        value = instrument.calibrated(raw, from_microseconds(round(time_s * 1e6)))
+        # Clean air read with a zero that is a little off is clean air.
+        value = 0.0 if -instrument.limit <= value < 0 <= raw else value
+        wrong = raw < (stream.lowest or 0.0) or value < 0
         try:
             value = convert(value, stream.unit, UNITS[stream.observed_property])
         except InvalidInput as error:
             self._remark(f"{stream.id}: {error.message}", now_s)
+            self._devices.read(stream.id, time_s, raw, stream.unit, error.message)
             return
-        lowest = max(stream.lowest or 0.0, 0.0)
-        wrong = value < lowest or value > MOST_POSSIBLE
-        saturated = stream.highest is not None and value >= stream.highest
+        wrong = wrong or value > MOST_POSSIBLE
+        state = "reads what cannot be" if wrong else "is at the end of its range" if saturated else ""
+        self._devices.read(stream.id, time_s, raw, stream.unit, state)
         fresh = now_s - time_s <= self.settings.alert_age_s
         self._device(stream, time_s, value, wrong, fresh)
         if wrong:
@@ -314,10 +374,12 @@ class AirTool(Tool[AirSettings]):
         for name, value in samples.items():
             expected = network.detector.last_expected.get(name)
             if expected is not None:
-                kept = network.excess.setdefault(name, [])
-                kept.append((time_s, value - expected[0], expected[1]))
-                del kept[:-EXCESS_SAMPLES]
+                kept = network.samples.setdefault(name, deque(maxlen=SERIES_SAMPLES))
+                kept.append(Sample(time_s, value, *expected))
+                self._bands.append((name, kept[-1]))
         fresh = self.context.clock.now().timestamp() - time_s <= self.settings.alert_age_s
+        if not fresh:
+            self._bands.clear()
         for detection in found:
             if fresh and not detection.learning:
                 known_us = self._told_us.get(detection.sensors[0], 0) / 1e6
@@ -327,48 +389,15 @@ class AirTool(Tool[AirSettings]):
 
     def _detected(self, network: _Network, detection: Detection, *, tell: bool) -> None:
         stream = self._streams[detection.sensors[0]]
-        onset = from_microseconds(round(detection.onset_s * 1e6))
-        id = derived_id("air", stream.id, onset.isoformat())
-        unit = UNITS[stream.observed_property]
+        id = release_id(stream, detection)
         known = self._alerts.get(id)
-        alert = Alert(
-            id=id,
-            revision=0 if known is None else known.revision + 1,
-            tool="air",
-            detector="release",
-            source=stream.id,
-            headline=f"{stream.name}: {detection.value:.3g} {unit} where {detection.expected:.3g} is usual",
-            description=(
-                f"A step of {detection.height_sd:.1f} times the scatter of the background"
-                + (f", with {len(detection.sensors) - 1} neighbours." if len(detection.sensors) > 1 else ".")
-            ),
-            instruction=ACTIONS[detection.confirmation].capitalize() + ".",
-            category=Category.CBRNE,
-            urgency=Urgency.IMMEDIATE if detection.confirmation is not Confirmation.NONE else Urgency.EXPECTED,
-            severity=Severity.SEVERE if detection.confirmation is not Confirmation.NONE else Severity.MODERATE,
-            certainty=Certainty.LIKELY if detection.confirmation is not Confirmation.NONE else Certainty.POSSIBLE,
-            confidence=CONFIDENCE[detection.confirmation],
-            onset=onset,
-            sent=self.context.clock.now(),
-            place=stream.place,
-            explanation=(
-                Factor(
-                    name="Step above background",
-                    weight=min(1.0, detection.evidence / 12.0),
-                    observed=f"{detection.value:.3g} {unit}",
-                    expected=f"{detection.expected:.3g} ± {detection.sd:.2g} {unit}",
-                    text=f"{detection.evidence:.1f} standard errors",
-                ),
-                Factor(
-                    name="Confirmation", weight=CONFIDENCE[detection.confirmation], text=detection.confirmation.value
-                ),
-            ),
-            entities=tuple(detection.sensors[1:100]),
-            model=MODEL,
-        )
+        revision = 0 if known is None else known.revision + 1
+        alert = release_alert(stream, UNITS[stream.observed_property], detection, revision, self.context.clock.now())
         self._alerts[id] = alert
         if tell:
             self._outgoing.append(alert)
+        for sensor in detection.sensors:
+            network.noticed_s.setdefault(sensor, detection.onset_s)
         if network.release is None:
             network.release = _Episode(derived_id("air", "release", id), detection.onset_s, id, detection.time_s)
 
@@ -378,23 +407,7 @@ class AirTool(Tool[AirSettings]):
         now = self.context.clock.now()
         if wrong and open_alert is None and fresh:
             onset = from_microseconds(round(time_s * 1e6))
-            alert = Alert(
-                id=derived_id("air", "device", stream.id, onset.isoformat()),
-                tool="air",
-                detector="device",
-                source=stream.id,
-                headline=f"{stream.name} reads {value:.3g}, which cannot be",
-                instruction="Check the instrument; its readings are left out.",
-                category=Category.INFRA,
-                urgency=Urgency.FUTURE,
-                severity=Severity.MINOR,
-                certainty=Certainty.OBSERVED,
-                confidence=0.95,
-                onset=onset,
-                sent=now,
-                place=stream.place,
-                model=MODEL,
-            )
+            alert = device_alert(stream, value, onset, now)
             self._faulty[stream.id] = alert
             if round(time_s * 1e6) > self._told_us.get(stream.id, 0):
                 self._outgoing.append(alert)
@@ -409,6 +422,14 @@ class AirTool(Tool[AirSettings]):
         while self._outgoing:
             await self.context.emit(self._outgoing[0])
             self._outgoing.pop(0)
+        if self._bands:
+            bands, self._bands = self._bands, []
+            await self.context.emit_expectations(expectations(bands, self._factor))
+
+    def _factor(self, sensor: str) -> float:
+        """How much of a datastream's unit one of its kind is."""
+        stream = self._streams[sensor]
+        return convert(1.0, UNITS[stream.observed_property], stream.unit)
 
     # Zones
 
@@ -438,22 +459,34 @@ class AirTool(Tool[AirSettings]):
             return
         levels, agent, unit = self._levels(name)
         random = np.random.default_rng(episode.revision + 1)
-        age_s = max(now_s - episode.onset_s, self.settings.sample_s)
+        plane, space = self._plane, self._space
+
+        def allowed(box: Box) -> tuple[Floats, Floats, Booleans] | None:
+            return open_cells(space, plane, box) if space is not None else None
 
         def work() -> tuple[Assessment, dict[str, object], Place | None]:
-            found = assess(readings, weather, levels, random, age_s=age_s, before=episode.posterior)
+            found = assess(
+                readings,
+                weather,
+                levels,
+                random,
+                now_s=now_s,
+                onset_s=episode.onset_s,
+                space=allowed,
+                before=episode.posterior,
+            )
             content, place = document(
                 found,
-                self._plane or Plane(0, 0),
+                plane,
                 random,
                 agent=agent,
                 unit=unit,
                 rate_unit=RATE_UNITS[name],
                 remarks=remarks,
                 sensors=readings,
-                people=self._counted(),
+                people=self._counted(plane),
             )
-            return found, dict(content), place
+            return found, {**content, **self._series(network, readings)}, place
 
         found, content, place = await asyncio.to_thread(work)
         episode.posterior = found.posterior
@@ -475,6 +508,7 @@ class AirTool(Tool[AirSettings]):
 
     async def _end(self, network: _Network, episode: _Episode) -> None:
         network.release = None
+        network.noticed_s.clear()
         now = self.context.clock.now()
         if episode.result is not None:
             update = {"revision": episode.revision, "ended": now, "time": now}
@@ -491,24 +525,52 @@ class AirTool(Tool[AirSettings]):
         onset_s = network.release.onset_s if network.release else 0.0
         found = []
         detected = {name for one in network.detector.open_detections() for name in one.sensors}
-        for sensor, kept in network.excess.items():
+        for sensor, kept in network.samples.items():
             position = self._position(sensor)
-            recent = [entry for entry in kept if entry[0] >= onset_s - self.settings.sample_s]
+            recent = [one for one in list(kept)[-EXCESS_SAMPLES:] if one.time_s >= onset_s - self.settings.sample_s]
             if position is None or not recent:
                 continue
-            mean = sum(entry[1] for entry in recent) / len(recent)
-            scatter = 2 * recent[-1][2] / math.sqrt(len(recent))
-            value, limit = (mean if mean > scatter else 0.0), scatter
-            highest = self._streams[sensor].highest
-            saturated = highest is not None and recent[-1][1] >= 0.98 * highest
+            instrument = self._devices.of(sensor)
+            stream = self._streams[sensor]
+            mean = sum(one.value - one.expected for one in recent) / len(recent)
+            least = convert(instrument.least(counts_a_litre=name == PARTICLES), stream.unit, UNITS[name])
+            limit = max(2 * recent[-1].sd / math.sqrt(len(recent)), least)
+            value = mean if mean > limit else 0.0
+            saturated = stream.highest is not None and recent[-1].value >= 0.98 * convert(
+                stream.highest, stream.unit, UNITS[name]
+            )
             if name == GAS:
                 mass = self._gas.molar_mass_gpmol
                 value, limit = gas_gpm3(value, mass), gas_gpm3(limit, mass)
             if name == PARTICLES:
                 value, limit = 1_000 * value, 1_000 * limit
-            trusted = sensor in detected
-            found.append(Excess(sensor, *position, SENSOR_HEIGHT_M, value, limit, saturated, trusted))
+            height_m = self.settings.sensor_height_m if instrument.height_m is None else instrument.height_m
+            found.append(
+                Excess(
+                    sensor,
+                    *position,
+                    height_m,
+                    value,
+                    limit,
+                    saturated,
+                    trusted=sensor in detected,
+                    first_s=network.noticed_s.get(sensor),
+                    error_s=self.settings.sample_s + instrument.sampling_s,
+                )
+            )
         return found
+
+    def _series(self, network: _Network, readings: Sequence[Excess]) -> dict[str, JsonValue]:
+        """The latest samples of the sensor that reads most, with the band of its background."""
+        sensor = max(readings, key=lambda reading: reading.value).sensor
+        stream = self._streams[sensor]
+        return {
+            "series": {
+                "sensor": sensor,
+                "unit": UNITS[stream.observed_property],
+                "rows": chart_rows(network.samples[sensor]),
+            }
+        }
 
     def _levels(self, name: str) -> tuple[Sequence[Level], str, str]:
         """Levels in the unit of the zone, what the agent is called, and that unit."""
@@ -528,18 +590,18 @@ class AirTool(Tool[AirSettings]):
                 found[stream.id] = position
         return found
 
-    def _position(self, sensor: str) -> tuple[float, float] | None:
-        stream = self._streams.get(sensor)
-        if stream is None or stream.place is None or self._plane is None:
+    def _position(self, sensor: str, plane: Plane | None = None) -> tuple[float, float] | None:
+        stream, plane = self._streams.get(sensor), plane or self._plane
+        if stream is None or stream.place is None or plane is None:
             return None
-        return self._plane.to_metres(*stream.place.centre)
+        return plane.to_metres(*stream.place.centre)
 
-    def _counted(self) -> dict[tuple[float, float], float]:
-        found = {}
+    def _counted(self, plane: Plane) -> dict[tuple[float, float], float]:
+        found: dict[tuple[float, float], float] = {}
         for sensor, count in self._people.items():
-            position = self._position(sensor)
+            position = self._position(sensor, plane)
             if position is not None:
-                found[position] = count
+                found[position] = found.get(position, 0.0) + count
         return found
 
     def _nearest(self, readings: Sequence[Excess]) -> str:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from pydantic import JsonValue
 from shapely.geometry import MultiPolygon, Point, Polygon, mapping
 
-from impetus.model import Place
+from impetus.model import Place, from_microseconds
 from impetus.model import Polygon as PlacePolygon
 from impetus.tools.air.agents import Level
-from impetus.tools.air.arrays import Floats
+from impetus.tools.air.arrays import Booleans, Floats
 from impetus.tools.air.hazard import HazardMap, hazard_map
+from impetus.tools.air.onset import Arrival, start_times
 from impetus.tools.air.plane import Plane
 from impetus.tools.air.posterior import Posterior, locate
 from impetus.tools.air.regions import polygons_above, region_features
 from impetus.tools.air.release import Box, Readings, Release, Unknown, Weather
 from impetus.tools.air.sampling import sampling_plan
 
+OpenSpace = Callable[[Box], tuple[Floats, Floats, Booleans] | None]
 LIKELY = 0.5
 POSSIBLE = 0.1
 """A zone is drawn where a level is exceeded with this probability."""
@@ -44,6 +46,10 @@ class Excess:
     saturated: bool = False
     trusted: bool = False
     """A detection stands on it."""
+    first_s: float | None = None
+    """When it first read something of this release, in seconds since 1970, if it has."""
+    error_s: float = 20.0
+    """How far wrong that may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,8 @@ class Assessment:
     box: Box
     scale: float
     release: Release
+    began_s: Floats
+    """When the release began, in seconds since 1970, as many samples as the posterior has."""
 
 
 def assess(
@@ -63,10 +71,13 @@ def assess(
     levels: Sequence[Level],
     random: np.random.Generator,
     *,
-    age_s: float,
+    now_s: float,
+    onset_s: float,
+    space: OpenSpace | None = None,
     before: Posterior | None = None,
 ) -> Assessment:
-    """Locate the source and draw the zone. `readings` must not be empty and hold one above 0."""
+    """Locate the source and draw the zone. `readings` must not be empty and hold one above 0; `onset_s` is when the
+    first of them was noticed; `space` says where in a box a source may be."""
     # The method thinks in g/m3; other units are scaled so that the numbers are of that size.
     scale = max(max(reading.value for reading in readings), 1e-9) * 100.0
     rows = Readings(
@@ -80,10 +91,16 @@ def assess(
     )
     strongest = max(readings, key=lambda reading: reading.value)
     box = Box.around(strongest.east_m, strongest.north_m, SEARCH_M)
-    release = Release(rows, weather, box)
+    release = Release(rows, weather, box, space(box) if space is not None else None)
     posterior = locate(release, random, before=before)
+    arrivals = [
+        Arrival(one.east_m, one.north_m, one.first_s, one.error_s) for one in readings if one.first_s is not None
+    ]
+    arrivals = arrivals or [Arrival(strongest.east_m, strongest.north_m, onset_s, strongest.error_s)]
+    began_s = np.minimum(start_times(posterior.samples, weather, arrivals, random), now_s)
+    age_s = now_s - float(np.median(began_s))
     hazard = hazard_map(posterior.samples, weather, box, levels, random, age_s=age_s, scale=scale)
-    return Assessment(posterior, hazard, box, scale, release)
+    return Assessment(posterior, hazard, box, scale, release, began_s)
 
 
 def zone_polygons(hazard: HazardMap, lead: int, level: int, probability: float) -> MultiPolygon:
@@ -116,32 +133,8 @@ def document(
     """
     hazard, posterior = assessment.hazard, assessment.posterior
     weather = assessment.release.weather
-    zones: list[JsonValue] = []
-    outline: MultiPolygon | None = None
-    curve: list[JsonValue] = []
-    for lead, lead_s in enumerate(hazard.leads_s):
-        counts: dict[str, JsonValue] = {"minute": lead_s / 60}
-        for number, level in enumerate(hazard.levels):
-            for probability in (LIKELY, POSSIBLE):
-                shape = zone_polygons(hazard, lead, number, probability)
-                within = people_in(shape, people)
-                zones.append(
-                    {
-                        "lead_s": lead_s,
-                        "level": level.id,
-                        "title": level.title,
-                        "concentration": level.concentration,
-                        "probability": probability,
-                        "area_m2": round(shape.area),
-                        "people": round(within),
-                        "geometry": _degrees(shape, plane),
-                    }
-                )
-                if probability == LIKELY:
-                    counts[level.id.replace("-", "_") + "_m2"] = round(shape.area)
-                    if not shape.is_empty and (number == 1 or (number == 0 and outline is None)):
-                        outline = shape
-        curve.append(counts)
+    zones, curve, outline = drawn_zones(hazard, plane, people)
+    began = [from_microseconds(round(1e6 * float(time))) for time in np.quantile(assessment.began_s, [0.5, 0.05, 0.95])]
     east, north = posterior.median_m
     low, middle, high = (value * assessment.scale for value in posterior.rate_quantiles_gps(0.05, 0.5, 0.95))
     longitude, latitude = plane.to_degrees(east, north)
@@ -156,18 +149,16 @@ def document(
             "rate_low": low,
             "rate_high": high,
             "rate_unit": rate_unit,
+            "began": began[0].isoformat(),
+            "began_earliest": began[1].isoformat(),
+            "began_latest": began[2].isoformat(),
             "spread_m": round(math.sqrt(float(np.trace(posterior.covariance_m2)))),
             "regions": {
                 "type": "FeatureCollection",
                 "features": _json(region_features(posterior.positions_m, (0.5, 0.9), place=plane.to_degrees)),
             },
         },
-        "wind": {
-            "speed_mps": round(weather.wind_mps, 2),
-            "from_deg": round(weather.wind_from_deg, 1),
-            "error_deg": round(weather.direction_error_deg, 1),
-            "stability": weather.stability.value if weather.stability else "unknown",
-        },
+        "wind": wind_of(weather),
         "zones": zones,
         "curve": curve,
         "sensors": [
@@ -192,7 +183,51 @@ def document(
         "remarks": list(remarks),
         "effective_samples": round(posterior.effective_samples),
     }
-    return content, _place(outline, plane)
+    return content, place_of(outline, plane)
+
+
+def wind_of(weather: Weather) -> dict[str, JsonValue]:
+    """The wind as a document says it."""
+    return {
+        "speed_mps": round(weather.wind_mps, 2),
+        "from_deg": round(weather.wind_from_deg, 1),
+        "error_deg": round(weather.direction_error_deg, 1),
+        "stability": weather.stability.value if weather.stability else "unknown",
+    }
+
+
+def drawn_zones(
+    hazard: HazardMap, plane: Plane, people: Mapping[tuple[float, float], float]
+) -> tuple[list[JsonValue], list[JsonValue], MultiPolygon | None]:
+    """Zones by lead, level and probability as other tools read them; the areas of the likely ones by lead; and the
+    outline that stands for all: the likely zone of the second level (or the first) at the longest lead that has one."""
+    zones: list[JsonValue] = []
+    outline: MultiPolygon | None = None
+    curve: list[JsonValue] = []
+    for lead, lead_s in enumerate(hazard.leads_s):
+        counts: dict[str, JsonValue] = {"minute": lead_s / 60}
+        for number, level in enumerate(hazard.levels):
+            for probability in (LIKELY, POSSIBLE):
+                shape = zone_polygons(hazard, lead, number, probability)
+                zones.append(
+                    {
+                        "lead_s": lead_s,
+                        "level": level.id,
+                        "severity": number + 1,
+                        "title": level.title,
+                        "concentration": level.concentration,
+                        "probability": probability,
+                        "area_m2": round(shape.area),
+                        "people": round(people_in(shape, people)),
+                        "geometry": _degrees(shape, plane),
+                    }
+                )
+                if probability == LIKELY:
+                    counts[f"level_{number + 1}_m2"] = round(shape.area)
+                    if not shape.is_empty and (number == 1 or (number == 0 and outline is None)):
+                        outline = shape
+        curve.append(counts)
+    return zones, curve, outline
 
 
 def advice(hazard: HazardMap) -> list[JsonValue]:
@@ -244,7 +279,7 @@ def _degrees(shape: MultiPolygon, plane: Plane) -> JsonValue:
     }
 
 
-def _place(outline: MultiPolygon | None, plane: Plane) -> Place | None:
+def place_of(outline: MultiPolygon | None, plane: Plane) -> Place | None:
     if outline is None or outline.is_empty:
         return None
     widest = max(outline.geoms, key=lambda part: part.area)

@@ -1,5 +1,7 @@
 // The release on a map: zones by lead time, the likely source, the wind, the sensors and where to sample next.
 
+import { speaker } from "./words.js";
+
 const LEVELS = ["severity-moderate", "severity-severe", "severity-extreme"];
 
 function node(name, attributes = {}, text = "") {
@@ -9,31 +11,56 @@ function node(name, attributes = {}, text = "") {
   return element;
 }
 
-function described(context, release, lead) {
+function described(say, release, lead) {
   const content = release.content;
   const lines = [];
   const zones = content.zones.filter((zone) => zone.lead_s === lead && zone.probability === 0.5);
   for (const zone of zones) {
     const area = Math.round(zone.area_m2 / 100) / 100;
-    lines.push(`${zone.title}: ${area} ha, ${zone.people} ${context.t("people counted")}`);
+    lines.push(`${zone.title}: ${area} ha, ${zone.people} ${say("people counted")}`);
   }
   const source = content.source;
-  lines.push(`${context.t("Source")}: ±${source.spread_m} m, ${Number(source.rate.toPrecision(2))} ${source.rate_unit}`);
-  lines.push(`${context.t("Wind")}: ${content.wind.speed_mps} m/s, ${content.wind.from_deg}° ± ${content.wind.error_deg}°`);
+  const since = source.began ? `, ${say("since")} ${new Date(source.began).toLocaleTimeString()}` : "";
+  lines.push(`${say("Source")}: ±${source.spread_m} m, ${Number(source.rate.toPrecision(2))} ${source.rate_unit}${since}`);
+  lines.push(`${say("Wind")}: ${content.wind.speed_mps} m/s, ${content.wind.from_deg}° ± ${content.wind.error_deg}°`);
   return [...lines, ...content.advice, ...content.remarks];
 }
 
+/** What the colours and strokes mean: name, colour, whether filled, whether broken. */
+function legend(say, context) {
+  const row = node("div", { class: "row" });
+  const entries = [
+    ["likely zone", LEVELS[1], 0.25, "solid"],
+    ["possible zone", LEVELS[1], 0.05, "dashed"],
+    ["source, 50 and 90 %", "accent", 0.1, "solid"],
+    ["sensor above background", LEVELS[1], 0.9, "solid"],
+    ["sensor as usual", "good", 0.3, "solid"],
+    ["where to sample", "ink-1", 0, "dashed"],
+  ];
+  for (const [name, colour, opacity, stroke] of entries) {
+    const swatch = node("span", { "aria-hidden": "true" });
+    swatch.style.cssText = "display:inline-block;width:0.9em;height:0.9em;margin-inline-end:0.4em;vertical-align:-0.1em";
+    swatch.style.border = `2px ${stroke} ${context.colour(colour)}`;
+    swatch.style.background = `color-mix(in srgb, ${context.colour(colour)} ${opacity * 100}%, transparent)`;
+    const entry = node("span");
+    entry.append(swatch, say(name));
+    row.append(entry);
+  }
+  return row;
+}
+
 export function mount(element, context) {
+  const say = speaker(context.language ?? document.documentElement.lang);
   const bar = node("div", { class: "row" });
-  const label = node("label", { for: "air-lead" }, context.t("Minutes from now"));
+  const label = node("label", { for: "air-lead" }, say("Minutes from now"));
   const slider = node("input", { type: "range", id: "air-lead", min: "0", max: "3", step: "1", value: "0" });
   const shown = node("output", { for: "air-lead" }, "0");
   bar.append(label, slider, shown);
-  const box = node("div", { role: "img", "aria-label": context.t("Map of the release") });
+  const box = node("div", { role: "img", "aria-label": say("Map of the release") });
   box.style.height = "26rem";
   box.style.background = context.colour("surface-1");
   const list = node("ul", { "aria-live": "polite" });
-  element.replaceChildren(bar, box, list);
+  element.replaceChildren(bar, box, legend(say, context), list);
   let map = null;
   let layers = null;
   let release = null;
@@ -43,7 +70,7 @@ export function mount(element, context) {
     const { L } = window;
     layers.clearLayers();
     if (!release) {
-      list.replaceChildren(node("li", {}, context.t("No release")));
+      list.replaceChildren(node("li", {}, say("No release")));
       return;
     }
     const content = release.content;
@@ -85,7 +112,7 @@ export function mount(element, context) {
       fitted = release.id;
       map.fitBounds(layers.getBounds().pad(0.3), { animate: false });
     }
-    list.replaceChildren(...described(context, release, lead).map((line) => node("li", {}, line)));
+    list.replaceChildren(...described(say, release, lead).map((line) => node("li", {}, line)));
   }
 
   async function show() {

@@ -81,7 +81,6 @@ def test_locate(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("weather", "said"),
     [
-        ("{}", "no wind_speed_mps"),
         ("[]", "no JSON object"),
         ("{", "no JSON"),
         ('{"wind_speed_mps": 0, "wind_from_deg": 10}', "calm"),
@@ -102,6 +101,9 @@ def test_missing_weather_is_said(tmp_path: Path) -> None:
     assert found.weather.direction_error_deg > 90
     assert found.weather.stability is None
     assert len(found.remarks) == 2
+    nothing = read_situation(file(tmp_path, "{}", "nothing.json"))
+    assert nothing.weather.log_speed_error > 0
+    assert len(nothing.remarks) == 3
 
 
 def test_detect(tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from impetus.model import InvalidInput
+from impetus.tools.air.arrays import Booleans, Floats
+from impetus.tools.air.calibration import TailThreshold
 from impetus.tools.air.detection import Confirmation, Detection, Detector, Reading
 from impetus.tools.air.quantities import convert, gas_gpm3, standard
 from impetus.tools.air.simulator import NetworkSettings, PlantedStep, SimulatedNetwork, simulate
@@ -53,6 +56,26 @@ def test_three_neighbours_together_are_found_where_none_is_alone() -> None:
     settings = NetworkSettings(sensors=9, days=DAYS, seed=4)
     found = play(simulate(settings, [PlantedStep(sensor, AFTER, 10, 3.5) for sensor in (0, 1, 3)]))
     assert [one for sample, one in found if AFTER <= sample < AFTER + 10 and {"0", "1", "3"} & set(one.sensors)]
+
+
+def test_a_threshold_follows_the_tail_of_a_quiet_past() -> None:
+    """Heavier tails ask for more evidence, excursions in which something was detected do not count."""
+    random = np.random.default_rng(1)
+    row, yes, no = np.arange(3), np.ones(3, dtype=np.bool_), np.zeros(3, dtype=np.bool_)
+
+    def threshold(draw: Callable[[], Floats], detected: Booleans) -> float:
+        tail = TailThreshold(base=3.0, rate=0.01, excess=1.8, per_year=0.5, lowest=3.5, highest=20.0)
+        tail.grow(3)
+        first = float(tail.of(row, 300.0)[0])
+        for _ in range(8_000):
+            tail.learn(row, draw(), yes, detected)
+        assert first == pytest.approx(6.05, abs=0.01)
+        return float(tail.of(row, 300.0)[0])
+
+    normal = threshold(lambda: np.asarray(random.normal(size=3)), no)
+    heavy = threshold(lambda: np.asarray(random.standard_t(4, 3)), no)
+    assert 4.0 < normal < 5.0 < heavy
+    assert threshold(lambda: np.asarray(random.standard_t(4, 3)), yes) < heavy
 
 
 def test_the_simulator_is_seeded() -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from shapely.geometry import Point, shape
 
-from impetus.model import InvalidInput
+from impetus.model import ConfigurationError, InvalidInput
 from impetus.tools.air.agents import agent_of, dose_level
 from impetus.tools.air.evaluation import arc_maxima_by_similarity, read_runs, scores
 from impetus.tools.air.hazard import hazard_map
+from impetus.tools.air.onset import Arrival, start_times
+from impetus.tools.air.open_space import open_cells, read_open_space
+from impetus.tools.air.plane import Plane
 from impetus.tools.air.plume import CalmWind, plume_gpm3
 from impetus.tools.air.posterior import Posterior, locate
 from impetus.tools.air.regions import region_features
-from impetus.tools.air.release import Box, Release, Weather, readings_of
+from impetus.tools.air.release import USUAL_WIND_LOG_ERROR, Box, Release, Weather, readings_of
 from impetus.tools.air.sampling import sampling_plan
 from impetus.tools.air.spread import Terrain
 from impetus.tools.air.stability import StabilityClass
@@ -179,3 +184,47 @@ def test_prairie_grass_arc_maxima() -> None:
     assert found.factor_of_two > 0.85
     assert abs(found.fractional_bias) < 0.12
     assert found.geometric_variance < 1.35
+
+
+def test_an_unknown_wind_speed_widens_the_rate_and_not_the_place() -> None:
+    known, unknown = release(), release()
+    unknown = replace(unknown, weather=replace(unknown.weather, log_speed_error=USUAL_WIND_LOG_ERROR))
+    one, other = (locate(problem, np.random.default_rng(1)) for problem in (known, unknown))
+    spread = [math.log(high / low) for low, high in (found.rate_quantiles_gps(0.05, 0.95) for found in (one, other))]
+    assert spread[1] > 1.2 * spread[0]
+    assert error_m(other) < 60
+
+
+def test_the_start_of_a_release_is_told_from_when_sensors_noticed_it() -> None:
+    """Two minutes' way at 4 m/s: the nearest sensor noticed it late, and the far one later still."""
+    found = locate(release(), np.random.default_rng(1))
+    began = 1_000.0
+    arrivals = [Arrival(TRUTH[0], TRUTH[1] + way, began + way / 4.0, 20.0) for way in (200.0, 500.0)]
+    times = start_times(found.samples, release().weather, arrivals, np.random.default_rng(1))
+    assert np.median(times) == pytest.approx(began, abs=25)
+    low, high = np.quantile(times, [0.05, 0.95])
+    assert low < began < high
+
+
+def test_open_space_is_a_grid_of_a_map(tmp_path: Path) -> None:
+    plane = Plane(12.9, 44.9)
+    square = [list(plane.to_degrees(x, y)) for x, y in ((0, 0), (500, 0), (500, 500), (0, 500), (0, 0))]
+    file = tmp_path / "open.geojson"
+    feature = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [square]}}
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    cells = open_cells(read_open_space(file), plane, Box.around(0, 0, 2_000))
+    assert cells is not None
+    east, north, allowed = cells
+    assert allowed[np.argmin(abs(north - 250)), np.argmin(abs(east - 250))]
+    assert not allowed[np.argmin(abs(north + 250)), np.argmin(abs(east - 250))]
+    assert open_cells(read_open_space(file), plane, Box.around(90_000, 0, 2_000)) is None
+    for wrong in (
+        "",
+        "{}",
+        '{"type": "FeatureCollection", "features": []}',
+        '{"type": "Point", "coordinates": [1, 2]}',
+    ):
+        other = tmp_path / f"{len(wrong)}.geojson"
+        other.write_text(wrong)
+        with pytest.raises(ConfigurationError):
+            read_open_space(other)
