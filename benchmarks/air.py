@@ -119,7 +119,7 @@ def _location(runs: Sequence[Run], notes: list[str]) -> list[Figure]:
             took_s.append(time.process_time() - began_s)
             errors.append(float(np.hypot(*(np.array(found.median_m) - truth))))
             ratios.append(found.rate_quantiles_gps(0.5)[0] / run.rate_gps)
-            regions = [shape(feature["geometry"]) for feature in region_features(found.positions_m, (0.5, 0.9))]
+            regions = [shape(feature["geometry"]) for feature in region_features(found.positions_m, (0.5, 0.9))]  # type: ignore[arg-type]
             inside = [region.buffer(0).contains(Point(*truth)) for region in regions]
             inside_50.append(inside[0])
             inside_90.append(inside[1])
