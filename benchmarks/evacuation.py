@@ -81,8 +81,8 @@ def periodic_speed(
     at = np.array([(a, b) for b in gy for a in gx])
     at = at[random.permutation(len(at))[:count]] + random.uniform(-0.03, 0.03, (count, 2))
     x, y = at[:, 0].copy(), at[:, 1].copy()
-    reach = length_m / int(length_m / 1.8)
-    cells = (round(length_m / reach), math.ceil(width_m / reach))
+    cell = 0.8
+    cells = (math.ceil(length_m / cell), math.ceil(width_m / cell))
     walls = np.array([[-5, 0, length_m + 5, 0], [-5, width_m, length_m + 5, width_m]], dtype=np.float64)
     squares, lanes = math.ceil(length_m), math.ceil(width_m)
     lists = [[0] * (lane == 0) + [1] * (lane == lanes - 1) for lane in range(lanes) for _ in range(squares)]
@@ -100,7 +100,7 @@ def periodic_speed(
             round(seconds / STEP_S), STEP_S, 0.0, x, y, state, speed, free, np.full(count, RADIUS_M), gap,
             np.zeros(count), np.zeros(count, dtype=np.int64), np.full(count, -1), np.full(count, np.inf),
             np.zeros(count), np.ones((1, 1), dtype=np.float32), False, east, north, leaves, 0.5, 0.0, 0.0, walls,
-            start, flat, 1.0, squares, lanes, reach, length_m, np.zeros(cells[0] * cells[1] + 1, dtype=np.int64),
+            start, flat, 1.0, squares, lanes, 1.8, cell, length_m, np.zeros(cells[0] * cells[1] + 1, dtype=np.int64),
             np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64), *cells,
         )  # fmt: skip
 

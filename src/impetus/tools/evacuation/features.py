@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyproj
 import shapely
@@ -75,7 +75,7 @@ class VenueFile:
 def transformed(geometry: BaseGeometry, function: Callable[..., Any]) -> BaseGeometry:
     """A geometry with x and y sent through a function of two arrays."""
     made = shapely.transform(geometry, function, interleaved=False)
-    return cast("BaseGeometry", made)
+    return made
 
 
 def read_features(path: str | Path) -> VenueFile:

@@ -115,6 +115,7 @@ def walk(
     bucket_columns: int,
     bucket_rows: int,
     reach_m: float,
+    cell_m: float,
     period_m: float,
     scratch_start: Integers,
     scratch_order: Integers,
@@ -126,7 +127,8 @@ def walk(
 
     `way_x`, `way_y` (ways, rows, columns): unit vectors of each way out on a grid of `field_m`; `leaves` (rows,
     columns): number of the exit whose line lies behind a cell, -1 elsewhere. `walls` (n, 4): segments; those near each
-    bucket are `wall_list[wall_start[b]:wall_start[b+1]]`. `period_m` > 0 joins the right end to the left one.
+    bucket are `wall_list[wall_start[b]:wall_start[b+1]]`. `reach_m` is the farthest that anybody looks,
+    `cell_m` the width of the cells of the search. `period_m` > 0 joins the right end to the left one.
     """
     count = x.shape[0]
     rows, columns = leaves.shape
@@ -142,7 +144,7 @@ def walk(
     for step in range(steps):
         now_s = time_s + step * step_s
         present = sort_into_cells(
-            count, x, y, state, reach_m, left, bottom, cell_columns, cell_rows, scratch_start, scratch_order,
+            count, x, y, state, cell_m, left, bottom, cell_columns, cell_rows, scratch_start, scratch_order,
             scratch_cell,
         )  # fmt: skip
         if present == 0:
@@ -182,12 +184,27 @@ def walk(
             if sight < least:
                 sight = least
             sight2 = sight * sight
-            # Neighbours: three rows of cells, each one stretch of the sorted order.
-            found = 0
             push_x, push_y = 0.0, 0.0
-            ccol = min(max(int((px - left) / reach_m), 0), cell_columns - 1)
-            crow = min(max(int((py - bottom) / reach_m), 0), cell_rows - 1)
-            low_col, high_col = max(ccol - 1, 0), min(ccol + 1, cell_columns - 1)
+            nearest = 1e9
+            for index in range(first_wall, last_wall):
+                wall = wall_list[index]
+                ax, ay = walls[wall, 0], walls[wall, 1]
+                vx, vy = walls[wall, 2] - ax, walls[wall, 3] - ay
+                along = ((px - ax) * vx + (py - ay) * vy) / max(vx * vx + vy * vy, 1e-12)
+                along = min(max(along, 0.0), 1.0)
+                wx, wy = ax + along * vx - px, ay + along * vy - py
+                d = math.sqrt(wx * wx + wy * wy)
+                nearest = min(nearest, d)
+                if d < pr + 0.2:
+                    strength = WALL_STRENGTH * math.exp(min((pr - d) / WALL_RANGE_M, 8.0)) / max(d, 1e-6)
+                    push_x -= strength * wx
+                    push_y -= strength * wy
+            # Neighbours: rows of cells, each one stretch of the sorted order.
+            found = 0
+            low_col = min(max(int((px - sight - left) / cell_m), 0), cell_columns - 1)
+            high_col = min(max(int((px + sight - left) / cell_m), 0), cell_columns - 1)
+            low_row = min(max(int((py - sight - bottom) / cell_m), 0), cell_rows - 1)
+            high_row = min(max(int((py + sight - bottom) / cell_m), 0), cell_rows - 1)
             for part in range(2):
                 # The second part looks around the end of a periodic corridor.
                 shift = 0.0
@@ -195,16 +212,16 @@ def walk(
                     if period_m <= 0.0:
                         break
                     if px - left < reach_m:
-                        low_col = max(int((period_m - reach_m) / reach_m), 0)
+                        low_col = max(int((period_m - reach_m) / cell_m), 0)
                         high_col = cell_columns - 1
                         shift = -period_m
                     elif px - left > period_m - reach_m:
                         low_col = 0
-                        high_col = min(1, cell_columns - 1)
+                        high_col = min(int(reach_m / cell_m), cell_columns - 1)
                         shift = period_m
                     else:
                         break
-                for other_row in range(max(crow - 1, 0), min(crow + 1, cell_rows - 1) + 1):
+                for other_row in range(low_row, high_row + 1):
                     base = other_row * cell_columns
                     for other in range(scratch_start[base + low_col], scratch_start[base + high_col + 1]):
                         dx = sx[other] + shift - px
@@ -212,7 +229,8 @@ def walk(
                         d2 = dx * dx + dy * dy
                         if d2 > sight2 or other == place:
                             continue
-                        if last_wall > first_wall and period_m <= 0.0:
+                        # Nobody is hidden who is nearer than the nearest wall.
+                        if d2 > nearest * nearest and period_m <= 0.0:
                             hidden = False
                             for index in range(first_wall, last_wall):
                                 wall = wall_list[index]
@@ -236,18 +254,6 @@ def walk(
                             near_d[found] = d
                             near_l[found] = touching
                             found += 1
-            for index in range(first_wall, last_wall):
-                wall = wall_list[index]
-                ax, ay = walls[wall, 0], walls[wall, 1]
-                vx, vy = walls[wall, 2] - ax, walls[wall, 3] - ay
-                along = ((px - ax) * vx + (py - ay) * vy) / max(vx * vx + vy * vy, 1e-12)
-                along = min(max(along, 0.0), 1.0)
-                wx, wy = ax + along * vx - px, ay + along * vy - py
-                d = math.sqrt(wx * wx + wy * wy)
-                if d < pr + 0.2:
-                    strength = WALL_STRENGTH * math.exp(min((pr - d) / WALL_RANGE_M, 8.0)) / max(d, 1e-6)
-                    push_x -= strength * wx
-                    push_y -= strength * wy
             hx, hy = ex + push_x, ey + push_y
             norm = math.sqrt(hx * hx + hy * hy)
             if norm < 1e-9:

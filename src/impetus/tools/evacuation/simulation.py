@@ -26,8 +26,8 @@ TICK_S = 1.0
 STILL_S = 120.0
 """Nobody has moved or left for so long: those who are left are stuck."""
 REACTION_S = 1.0
-REACH_M = 1.8
-"""As far as others matter: free speed times time gap and two radii, at 2 m/s."""
+SEARCH_M = 0.8
+"""Width of the cells in which neighbours are looked for."""
 FRAMES_LIMIT = 1_800
 
 
@@ -206,8 +206,8 @@ class Walkers(Movers):
         rows, columns = ways.walkable.shape
         fastest = float(np.max(crowd.free_mps * crowd.time_gap_s, initial=0.5))
         self._reach_m = max(fastest + 2.0 * float(crowd.radius_m.max(initial=0.2)) + 0.05, 1.1)
-        self._cell_columns = math.ceil(columns * ways.cell_m / self._reach_m) + 1
-        self._cell_rows = math.ceil(rows * ways.cell_m / self._reach_m) + 1
+        self._cell_columns = math.ceil(columns * ways.cell_m / SEARCH_M) + 1
+        self._cell_rows = math.ceil(rows * ways.cell_m / SEARCH_M) + 1
         self._start = np.zeros(self._cell_columns * self._cell_rows + 1, dtype=np.int64)
         self._order = np.zeros(count, dtype=np.int64)
         self._cell = np.zeros(count, dtype=np.int64)
@@ -220,7 +220,7 @@ class Walkers(Movers):
             crowd.free_mps, crowd.radius_m, self._time_gap_s, self.start_s, self.way, self.exit_of, self.out_s,
             self.moved_s, self._factor, False, self._east, self._north, ways.leaves, ways.cell_m, ways.left,
             ways.bottom, ways.walls, ways.wall_start, ways.wall_list, 1.0, ways.bucket_columns, ways.bucket_rows,
-            self._reach_m, 0.0, self._start, self._order, self._cell, self._cell_columns, self._cell_rows,
+            self._reach_m, SEARCH_M, 0.0, self._start, self._order, self._cell, self._cell_columns, self._cell_rows,
         )  # fmt: skip
 
 

@@ -53,9 +53,9 @@ def test_venues_of_other_programs_are_read(tmp_path: Path) -> None:
     import io
     import zipfile
 
-    import ezdxf
+    from ezdxf.document import Drawing
 
-    drawing = ezdxf.new(units=6)
+    drawing = Drawing.new()
     space = drawing.modelspace()
     space.add_lwpolyline([(0, 0), (20, 0), (20, 10), (0, 10)], close=True, dxfattribs={"layer": "walkable"})
     space.add_line((20, 4), (20, 6), dxfattribs={"layer": "exit"})
