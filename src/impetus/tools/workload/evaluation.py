@@ -197,21 +197,22 @@ def evaluate(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise InvalidInput(f"{folder} is no folder", hint="name the folder with the recordings")
     result: dict[str, Any] = {"variability": {}, "heart": {}, "brain": {}, "left_aside": {}}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
         try:
-            _evaluate_file(path, result)
+            _evaluate_file(path, name, result)
         except InvalidInput as refusal:
-            result["left_aside"][path.name] = str(refusal)
+            result["left_aside"][name] = str(refusal)
     if not any(result[kind] for kind in ("variability", "heart", "brain")):
         reasons = "; ".join(f"{name}: {reason}" for name, reason in result["left_aside"].items())
         raise InvalidInput(f"{folder} has nothing that can be judged. {reasons[:500]}".strip(), hint="see the card")
     return result
 
 
-def _evaluate_file(path: Path, result: dict[str, Any]) -> None:
+def _evaluate_file(path: Path, file: str, result: dict[str, Any]) -> None:
     if path.suffix in (".npy", ".txt"):
         measures = variability(require_milliseconds(read_intervals(path)))
-        result["variability"][path.name] = {
+        result["variability"][file] = {
             name: getattr(measures, name)
             for name in (
                 "intervals", "mean_nn_ms", "sdnn_ms", "rmssd_ms", "sdsd_ms", "pnn50", "lf_ms2", "hf_ms2", "lf_hf",
@@ -224,11 +225,11 @@ def _evaluate_file(path: Path, result: dict[str, Any]) -> None:
             hearts = heart_recordings(path, rows)
             if not any(one.high is not None for one in hearts):
                 raise InvalidInput("nothing says when the load was high", hint="give a column Label")
-            result["heart"][path.name] = evaluate_heart(hearts)
+            result["heart"][file] = evaluate_heart(hearts)
         elif set(BRAIN_COLUMNS) <= set(header):
             brains = brain_recordings(path, rows)
             if not any({LOW, HIGH} & set(one.label) for one in brains):
                 raise InvalidInput(f"no epoch is labelled {LOW} or {HIGH}", hint="give the columns task and workload")
-            result["brain"][path.name] = evaluate_brain(brains)
+            result["brain"][file] = evaluate_brain(brains)
         else:
             raise InvalidInput("its columns are of no known shape", hint="see the card")

@@ -98,6 +98,7 @@ class WorkloadTool(Tool[WorkloadSettings]):
         self._people: dict[str, _Person] = {}
         self._board = DutyBoard()
         self._board_s = -math.inf
+        self._boards_seen = 0
         self._usual_waiting = 0.0
         """What waited in the last minutes, for invented people, who get used to it."""
         self._source: Source = NoSource()
@@ -375,7 +376,7 @@ class WorkloadTool(Tool[WorkloadSettings]):
         )
         because = (
             f"about {share} % of {state.people} operators have been overloaded"
-            f" for {self.settings.sustained_s / 60:.0f} min; {self._board.waiting} alerts wait"
+            f" for {_duration(self.settings.sustained_s)}; {self._board.waiting} alerts wait"
             if cap is not None
             else f"about {share} % of {state.people} operators are overloaded, and few alerts wait"
         )
@@ -437,7 +438,7 @@ class WorkloadTool(Tool[WorkloadSettings]):
                         weight=1.0,
                         observed=f"{share} %",
                         expected=f"below {100 * self.settings.overloaded_share:.0f} %",
-                        text=f"for {2 * self.settings.sustained_s / 60:.0f} min",
+                        text=f"for {_duration(2 * self.settings.sustained_s)}",
                     ),
                 ),
                 model=MODEL,
@@ -493,8 +494,9 @@ class WorkloadTool(Tool[WorkloadSettings]):
 
     async def _look_at_board(self, now_s: float) -> None:
         self._board = await self.context.duties()
-        share = 1.0 if self._board_s == -math.inf else 1 - math.exp(-(now_s - self._board_s) / USED_TO_IT_S)
-        self._usual_waiting += (self._board.waiting - self._usual_waiting) * share
+        # At first quickly, as a mean of all that was seen; then with a memory of some minutes.
+        self._boards_seen = min(self._boards_seen + 1, round(USED_TO_IT_S / DUTIES_EVERY_S))
+        self._usual_waiting += (self._board.waiting - self._usual_waiting) / self._boards_seen
         self._board_s = now_s
 
     async def _degrade(self, text: str | None) -> None:
@@ -522,6 +524,11 @@ def _state(estimate: Estimate) -> str:
         return "unknown"
     chances = {"overload": estimate.overload, "normal": estimate.normal, "underload": estimate.underload}
     return max(chances, key=lambda name: chances[name] or 0.0)
+
+
+def _duration(seconds: float) -> str:
+    """In words: seconds up to two minutes, then minutes."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _rounded(value: float | None, digits: int = 3) -> float | None:
