@@ -33,11 +33,11 @@ export const STATES = {
 };
 
 /** A word with a coloured mark before it; the word alone says it too. */
-export function stateMark(context, state) {
+export function stateMark(context, t, state) {
   const [colour, words] = STATES[state] ?? STATES.unknown;
   const dot = node("span", { "aria-hidden": "true" }, "● ");
   dot.style.color = context.colour(colour);
-  return node("strong", {}, dot, context.t(words));
+  return node("strong", {}, dot, t(words));
 }
 
 /** Rows of a name and a value; rows without a value are left out. */
@@ -54,14 +54,14 @@ export function facts(rows) {
 }
 
 /** A bar of three parts: under-used, as it should be, overloaded. */
-export function bar(context, now) {
+export function bar(context, t, now) {
   const box = node("div", {
     role: "img",
-    "aria-label": `${context.t("Under-used")} ${percent(now.underload)}, ${context.t("As it should be")} ${percent(now.normal)}, ${context.t("Overloaded")} ${percent(now.overload)}`,
+    "aria-label": `${t("Under-used")} ${percent(now.underload)}, ${t("As it should be")} ${percent(now.normal)}, ${t("Overloaded")} ${percent(now.overload)}`,
   });
   Object.assign(box.style, { display: "flex", height: "1.4rem", borderRadius: "4px", overflow: "hidden" });
   for (const [name, state] of [["underload", "underload"], ["normal", "normal"], ["overload", "overload"]]) {
-    const part = node("div", { title: `${context.t(STATES[state][1])} ${percent(now[name])}` });
+    const part = node("div", { title: `${t(STATES[state][1])} ${percent(now[name])}` });
     part.style.flexGrow = String(now[name] ?? 0);
     part.style.background = context.colour(STATES[state][0]);
     box.append(part);

@@ -1,6 +1,7 @@
 // One's own workload: consent for a shift, the state, ratings by one key, NASA-TLX, the copy to take along, and withdrawal.
 
 import { bar, columns, course, facts, node, percent, row, stateMark } from "./drawing.js";
+import { translator } from "./words.js";
 
 const EVERY_MS = 2000;
 const RATINGS = ["Under-used", "Relaxed", "Comfortable", "High", "Too much"];
@@ -15,7 +16,7 @@ const NAMES = {
 };
 
 export function mount(element, context) {
-  const { t } = context;
+  const t = translator(context);
   const path = `/tools/${context.tool}/own`;
   const body = node("div", { class: "stack" });
   const said = node("p", { role: "status", "aria-live": "polite" });
@@ -123,8 +124,8 @@ export function mount(element, context) {
     const carried = now.carried.filter((one) => Math.abs(one.effect) >= 0.1).slice(0, 4)
       .map((one) => `${t(NAMES[one.name] ?? one.name)} ${one.effect > 0 ? "↑" : "↓"}`).join(", ");
     parts.state.replaceChildren(
-      node("p", {}, stateMark(context, now.state), now.abstained ? ` – ${t(now.abstained)}` : ""),
-      now.abstained ? null : bar(context, now),
+      node("p", {}, stateMark(context, t, now.state), now.abstained ? ` – ${t(now.abstained)}` : ""),
+      now.abstained ? null : bar(context, t, now),
       facts([
         [t("High load"), now.load === null ? null : percent(now.load)],
         [t("Carried by"), carried],

@@ -1,11 +1,12 @@
 // The team: its state, the proposals, who shares theirs. A proposal does nothing until the supervisor takes it.
 
 import { columns, facts, node, percent, row, stateMark } from "./drawing.js";
+import { translator } from "./words.js";
 
 const EVERY_MS = 5000;
 
 export function mount(element, context) {
-  const { t } = context;
+  const t = translator(context);
   const results = `/tools/${context.tool}/results`;
   const state = node("div", { class: "stack" });
   const proposals = node("div", { class: "stack", "aria-live": "polite" });
@@ -81,7 +82,7 @@ export function mount(element, context) {
       return;
     }
     people.replaceChildren(...items.map((one) => node("div", { class: "stack" },
-      node("p", {}, node("strong", {}, one.name), " ", stateMark(context, one.content.state),
+      node("p", {}, node("strong", {}, one.name), " ", stateMark(context, t, one.content.state),
         ` · ${t("holds {held}", { held: one.content.held })} · ${t(one.content.fatigue)}`),
       ...one.content.proposals.map((proposal) => personal(one, proposal, board)))));
   }
