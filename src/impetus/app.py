@@ -7,9 +7,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from types import FrameType
+from typing import Any
 
 import structlog
 import uvicorn
@@ -29,6 +30,7 @@ from impetus.model import (
     NotFound,
     SystemClock,
 )
+from impetus.model.scrubbing import scrub_json
 from impetus.sdk import load_tools
 from impetus.sdk.worker import consumers as tool_consumers
 from impetus.sdk.worker import run_worker
@@ -64,12 +66,22 @@ def configure_logging() -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _scrubbed,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _scrubbed(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A log file is read by whoever looks after the machine: nothing in it names a person."""
+    return {name: value if name in ("timestamp", "level") else _scrubbed_value(value) for name, value in event.items()}
+
+
+def _scrubbed_value(value: object) -> object:
+    return scrub_json(value if isinstance(value, str | int | float | bool | None) else str(value))
 
 
 @asynccontextmanager

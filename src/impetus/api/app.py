@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from impetus import __version__
 from impetus.api.access import Open
+from impetus.api.exit import ExitFilter
 from impetus.api.problem import JsonResponse, add_error_handlers
 from impetus.api.resource import PREFIX, Resource, add_resources, check_declared
 from impetus.api.routes import (
@@ -114,6 +115,7 @@ def create_api(services: Services, **options: Any) -> FastAPI:
 
     add_resources(app, (*RESOURCES, description))
     add_error_handlers(app)
+    app.add_middleware(ExitFilter)
     app.add_middleware(
         Transport,
         limit_bytes=services.settings.body_limit_bytes,

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from impetus.model import ImpetusError, InvalidInput, NotAuthenticated, TooManyAttempts, Unavailable, new_id
+from impetus.model.scrubbing import scrub
 from impetus.store import VersionConflict
 
 MEDIA_TYPE = "application/problem+json"
@@ -64,8 +65,9 @@ def problem_body(
         "type": f"urn:impetus:problem:{code}",
         "title": title,
         "status": status,
-        "detail": detail,
-        "hint": hint,
+        # An error may repeat what was sent, and is shown to anybody.
+        "detail": scrub(detail),
+        "hint": scrub(hint),
         "instance": instance,
         **extra,
     }

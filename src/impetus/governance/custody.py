@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from impetus.governance import audit
+from impetus.governance.cases import Cases
+from impetus.governance.masking import masked
 from impetus.governance.principal import Principal
-from impetus.model import Clock, ImpetusError, NotAllowed, NotFound, Permission, derived_id
+from impetus.model import AlertState, Clock, ImpetusError, NotAllowed, NotFound, Permission, derived_id
 from impetus.model.custody import Custody, CustodyKind
 from impetus.store import EvidenceStore, Store, Transaction
 from impetus.store.evidence import EvidenceAltered
@@ -37,11 +40,22 @@ class EvidenceCustody:
         self._store = store
         self._evidence = evidence
         self._clock = clock
+        self._cases = Cases(store, clock)
 
     async def open(
-        self, by: Principal, sha256: str, reason: str, incident: str | None = None, *, loan: Loan | None = None
+        self,
+        by: Principal,
+        sha256: str,
+        reason: str,
+        incident: str | None = None,
+        *,
+        loan: Loan | None = None,
+        unmask: bool = False,
     ) -> tuple[Custody, bytes]:
         """Open evidence: its content, checked, and the entry in its chain; what is on loan has one on both sides.
+
+        Pictures are masked, unless `unmask` is asked for by somebody entitled and an alert with this evidence is
+        confirmed, or the caller broke the glass (`impetus.governance.cases`).
 
         `incident` is what the own organisation calls it. Raises `NotAllowed` for a machine, `NotFound` for evidence or
         an incident of somebody else, and `EvidenceAltered`; the last two leave their entry in the chain of what this
@@ -53,6 +67,8 @@ class EvidenceCustody:
         if incident is not None and loan is None:
             async with self._store.view() as view:
                 await view.incidents.get(by.tenant, incident)
+        if unmask:
+            await self._may_unmask(by, sha256, loan)
         kind, data = CustodyKind.OPENED, b""
         trouble: ImpetusError | None = None
         try:
@@ -61,10 +77,22 @@ class EvidenceCustody:
             kind, trouble = CustodyKind.ALTERED, error
         except NotFound as error:
             kind, trouble = CustodyKind.MISSING, error
-        entry = await self._note(by, kind, sha256, reason, incident, loan)
+        entry = await self._note(by, kind, sha256, reason, incident, loan, unmasked=unmask)
         if trouble is not None:
             raise trouble
-        return entry, data
+        return entry, data if unmask else await asyncio.to_thread(masked, data)
+
+    async def _may_unmask(self, by: Principal, sha256: str, loan: Loan | None) -> None:
+        if await self._cases.broke_glass(by, f"evidence:{sha256}"):
+            return
+        by.require(Permission.EVIDENCE_UNMASK)
+        async with self._store.view() as view:
+            states = await view.alerts.states_with_evidence(loan.owner if loan else by.tenant, sha256)
+        if not states & {AlertState.CONFIRMED, AlertState.ESCALATED}:
+            raise NotAllowed(
+                "the people in it are shown once a person confirmed its alert",
+                hint="Confirm the alert first; in an emergency, break the glass: it is reviewed afterwards.",
+            )
 
     async def read(self, by: Principal, sha256: str, opening: str | None, *, loan: Loan | None = None) -> bytes:
         """The content of evidence that the same person opened within the last ten minutes. Raises as `open` does."""
@@ -81,7 +109,8 @@ class EvidenceCustody:
         ):
             raise NotAllowed("this evidence was not opened", hint="Say why you open it: POST to its openings.")
         try:
-            return await self._evidence.get(loan.owner if loan else by.tenant, sha256)
+            data = await self._evidence.get(loan.owner if loan else by.tenant, sha256)
+            return data if entry.unmasked else await asyncio.to_thread(masked, data)
         except EvidenceAltered:
             await self._note(by, CustodyKind.ALTERED, sha256, entry.reason, entry.incident, loan)
             raise
@@ -94,7 +123,15 @@ class EvidenceCustody:
             return await view.custody.chain(by.tenant, sha256)
 
     async def _note(
-        self, by: Principal, kind: CustodyKind, sha256: str, reason: str, incident: str | None, loan: Loan | None
+        self,
+        by: Principal,
+        kind: CustodyKind,
+        sha256: str,
+        reason: str,
+        incident: str | None,
+        loan: Loan | None,
+        *,
+        unmasked: bool = False,
     ) -> Custody:
         if by.user is None:
             raise NotAllowed("evidence is opened by a person")
@@ -106,8 +143,11 @@ class EvidenceCustody:
             person_name=by.user.full_name,
             reason=reason,
             incident=incident,
+            unmasked=unmasked,
         )
         action = f"evidence.{'open' if kind is CustodyKind.OPENED else kind.value}"
+        if unmasked:
+            action = "evidence.unmask"
         async with self._store.transaction() as transaction:
             await transaction.custody.add(by.tenant, entry)
             await audit.append(

@@ -39,3 +39,5 @@ class Custody(Value):
     """Why it was opened, in the person's own words."""
     incident: Identifier | None = None
     """The incident in whose room it was opened."""
+    unmasked: bool = False
+    """The people in it were shown."""

@@ -45,6 +45,7 @@ from impetus.model.notification import (
     NotificationState,
     Subject,
 )
+from impetus.model.scrubbing import scrub
 from impetus.response.escalation import DATA_CLASSES, climb, ended, heard, hindrance, joined_text
 from impetus.response.notification_settings import NotificationSettings
 from impetus.response.plans import Plans, chains_of, channels_of, rosters_of
@@ -369,7 +370,8 @@ class NotificationService:
             suspect = any(message.hung for message in await repository.last_tried(tenant, name, 3))
         if not claimed or address is None:
             return
-        title, body = joined_text(claimed)
+        # Phones, mail boxes and chat rooms are outside: no name, number or plate goes there.
+        title, body = (scrub(text) for text in joined_text(claimed))
         self._sent_s[key] = self._clock.monotonic_s()
         outcome = await self._sender.send(address, title, body, suspect=suspect)
         async with self._store.transaction() as transaction:

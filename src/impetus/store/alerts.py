@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final
 
@@ -228,6 +228,11 @@ class AlertRepository:
             )
         placed = await self.many(tenant, ids)
         return [record for record in placed.values() if record.incident == incident and record.updated == updated]
+
+    async def states_with_evidence(self, tenant: str, sha256: str) -> Set[AlertState]:
+        """How the alerts stand that point at a piece of evidence."""
+        query = select(table.c.state).where(table.c.tenant == tenant, table.c.content.contains(sha256, autoescape=True))
+        return {AlertState(row.state) for row in await self._connection.execute(query)}
 
     async def counts(self, tenant: str) -> Mapping[AlertState, int]:
         """How many alerts are in each state; every state is there. Repeats count as the one that they repeat."""

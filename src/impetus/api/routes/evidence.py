@@ -50,6 +50,8 @@ class NewOpening(OpeningReason):
 
     incident: Identifier | None = None
     """The incident in whose room it is opened."""
+    unmask: bool = False
+    """Show the people in it: for those entitled, once its alert is confirmed, or after breaking the glass."""
 
 
 class Opening(BaseModel):
@@ -69,7 +71,7 @@ async def open_evidence(
 ) -> Response:
     """Open a piece of evidence: the content is checked against its hash; the reason is kept in its chain of custody
     and in the audit log."""
-    return opened(*await hub.custody.open(caller, sha256, wanted.reason, wanted.incident))
+    return opened(*await hub.custody.open(caller, sha256, wanted.reason, wanted.incident, unmask=wanted.unmask))
 
 
 @resource.get("/{sha256}/custody", Permission.EVIDENCE_READ, Items[Custody])

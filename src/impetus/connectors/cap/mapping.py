@@ -38,6 +38,7 @@ from impetus.model import (
     Urgency,
     UtcTime,
 )
+from impetus.model.scrubbing import scrub
 
 TOOL: Final = "cap"
 """The `tool` of alerts that came as CAP messages."""
@@ -83,8 +84,8 @@ def alert_to_cap(alert: Alert, heading: Heading) -> CapMessage:
         effective=_whole(alert.sent),
         onset=_whole(alert.onset),
         sender_name=writable(heading.sender_name),
-        headline=writable(alert.headline),
-        description=writable(alert.description),
+        headline=writable(scrub(alert.headline)),
+        description=writable(scrub(alert.description)),
         instruction=writable(alert.instruction),
         parameters=(
             NamedValue(name=CONFIDENCE, value=repr(alert.confidence)),
@@ -111,8 +112,8 @@ def incident_to_cap(
         effective=_whole(incident.updated),
         onset=_whole(incident.opened),
         sender_name=writable(heading.sender_name),
-        headline=writable(incident.title),
-        description=writable(incident.summary),
+        headline=writable(scrub(incident.title)),
+        description=writable(scrub(incident.summary)),
         parameters=(
             NamedValue(name="impetus:state", value=incident.state.value),
             NamedValue(name="impetus:threat-class", value=incident.threat_class.value),
