@@ -5,34 +5,50 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import os
 import statistics
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from shapely.geometry import Point, shape
 
 from benchmarks.reporting import Figure, report
+from impetus.exercise import signals
+from impetus.exercise.city import sensors
+from impetus.exercise.events import RELEASE_SITES, EventKind, PlantedEvent, Schedule, reading
+from impetus.exercise.geography import to_degrees
+from impetus.model import Observation, ObservationBatch
+from impetus.sdk import LocalContext, read_manifest
+from impetus.tools.air import worker
 from impetus.tools.air.agents import agent_of
 from impetus.tools.air.detection import Detection, Detector, Reading
 from impetus.tools.air.evaluation import Run, Scores, arc_maxima_by_similarity, read_runs, scores
 from impetus.tools.air.hazard import hazard_map
+from impetus.tools.air.plane import Plane
 from impetus.tools.air.plume import plume_gpm3
 from impetus.tools.air.posterior import locate
 from impetus.tools.air.regions import region_features
 from impetus.tools.air.release import Box, Readings, Release, Weather, readings_of
+from impetus.tools.air.settings import AirSettings
 from impetus.tools.air.similarity import SHORT_GRASS_M
 from impetus.tools.air.simulator import NetworkSettings, PlantedStep, SimulatedNetwork, simulate
 from impetus.tools.air.spread import Terrain, sigmas_m
 from impetus.tools.air.stability import CLASSES, StabilityClass, class_from_obukhov
+from impetus.tools.air.worker import AirTool
 
 SHARED = Path(__file__).resolve().parents[2] / "shared/data/prairie-grass"
 SAMPLERS, DRAWS = 16, 4
 DIRECTION_ERROR_DEG, BOX_M = 15.0, 3_000.0
 QUIET_DAYS, LEARNING_DAYS, SENSORS = 90.0, 14.0, 12
 STEP_DAYS = 40.0
+CITY_RELEASES, CITY_HISTORY_DAYS = 8, 5.0
+CITY_START = datetime(2026, 3, 2, 6, tzinfo=UTC)
 
 BRIGGS_AT_1_KM = {
     (Terrain.RURAL, "A"): (209.8, 200.0),
@@ -62,6 +78,7 @@ def main() -> None:
     else:
         notes.append(f"Prairie Grass: not measured, there is no arcs.csv in {folder.name}.")
     figures += _detection(notes)
+    figures += asyncio.run(_city(notes))
     figures += _speed()
     report("Air", figures, notes=notes)
 
@@ -245,6 +262,70 @@ def _play(network: SimulatedNetwork) -> list[tuple[int, Detection]]:
         ]
         found += [(sample, one) for one in detector.observe(readings)]
     return found
+
+
+async def _city(notes: list[str]) -> list[Figure]:
+    """Releases of the demo city through the tool as it runs there: found, how soon, and how far the source is off."""
+    errors, delays, inside = [], [], []
+    for seed in range(CITY_RELEASES):
+        start = CITY_START + timedelta(hours=17 * seed)
+        planned = Schedule(sensors(), seed=seed, start=start).plan(start + timedelta(hours=1))
+        event = next(one for one in planned if one.kind is EventKind.RELEASE)
+        context = await _played(event)
+        soon = [alert for alert in context.alerts if alert.detector == "release" and alert.sent >= event.start]
+        zones = [one for one in context.results if one.kind == "hazard-zone" and one.ended is None]
+        delays.append((soon[0].sent - event.start).total_seconds() if soon else math.inf)
+        if not zones:
+            errors.append(math.inf)
+            inside.append(False)
+            continue
+        source: Any = zones[-1].content["source"]
+        truth = next(position for site, position in RELEASE_SITES if site == event.site)
+        longitude, latitude = to_degrees(truth)
+        plane = Plane(longitude, latitude)
+        errors.append(math.hypot(*plane.to_metres(source["longitude"], source["latitude"])))
+        inside.append(
+            shape(source["regions"]["features"][-1]["geometry"]).buffer(0).contains(Point(longitude, latitude))
+        )
+    notes.append(
+        f"Demo city: {CITY_RELEASES} releases of its schedule, each after {CITY_HISTORY_DAYS:g} days of history; alerts"
+        f" after {', '.join(f'{delay:.0f}' for delay in delays)} s; sources off by"
+        f" {', '.join(f'{one:.0f}' for one in errors)} m two minutes after the start; the 90 % region holds"
+        f" {sum(inside)} of them."
+    )
+    found = float(np.mean(np.isfinite(delays)))
+    return [
+        Figure("releases of the demo city found", "of one", 1.0, found),
+        Figure("  median error of the source", "m", 150.0, statistics.median(errors), at_most=True),
+    ]
+
+
+async def _played(event: PlantedEvent) -> LocalContext:
+    """The air tool over the days before a release and its first two minutes."""
+    manifest = read_manifest(Path(worker.__file__).parent)
+    wanted = {name for entry in manifest.inputs for name in getattr(entry, "observed_properties", None) or ()}
+    city = [sensor for sensor in sensors().values() if sensor.property.id in wanted]
+    began = event.start - timedelta(seconds=90)
+    times = signals.history_times(began - timedelta(days=CITY_HISTORY_DAYS), began, timedelta(minutes=5))
+    time_s = np.array([moment.timestamp() for moment in times])
+    columns = [(sensor.datastream.id, signals.values(sensor, time_s).tolist()) for sensor in city]
+    history = [
+        ObservationBatch.of([Observation(datastream=id, time=moment, value=values[row]) for id, values in columns])
+        for row, moment in enumerate(times)
+    ]
+    streams = [sensor.datastream for sensor in city]
+    context = LocalContext(manifest, datastreams=streams, history=history, start=began)
+    tool = AirTool(context, AirSettings())
+    await tool.start()
+    while context.clock.now() < event.start + timedelta(seconds=120):
+        context.clock.advance(5.0)
+        now = context.clock.now()
+        values = [(sensor.datastream.id, reading(sensor, now, [event])) for sensor in city]
+        await tool.observe(
+            ObservationBatch.of([Observation(datastream=id, time=now, value=v) for id, v in values if v is not None])
+        )
+        await tool.tick()
+    return context
 
 
 def _speed() -> list[Figure]:

@@ -111,16 +111,18 @@ def number(text: str, place: str, *, missing: float = math.nan) -> float:
         raise InvalidInput(f"{place}: {text[:40]!r} is no number", hint="use a point for decimals") from error
 
 
-def moment(text: str, place: str) -> float:
-    """Seconds since 1970 on the clock as written: an ISO 8601 time, or seconds since 1970."""
+def moment(text: str, place: str) -> tuple[float, float | None]:
+    """Seconds since 1970 on the clock as written, and the seconds by which that is ahead of UTC, where it says so: an
+    ISO 8601 time, or seconds since 1970."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         seconds = number(text, place)
         if not math.isfinite(seconds) or abs(seconds) > 1e11:
             raise InvalidInput(f"{place}: {text[:40]!r} is no time", hint="as in 2026-03-02T14:05:00+01:00") from None
-        return seconds
-    return (found.replace(tzinfo=UTC) - EPOCH).total_seconds()
+        return seconds, None
+    ahead = found.utcoffset()
+    return (found.replace(tzinfo=UTC) - EPOCH).total_seconds(), None if ahead is None else ahead.total_seconds()
 
 
 def read_network(path: str, remarks: Remarks, stream: TextIO | None = None) -> Iterator[SensorReading]:
@@ -130,12 +132,17 @@ def read_network(path: str, remarks: Remarks, stream: TextIO | None = None) -> I
     in `remarks`. The first unit of a sensor is that of its series; others are converted.
     """
     units: dict[str, str] = {}
+    clock_s: float | None = None
     for line, row in read_rows(path, ("time", "sensor", "value"), stream):
         place = f"{path}: line {line}"
         sensor = row["sensor"][:200]
         if not sensor:
             raise InvalidInput(f"{place}: names no sensor", hint="each row has a sensor")
-        time_s = moment(row["time"], place)
+        time_s, ahead_s = moment(row["time"], place)
+        if ahead_s is not None:
+            # All follow the clock of the first row, whose days the city lives by; other offsets are brought to it.
+            clock_s = ahead_s if clock_s is None else clock_s
+            time_s += clock_s - ahead_s
         value = number(row["value"], place)
         if not math.isfinite(value):
             remarks.add("without a value")

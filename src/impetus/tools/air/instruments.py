@@ -28,7 +28,7 @@ class Calibration(BaseModel):
 
     time: AwareDatetime
     zero: float = 0.0
-    """What it read in clean air, in its own unit."""
+    """What it read in clean air, in the datastream's unit."""
     span: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     by: Annotated[str, Field(max_length=100)] = ""
     """Laboratory or certificate; no person."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from impetus.sdk import ToolSettings
 
@@ -35,6 +35,11 @@ class AirSettings(ToolSettings):
     """Guideline levels are drawn for an exposure of this length in minutes."""
     bacteria_cfupm3: Annotated[tuple[float, float, float], Field(title="Levels of bacteria, CFU/m3")] = (1e3, 1e4, 1e5)
     """Three levels in CFU/m3. No authority gives any for unknown bacteria: these are the city's own numbers."""
+    bacteria_doses_cfu: Annotated[
+        tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None, Field(title="Doses of bacteria, CFU")
+    ] = None
+    """Three inhaled doses in CFU in place of levels, for an organism whose infectious dose is known: drawn where
+    somebody who breathes 20 L/min takes them in within the exposure."""
     particles_pl: Annotated[tuple[float, float, float], Field(title="Levels of particles, 1/L")] = (1e2, 1e3, 1e4)
     """Three levels in fluorescent particles a litre; the city's own as well."""
     future_s: Annotated[float, Field(title="Tolerated clock error in seconds", ge=0, le=86_400)] = 300.0

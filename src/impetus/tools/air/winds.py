@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from impetus.tools.air.release import USUAL_WIND_LOG_ERROR, USUAL_WIND_MPS, Weather
 from impetus.tools.air.spread import Terrain
-from impetus.tools.air.stability import CALM_MPS, StabilityClass
+from impetus.tools.air.stability import CALM_MPS, StabilityClass, class_from_radiation
 
 MEMORY_S = 600.0
 FASTEST_MPS = 120.0
+MOST_RADIATION_WM2 = 1_500.0
 USUAL_DIRECTION_ERROR_DEG = 15.0
 UNKNOWN_DIRECTION_ERROR_DEG = 120.0
 NIGHT_HOURS = (20, 6)
@@ -22,6 +23,7 @@ class WindRecord:
     """Readings of the last ten minutes."""
 
     _speeds: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    _radiation: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     _directions: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
     def speed(self, station: str, time_s: float, value: float) -> None:
@@ -33,6 +35,11 @@ class WindRecord:
         """A direction in degrees from which the wind blows; what cannot be is left out."""
         if -360 <= value <= 720:
             _keep(self._directions, station, time_s, value % 360.0)
+
+    def radiation(self, station: str, time_s: float, value: float) -> None:
+        """Solar radiation in W/m2; what cannot be is left out."""
+        if -50 <= value <= MOST_RADIATION_WM2:
+            _keep(self._radiation, station, time_s, max(value, 0.0))
 
     def weather(self, now_s: float, terrain: Terrain, hour: float) -> tuple[Weather | None, tuple[str, ...]]:
         """The weather for a plume, and what has to be said of it; None when it is calm. What is missing widens it."""
@@ -62,14 +69,20 @@ class WindRecord:
         stability = StabilityClass.D if speed >= 4.0 or terrain is Terrain.URBAN else StabilityClass.C
         if night and speed < 4.0:
             stability = StabilityClass.E
-        remarks.append("stability is taken from wind and hour: no radiation is measured")
+        radiation = _latest(self._radiation, now_s)
+        stability_error = 1.0
+        if radiation and speeds:
+            stability = class_from_radiation(speed, sum(radiation.values()) / len(radiation))
+            stability_error = 0.7
+        else:
+            remarks.append("stability is taken from wind and hour: no radiation is measured")
         weather = Weather(
             speed,
             direction,
             stability,
             terrain,
             direction_error_deg=error,
-            stability_error=1.0,
+            stability_error=stability_error,
             log_speed_error=speed_error,
         )
         return weather, tuple(remarks)

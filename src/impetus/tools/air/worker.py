@@ -28,7 +28,7 @@ from impetus.model import (
     from_microseconds,
 )
 from impetus.sdk import Context, Tool
-from impetus.tools.air.agents import TABLE, Level, agent_of
+from impetus.tools.air.agents import TABLE, Level, agent_of, dose_level
 from impetus.tools.air.alerts import device_alert, release_alert, release_id
 from impetus.tools.air.arrays import Booleans, Floats
 from impetus.tools.air.background import COVARIATES
@@ -148,6 +148,7 @@ class AirTool(Tool[AirSettings]):
         self._random = np.random.default_rng(1)
         self._devices = Devices(instruments_of(settings.instruments_file))
         self._health_s = -math.inf
+        self._lock = asyncio.Lock()
         self._bands: list[tuple[str, Sample]] = []
         self._space = read_open_space(settings.open_space_file) if settings.open_space_file else None
         self._gas = agent_of(settings.gas, settings.agents_file or TABLE)
@@ -160,17 +161,20 @@ class AirTool(Tool[AirSettings]):
             await self._take(batch)
 
     async def observe(self, batch: ObservationBatch) -> None:
-        if any(name not in self._streams for name in batch.datastreams):
-            await self._refresh()
-        await self._take(batch)
-        await self._send()
+        # Instruments of its own come beside the platform's readings.
+        async with self._lock:
+            if any(name not in self._streams for name in batch.datastreams):
+                await self._refresh()
+            await self._take(batch)
+            await self._send()
 
     async def tick(self) -> None:
         now_s = self.context.clock.now().timestamp()
-        for network in self._networks.values():
-            if network.bin is not None and now_s > (network.bin + 2) * self.settings.sample_s:
-                self._finish(network)
-        await self._send()
+        async with self._lock:
+            for network in self._networks.values():
+                if network.bin is not None and now_s > (network.bin + 2) * self.settings.sample_s:
+                    self._finish(network)
+            await self._send()
         for name, network in self._networks.items():
             await self._update(name, network, now_s)
         await self._tell_health()
@@ -319,6 +323,8 @@ class AirTool(Tool[AirSettings]):
         name = stream.observed_property
         if name == "wind-direction":
             self._winds.direction(stream.id, time_s, value)
+        elif name == "solar-radiation":
+            self._winds.radiation(stream.id, time_s, value)
         elif name == "people-count":
             self._people[stream.id] = min(max(value, 0.0), MOST_PEOPLE)
         elif name in COVARIATE_PROPERTIES:
@@ -576,6 +582,13 @@ class AirTool(Tool[AirSettings]):
         """Levels in the unit of the zone, what the agent is called, and that unit."""
         if name == GAS:
             return self._gas.levels(self.settings.exposure_min), self._gas.title, "g/m3"
+        if name == BACTERIA and self.settings.bacteria_doses_cfu is not None:
+            minutes = self.settings.exposure_min
+            doses = [
+                dose_level(f"dose-{n}", f"{dose:g} CFU inhaled in {minutes:g} min", dose, exposure_s=60 * minutes)
+                for n, dose in enumerate(self.settings.bacteria_doses_cfu, start=1)
+            ]
+            return doses, "Bacteria", "CFU/m3"
         own = self.settings.bacteria_cfupm3 if name == BACTERIA else tuple(1e3 * v for v in self.settings.particles_pl)
         unit = "CFU/m3" if name == BACTERIA else "1/m3"
         title = "Bacteria" if name == BACTERIA else "Fluorescent particles"

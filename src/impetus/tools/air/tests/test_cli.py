@@ -131,6 +131,18 @@ def test_mixed_units_of_one_sensor_are_converted(tmp_path: Path) -> None:
     assert remarks.counts == {"in a unit of another kind than the sensor's first": 1}
 
 
+def test_offsets_are_brought_to_one_clock_and_saturated_readings_are_said(tmp_path: Path) -> None:
+    remarks = Remarks()
+    text = (
+        "time,sensor,value,saturated_at\n2026-03-02T12:00:00+01:00,a,5,100\n"
+        "2026-03-02T11:00:20Z,b,700,100\n2026-03-02T12:00:40,c,1,\n"
+    )
+    rows = list(read_network(file(tmp_path, text), remarks))
+    assert [row.time_s - rows[0].time_s for row in rows] == [0, 20, 40]
+    assert rows[1].value == 100
+    assert remarks.counts == {"saturated (taken as that much)": 1}
+
+
 @pytest.mark.parametrize(
     "text", ["", "a,b\n1,2\n", "time,sensor,value\nnever,a,1\n", "time,sensor,value\n2026-01-01,a,x\n"]
 )

@@ -28,6 +28,7 @@ from impetus.tools.air.plume import plume_gpm3
 from impetus.tools.air.settings import AirSettings
 from impetus.tools.air.spread import Terrain
 from impetus.tools.air.stability import StabilityClass
+from impetus.tools.air.winds import WindRecord
 from impetus.tools.air.worker import AirTool
 
 PLANE = Plane(12.9, 44.9)
@@ -221,6 +222,28 @@ async def test_an_instrument_of_its_own_is_calibrated_and_watched(tmp_path: Path
     row = next(one for one in health["devices"] if one["sensor"] == "bacteria-0")  # type: ignore[union-attr, index, call-overload]
     assert row["value"] == pytest.approx(110.0)  # type: ignore[index, call-overload]
     assert row["height_m"] == 20.0  # type: ignore[index, call-overload]
+
+
+def test_radiation_tells_stability_and_its_absence_is_said() -> None:
+    winds = WindRecord()
+    winds.speed("mast", 0.0, 2.5)
+    _, without = winds.weather(10.0, Terrain.RURAL, 12)
+    assert any("no radiation" in text for text in without)
+    winds.radiation("mast", 0.0, 950.0)
+    weather, remarks = winds.weather(10.0, Terrain.RURAL, 12)
+    assert weather is not None
+    assert weather.stability is StabilityClass.A
+    assert not any("radiation" in text for text in remarks)
+
+
+async def test_zones_may_be_of_doses() -> None:
+    made = context()
+    tool = AirTool(made, AirSettings(bacteria_doses_cfu=(50.0, 500.0, 5_000.0)))
+    await tool.start()
+    await play(tool, made, 5, released=False)
+    await play(tool, made, 6, released=True)
+    zone = [result for result in made.results if result.kind == "hazard-zone"][-1]
+    assert {one["level"] for one in zone.content["zones"]} == {"dose-1", "dose-2", "dose-3"}  # type: ignore[union-attr, index, call-overload]
 
 
 def test_the_panels_are_declared() -> None:
