@@ -27,6 +27,7 @@ from benchmarks.screens import Heard, Listeners, Screen, screens
 from tests.installation import Installation, running_demo
 
 ASKED_MS = 300.0
+TOOLS = ("anomaly",)
 SETTLE_S = 5.0
 """What is on its way when the last reading was sent gets this long to arrive."""
 
@@ -166,7 +167,9 @@ def main() -> None:
         register(home, faulty_sensors((settings.warm_up_alerts + settings.alerts) * settings.runs))
         if not settings.history:
             without_history(home)
-        with running_demo(home, arguments=("--readings-per-second", str(settings.readings_per_s))) as installation:
+        with running_demo(
+            home, arguments=("--readings-per-second", str(settings.readings_per_s)), tools=TOOLS
+        ) as installation:
             wait_until_settled(installation)
             runs = asyncio.run(run(installation, settings))
     figures = []

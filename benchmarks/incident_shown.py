@@ -169,7 +169,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="impetus-bench-") as folder:
             home = Path(folder) / "home"
             without_history(home)
-            with running_demo(home) as installation:
+            with running_demo(home, tools=[TOOL]) as installation:
                 wait_until_settled(installation)
                 runs.append(asyncio.run(run(installation, arguments)))
         latest = runs[-1]

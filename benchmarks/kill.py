@@ -36,6 +36,7 @@ from benchmarks.screens import Listener
 from impetus.model import new_id
 from tests.installation import Installation, running_demo
 
+TOOLS = ("anomaly",)
 VICTIMS = ("hub", "worker anomaly", "connector mqtt")
 """The parts that are killed, by their command lines."""
 FAULTS_PER_S = 5.0
@@ -301,7 +302,9 @@ def main() -> int:
         sensors = faulty_sensors(round(arguments.kills * 60 * FAULTS_PER_S))
         register(home, sensors)
         without_history(home)
-        with running_demo(home, arguments=("--readings-per-second", str(arguments.readings_per_s))) as installation:
+        with running_demo(
+            home, arguments=("--readings-per-second", str(arguments.readings_per_s)), tools=TOOLS
+        ) as installation:
             wait_until_settled(installation)
             names = [sensor.id for sensor in sensors]
             outcome = asyncio.run(run(installation, names, kills=arguments.kills, seed=arguments.seed))

@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--marks", type=int, default=MARKS)
     parser.add_argument("--seconds", type=float, default=6.0, help="of each situation")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, running_demo(Path(folder)) as demo:
+    with tempfile.TemporaryDirectory() as folder, running_demo(Path(folder), tools=()) as demo:
         loaded, found = asyncio.run(_run(demo, arguments.marks, arguments.seconds))
     print_figures(arguments.marks, loaded, found)
 

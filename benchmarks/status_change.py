@@ -189,7 +189,7 @@ def main() -> None:
             home = Path(folder) / "home"
             if not arguments.history:
                 without_history(home)
-            with running_demo(home) as installation:
+            with running_demo(home, tools=[TOOL]) as installation:
                 wait_until_settled(installation)
                 changes, shares = asyncio.run(run(installation, arguments))
         runs.append(changes)

@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +106,18 @@ def running_demo(
     *,
     arguments: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    tools: Collection[str] | None = None,
     wait_s: float = 90.0,
 ) -> Iterator[Installation]:
-    """Run `impetus demo --json` with further `arguments` in the folder `home` until the block ends."""
+    """Run `impetus demo --json` with further `arguments` in the folder `home` until the block ends.
+
+    Only `tools` run, if they are named: what is measured about the platform should not depend on how many are installed.
+    """
     home.mkdir(parents=True, exist_ok=True)
     log = home / "demo.log"
     mqtt_port = free_port()
+    installed = {entry.name for entry in entry_points(group="impetus.tools")}
+    disabled = sorted(installed - set(installed if tools is None else tools))
     listener = {"kind": "embedded", "tenant": "municipality", "host": "127.0.0.1", "port": mqtt_port}
     with log.open("w") as errors:
         process = subprocess.Popen(
@@ -121,6 +128,7 @@ def running_demo(
             env={
                 **os.environ,
                 "IMPETUS_MQTT__CONNECTIONS": json.dumps([listener]),
+                "IMPETUS_DISABLED_TOOLS": json.dumps(disabled),
                 **(environment or {}),
                 "IMPETUS_HOME": str(home),
             },

@@ -27,7 +27,7 @@ async def test_no_acknowledged_alert_or_decision_is_lost_or_doubled(
     sensors = faulty_sensors(kills * 300)
     register(home, sensors)
     without_history(home)
-    with running_demo(home, arguments=("--readings-per-second", str(readings_per_s))) as installation:
+    with running_demo(home, arguments=("--readings-per-second", str(readings_per_s)), tools=kill.TOOLS) as installation:
         outcome = await kill.run(installation, [sensor.id for sensor in sensors], kills=kills, seed=seed)
         assert not outcome.problems, installation.logs()
     assert {each.victim for each in outcome.kills} == set(kill.VICTIMS)
