@@ -111,7 +111,7 @@ def running_demo(
 ) -> Iterator[Installation]:
     """Run `impetus demo --json` with further `arguments` in the folder `home` until the block ends.
 
-    Only `tools` run, if they are named: what is measured about the platform should not depend on how many are installed.
+    Only `tools` run, if they are named: what is measured must not depend on how many are installed.
     """
     home.mkdir(parents=True, exist_ok=True)
     log = home / "demo.log"
