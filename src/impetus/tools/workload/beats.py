@@ -28,12 +28,16 @@ SEGMENT_S = 10.0
 LEAST_RATE_HZ, MOST_RATE_HZ = 50.0, 4_000.0
 SHORTEST_S = 5.0
 REFRACTORY_S = 0.25
+FIT_S = 0.03
+"""So far a beat is moved at most to fit the median beat."""
 FEWEST_BEATS = 4
 FLAT_SHARE = 0.2
 """So much of a segment at one and the same value, and the sensor is off or at the end of its range."""
 LONGEST_INTERVAL_S = 2.5
 MISSED_BEAT = 1.6
-"""An interval so many times as long as the usual one around it."""
+"""An interval so many times as long as the usual one around it, or so many times shorter."""
+EDGE_S = 0.12
+"""What begins or ends a recording nearer to a peak than this cannot be told from the filter's own edge."""
 AROUND_BEATS = 11
 MOST = 1e12
 """No device gives greater numbers, in whatever unit."""
@@ -88,8 +92,9 @@ class Beats:
         """Intervals in ms between beats that can be believed, and whether each follows the one before without a gap."""
         both = self.good[1:] & self.good[:-1]
         interval = np.diff(self.time_s)
-        # A beat that was missed doubles an interval: that is a gap, and no variability.
-        both &= (interval <= LONGEST_INTERVAL_S) & (interval < MISSED_BEAT * _usual(interval))
+        # A beat that was missed doubles an interval, and one that was invented halves it: gaps, and no variability.
+        usual = _usual(interval)
+        both &= (interval <= LONGEST_INTERVAL_S) & (interval < MISSED_BEAT * usual) & (interval * MISSED_BEAT > usual)
         follows = np.concatenate([[False], both[:-1]])[both] if len(both) else np.zeros(0, dtype=np.bool_)
         return 1_000 * interval[both], follows
 
@@ -118,7 +123,7 @@ def find_beats(signal: Floats, rate_hz: float, pulse: Pulse = Pulse.ECG) -> Beat
     filtered = sosfiltfilt(_band(shape.shape_band_hz, rate_hz), clean)
     filtered = _upright(filtered, rate_hz) if pulse is Pulse.ECG else filtered
     peaks = _peaks(clean, filtered, rate_hz, pulse)
-    time_s, amplitude = _refined(filtered, peaks, rate_hz)
+    time_s, amplitude = _refined(filtered, peaks, rate_hz, shape)
     alike = _likeness(filtered, peaks, rate_hz, shape)
     segment = np.minimum((time_s * rate_hz / len(signal) * segments).astype(np.int64), segments - 1)
     quality = np.zeros(segments)
@@ -197,7 +202,9 @@ def _peaks(signal: Floats, filtered: Floats, rate_hz: float, pulse: Pulse) -> In
                 peaks[-1] = peak
         else:
             peaks.append(peak)
-    return np.array(peaks, dtype=np.int64)
+    found = np.array(peaks, dtype=np.int64)
+    edge = EDGE_S * rate_hz
+    return found[(found >= edge) & (found < len(signal) - edge)]
 
 
 def _moving_mean(values: Floats, length: int) -> Floats:
@@ -206,15 +213,40 @@ def _moving_mean(values: Floats, length: int) -> Floats:
     return means
 
 
-def _refined(filtered: Floats, peaks: Integers, rate_hz: float) -> tuple[Floats, Floats]:
-    """Times of the peaks between samples, and their heights."""
+def _refined(filtered: Floats, peaks: Integers, rate_hz: float, shape: _Shape) -> tuple[Floats, Floats]:
+    """Times of the peaks between samples, and their heights.
+
+    Each beat is laid over the median beat where it fits best, which noise moves far less than the highest sample.
+    """
     if not len(peaks):
         return np.zeros(0), np.zeros(0)
-    inner = np.clip(peaks, 1, len(filtered) - 2)
-    before, at, after = filtered[inner - 1], filtered[inner], filtered[inner + 1]
-    bend = before - 2 * at + after
-    shift = np.where(bend < 0, 0.5 * (before - after) / np.where(bend < 0, bend, -1.0), 0.0)
-    return (inner + np.clip(shift, -0.5, 0.5)) / rate_hz, at
+    before, after = (round(length * rate_hz) for length in shape.around_s)
+    reach = max(1, round(FIT_S * rate_hz))
+    time = peaks.astype(np.float64)
+    whole = (peaks >= before + reach) & (peaks < len(filtered) - after - reach)
+    if np.count_nonzero(whole) >= FEWEST_BEATS:
+        inner = peaks[whole]
+        cuts = filtered[inner[:, None] + np.arange(-before - reach, after + reach)]
+        template = np.median(cuts[:, reach : cuts.shape[1] - reach], axis=0)
+        template = template - template.mean()
+        fits = np.lib.stride_tricks.sliding_window_view(cuts, len(template), axis=1) @ template
+        best = np.argmax(fits, axis=1)
+        time[whole] = inner + best - reach + _between(fits, np.clip(best, 1, fits.shape[1] - 2), best)
+        # The template's own peak may lie beside its middle: all beats are moved by the same.
+        middle = np.argmax(template[before - reach : before + reach + 1]) - reach
+        time[whole] += middle
+    height = filtered[np.clip(np.rint(time).astype(np.int64), 0, len(filtered) - 1)]
+    return np.clip(time, 0, len(filtered) - 1) / rate_hz, height
+
+
+def _between(fits: Floats, place: Integers, best: Integers) -> Floats:
+    """How far beside its best sample each row, shape (n, lags), has its top, by a parabola."""
+    rows = np.arange(len(fits))
+    left, at, right = fits[rows, place - 1], fits[rows, place], fits[rows, place + 1]
+    bend = left - 2 * at + right
+    shift = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, -1.0), 0.0)
+    result: Floats = np.where(place == best, np.clip(shift, -0.5, 0.5), 0.0)
+    return result
 
 
 def _likeness(filtered: Floats, peaks: Integers, rate_hz: float, shape: _Shape) -> Floats:
