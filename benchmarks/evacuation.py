@@ -23,7 +23,14 @@ from impetus.tools.evacuation.motion import walk
 from impetus.tools.evacuation.optimiser import VERIFY_SEEDS, Proposal, optimise
 from impetus.tools.evacuation.outcome import Outcome
 from impetus.tools.evacuation.people import RADIUS_M, TIME_GAP_S
-from impetus.tools.evacuation.planning import compliance_curve, gate_choices, setting_for, verifier
+from impetus.tools.evacuation.planning import (
+    ENOUGH,
+    JupedsimVerifier,
+    Settings,
+    compliance_curve,
+    gate_choices,
+    setting_for,
+)
 from impetus.tools.evacuation.plans import Plan
 from impetus.tools.evacuation.running import VENUES, find_venue
 from impetus.tools.evacuation.scenario import Scenario, make_scenario, read_scenario
@@ -202,7 +209,7 @@ def _agreement(notes: list[str]) -> list[Figure]:
                 random.uniform(size=len(setting.ways.exits)) < 0.7
             )
             plans.append(Plan("random", dict(zip(setting.ways.exits, map(float, offsets), strict=True))))
-        tasks = [(setting.ways, scenario, plan, 1) for plan in plans]
+        tasks = [(setting.ways, scenario, plan, 1, ENOUGH) for plan in plans]
         found = [outcome.time_s(0.9) or math.inf for outcome in several(tasks, processes=2)]
         mine = [simulate(setting, plan=plan, seed=1).time_s(0.9) or math.inf for plan in plans]
         ours += mine
@@ -218,9 +225,7 @@ def _agreement(notes: list[str]) -> list[Figure]:
 def _best(name: str, venue: str, budget_s: float) -> tuple[VenueFile, Scenario, Proposal]:
     source, scenario = find_venue(venue), read_scenario(VENUES / f"{name}.yaml")
     last = None
-    for proposal in optimise(
-        lambda gates: setting_for(source, scenario, gates), budget_s=budget_s, gates=gate_choices(source, scenario)
-    ):
+    for proposal in optimise(Settings(source, scenario), budget_s=budget_s, gates=gate_choices(source, scenario)):
         last = proposal
     assert last is not None
     return source, scenario, last
@@ -231,7 +236,7 @@ def _verified(source: VenueFile, scenario: Scenario, plan: Plan) -> tuple[list[O
     setting, with_gates = setting_for(source, scenario, {}), setting_for(source, scenario, plan.gates)
     tasks = []
     for seed in VERIFY_SEEDS[:UNSEEN]:
-        tasks += [(setting.ways, scenario, Plan(), seed), (with_gates.ways, scenario, plan, seed)]
+        tasks += [(setting.ways, scenario, Plan(), seed, ENOUGH), (with_gates.ways, scenario, plan, seed, ENOUGH)]
     outcomes = several(tasks, processes=2)
     return outcomes[0::2], outcomes[1::2]
 
@@ -270,9 +275,7 @@ def _live(notes: list[str]) -> list[Figure]:
     simulate(setting, seed=1)
     first, checked = math.inf, math.inf
     began = time.monotonic()
-    for proposal in optimise(
-        lambda gates: setting_for(source, scenario, gates), budget_s=24.0, verify=verifier(2), verify_seeds=1
-    ):
+    for proposal in optimise(Settings(source, scenario), budget_s=24.0, verify=JupedsimVerifier(2), verify_seeds=1):
         now = time.monotonic() - began
         first = min(first, now)
         if proposal.stage == "jupedsim":

@@ -74,8 +74,7 @@ class VenueFile:
 
 def transformed(geometry: BaseGeometry, function: Callable[..., Any]) -> BaseGeometry:
     """A geometry with x and y sent through a function of two arrays."""
-    made = shapely.transform(geometry, function, interleaved=False)
-    return made
+    return shapely.transform(geometry, function, interleaved=False)
 
 
 def read_features(path: str | Path) -> VenueFile:

@@ -7,9 +7,10 @@ several runs go in processes of their own (`several`).
 
 from __future__ import annotations
 
-import math
+import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,10 @@ STEP_S = 0.05
 STEER_S = 0.2
 AHEAD_M = (1.0, 0.6, 0.3, 0.1)
 """People are steered to a point so far ahead on their way, the first that can be stood on."""
+
+
+Task = tuple[Ways, Scenario, Plan, int, float]
+"""Ways, scenario, plan, seed, and the share of people after which the run ends."""
 
 
 class JupedsimWalkers(Movers):
@@ -49,7 +54,6 @@ class JupedsimWalkers(Movers):
             raise InvalidInput(f"JuPedSim does not take the venue: {str(error)[:200]}") from error
         stage = self._simulation.add_direct_steering_stage()
         journey = self._simulation.add_journey(jupedsim.JourneyDescription([stage]))
-        self._agents: dict[int, object] = {}
         self._person: dict[int, int] = {}
         unplaced = 0
         for person in range(len(crowd)):
@@ -78,19 +82,38 @@ class JupedsimWalkers(Movers):
         """One second. An error of JuPedSim's ends the run; who is inside then is stuck."""
         if self.broken:
             return
-        rounds = round(TICK_S / STEER_S)
-        for turn in range(rounds):
+        for turn in range(round(TICK_S / STEER_S)):
             now_s = time_s + turn * STEER_S
-            self._steer(now_s)
+            agents = list(self._simulation.agents())
+            self._look(agents, now_s)
+            self._steer(agents, now_s)
             try:
                 self._simulation.iterate(round(STEER_S / STEP_S))
             except RuntimeError as error:
                 self.broken = True
                 self.notes.append(f"JuPedSim stopped after {now_s:.0f} s: {str(error)[:160]}")
                 return
-            self._look(now_s + STEER_S)
 
-    def _steer(self, now_s: float) -> None:
+    def _look(self, agents: list[Any], now_s: float) -> None:
+        """Where everybody is; who is behind an exit's line is taken out."""
+        people = np.array([self._person[agent.id] for agent in agents], dtype=np.int64)
+        if not len(people):
+            return
+        at = np.array([agent.position for agent in agents])
+        moved = np.abs(at[:, 0] - self.x[people]) + np.abs(at[:, 1] - self.y[people]) > 0.05 * STEER_S
+        self.moved_s[people[moved]] = now_s
+        self.x[people], self.y[people] = at[:, 0], at[:, 1]
+        row, column = self._ways.cell(at[:, 0], at[:, 1])
+        gone = self._ways.leaves[row, column]
+        for place in np.flatnonzero((gone >= 0) & (self.state[people] == 1)):
+            person = people[place]
+            self._simulation.mark_agent_for_removal(agents[place].id)
+            self.state[person] = 2
+            self.exit_of[person] = gone[place]
+            self.out_s[person] = now_s
+
+    def _steer(self, agents: list[Any], now_s: float) -> None:
+        """A target a little ahead on everybody's way."""
         ways, setting = self._ways, self._setting
         exits = len(ways.exits)
         begun = np.flatnonzero((self.state == 0) & (self.start_s <= now_s))
@@ -103,63 +126,63 @@ class JupedsimWalkers(Movers):
         east = np.where(careful, wary.east[number, row, column], ways.east[number, row, column]).astype(np.float64)
         north = np.where(careful, wary.north[number, row, column], ways.north[number, row, column]).astype(np.float64)
         target_x, target_y = self.x.copy(), self.y.copy()
-        open_ = np.ones(len(self.x), dtype=bool)
+        unset = np.ones(len(self.x), dtype=bool)
         for ahead in AHEAD_M:
             tx, ty = self.x + ahead * east, self.y + ahead * north
             r, c = ways.cell(tx, ty)
-            good = open_ & ways.clear[r, c]
+            good = unset & ways.clear[r, c]
             target_x[good], target_y[good] = tx[good], ty[good]
-            open_ &= ~good
-        for agent in self._simulation.agents():
+            unset &= ~good
+        walking = (self.state == 1).tolist()
+        targets = list(zip(target_x.tolist(), target_y.tolist(), strict=True))
+        for agent in agents:
             person = self._person[agent.id]
-            if self.state[person] != 1:
-                continue
-            if person in fresh:
-                agent.model.desired_speed = float(self._crowd.free_mps[person])
-            agent.target = (target_x[person], target_y[person])
-
-    def _look(self, now_s: float) -> None:
-        leaving = []
-        for agent in self._simulation.agents():
-            person = self._person[agent.id]
-            x, y = agent.position
-            if abs(x - self.x[person]) + abs(y - self.y[person]) > 0.05 * STEER_S:
-                self.moved_s[person] = now_s
-            self.x[person], self.y[person] = x, y
-        row, column = self._ways.cell(self.x, self.y)
-        gone = self._ways.leaves[row, column]
-        for agent in self._simulation.agents():
-            person = self._person[agent.id]
-            if gone[person] >= 0 and self.state[person] == 1:
-                leaving.append(agent.id)
-                self.state[person] = 2
-                self.exit_of[person] = gone[person]
-                self.out_s[person] = now_s
-        for id in leaving:
-            self._simulation.mark_agent_for_removal(id)
+            if walking[person]:
+                if person in fresh:
+                    agent.model.desired_speed = float(self._crowd.free_mps[person])
+                agent.target = targets[person]
 
 
-def simulate_jupedsim(setting: Setting, *, plan: Plan | None = None, seed: int = 1, record: bool = False) -> Outcome:
+def simulate_jupedsim(
+    setting: Setting, *, plan: Plan | None = None, seed: int = 1, record: bool = False, enough: float = 1.0
+) -> Outcome:
     """Run JuPedSim once; see `simulation.simulate`."""
     return simulate(setting, plan=plan, seed=seed, record=record, walkers=JupedsimWalkers)
 
 
-def _one(task: tuple[Ways, Scenario, Plan, int]) -> Outcome:
-    ways, scenario, plan, seed = task
-    return simulate_jupedsim(prepare(ways, scenario), plan=plan, seed=seed)
+def _one(task: Task) -> Outcome:
+    ways, scenario, plan, seed, enough = task
+    return simulate_jupedsim(prepare(ways, scenario), plan=plan, seed=seed, enough=enough)
 
 
-def several(tasks: Sequence[tuple[Ways, Scenario, Plan, int]], *, processes: int = 2) -> list[Outcome]:
+class Pool:
+    """Processes for runs of JuPedSim; they start at once, so that the first run need not wait for them."""
+
+    def __init__(self, processes: int = 2) -> None:
+        self._pool = ProcessPoolExecutor(max_workers=processes, mp_context=multiprocessing.get_context("spawn"))
+        for _ in range(processes):
+            self._pool.submit(_wake)
+
+    def submit(self, task: Task) -> Future[Outcome]:
+        """Start one run."""
+        return self._pool.submit(_one, task)
+
+    def close(self) -> None:
+        """Do not wait for runs that nobody wants any more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _wake() -> None:
+    """Load what a run needs."""
+    import jupedsim  # noqa: F401
+
+
+def several(tasks: Sequence[Task], *, processes: int = 2) -> list[Outcome]:
     """Runs of JuPedSim in processes, in order."""
     if processes <= 1 or len(tasks) <= 1:
         return [_one(task) for task in tasks]
-    import multiprocessing
-
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=min(processes, len(tasks)), mp_context=context) as pool:
-        return list(pool.map(_one, tasks))
-
-
-def steps_per_second() -> int:
-    """Of JuPedSim's own clock."""
-    return math.ceil(1.0 / STEP_S)
+    pool = Pool(min(processes, len(tasks)))
+    try:
+        return [future.result() for future in [pool.submit(task) for task in tasks]]
+    finally:
+        pool.close()

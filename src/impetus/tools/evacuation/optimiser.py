@@ -12,10 +12,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
+from impetus.model import InvalidInput
 from impetus.tools.evacuation.arrays import Floats
 from impetus.tools.evacuation.bound import egress_bound
 from impetus.tools.evacuation.outcome import Outcome
@@ -30,7 +33,23 @@ VERIFY_SEEDS = tuple(range(901, 931))
 """Never used for choosing."""
 STEWARDS = 4
 CANDIDATES = 12
+HURRIED_S = 45.0
+"""With less time, fewer candidates are looked at, and the best is verified while the search goes on."""
+TIE = 0.02
+"""A plan that was verified early stays the recommended one unless another scores better by more than this."""
 Settings = Callable[[Mapping[str, bool]], Setting]
+
+
+class Verifier(Protocol):
+    """Runs JuPedSim in processes of its own."""
+
+    def start(self) -> None:
+        """Get ready: the first run is wanted soon."""
+        ...
+
+    def run(self, setting: Setting, plan: Plan, seed: int) -> Future[Outcome]:
+        """Start one run."""
+        ...
 
 
 @dataclass
@@ -102,7 +121,7 @@ def optimise(
     *,
     budget_s: float,
     gates: Sequence[Mapping[str, bool]] = ({},),
-    verify: Callable[[Sequence[tuple[Setting, Plan, int]]], Sequence[Outcome]] | None = None,
+    verify: Verifier | None = None,
     seed: int = 1,
     verify_seeds: int = 3,
 ) -> Iterator[Proposal]:
@@ -112,7 +131,7 @@ def optimise(
         settings: makes the setting for a choice of open and closed gates.
         budget_s: seconds that the search may take.
         gates: choices of gates to look at, the present one first.
-        verify: runs JuPedSim on tasks, several at once where it can; None leaves verification out.
+        verify: runs JuPedSim beside; None leaves verification out.
         seed: of the search's own random numbers.
         verify_seeds: unseen crowds for the verification.
 
@@ -126,7 +145,15 @@ def optimise(
     def spent() -> float:
         return time.monotonic() - began
 
-    reserve = 0.35 * budget_s if verify is not None else 0.0
+    hurried = budget_s < HURRIED_S
+    reserve = 0.35 * budget_s if verify is not None and not hurried else 0.0
+    checks: list[tuple[Judged, int, Future[Outcome]]] = []
+
+    def check(judged: Judged, used: int) -> Future[Outcome]:
+        if verify is None:
+            raise InvalidInput("nothing verifies plans here")
+        return verify.run(made[str(judged.gates)], judged.plan, used)
+
     search = QuickSearch(first, SEARCH_SEEDS[: 1 if budget_s < 5 else 2])
     baseline = Judged(Plan(), gates=gates[0])
     found = search.judge(None)
@@ -144,8 +171,10 @@ def optimise(
         other = QuickSearch(made[str(choice)], SEARCH_SEEDS[:1])
         candidates += _candidates(other, 0.5, choice, until=time.monotonic() + 0.03 * budget_s, seed=seed)[:3]
     candidates += _responder_lanes(candidates[:1], first)
-    pool = _distinct(candidates, first, baseline)[:CANDIDATES]
+    pool = _distinct(candidates, first, baseline)[: CANDIDATES // 2 if hurried else CANDIDATES]
     yield Proposal("queue", baseline, _ranked(pool, baseline), spent())
+    if verify is not None:
+        verify.start()
 
     def play(judged: Judged, seeds: Sequence[int]) -> float:
         started = time.monotonic()
@@ -156,7 +185,7 @@ def optimise(
         return time.monotonic() - started
 
     cost_s = play(baseline, AGENT_SEEDS[:1])
-    agents_until = began + budget_s - reserve - (0.0 if verify is None else cost_s)
+    agents_until = began + budget_s - reserve
     runs = 1
     while pool:
         kept: list[Judged] = []
@@ -169,6 +198,9 @@ def optimise(
         complete = [one for one in kept if len(one.runs) >= runs]
         rest = [one for one in pool if one not in complete]
         pool = _ranked(complete, baseline) or pool
+        if verify is not None and hurried and not checks:
+            # Its run takes longer than all that is left to do here.
+            checks = [(one, VERIFY_SEEDS[0], check(one, VERIFY_SEEDS[0])) for one in (pool[0], baseline)]
         yield Proposal("agents", baseline, [*pool, *rest], spent())
         if time.monotonic() + cost_s * len(pool) > agents_until or len(pool) <= 3:
             break
@@ -188,15 +220,20 @@ def optimise(
     yield Proposal("agents", baseline, ranked, spent(), bound)
     if verify is None or not ranked:
         return
-    seeds = VERIFY_SEEDS[:verify_seeds]
-    for number, one_seed in enumerate(seeds):
-        judged_ones = [baseline, ranked[0]] if number else [baseline, *ranked[: 1 if budget_s < 60 else 2]]
+    if checks:
+        early = checks[0][0]
+        if early in ranked and score(early, baseline) <= score(ranked[0], baseline) + TIE:
+            ranked = [early, *[one for one in ranked if one is not early]]
+    for number, one_seed in enumerate(VERIFY_SEEDS[:verify_seeds] if not checks else ()):
         if number and spent() > budget_s * (1 - 0.35 / verify_seeds):
             break
-        tasks = [(made[str(one.gates)], one.plan, one_seed) for one in judged_ones]
-        for one, outcome in zip(judged_ones, verify(tasks), strict=True):
-            one.verified[one_seed] = outcome
+        pair = [(one, one_seed, check(one, one_seed)) for one in (ranked[0], baseline)]
+        for one, used, future in pair:
+            one.verified[used] = future.result()
         yield Proposal("jupedsim", baseline, ranked, spent(), bound)
+    for one, used, future in checks:
+        one.verified[used] = future.result()
+        yield Proposal("jupedsim" if ranked[0].verified else "agents", baseline, ranked, spent(), bound)
 
 
 def _candidates(

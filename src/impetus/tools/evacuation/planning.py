@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from impetus.model import FeatureKind, InvalidInput
 from impetus.tools.evacuation.distributions import Distribution
 from impetus.tools.evacuation.features import VenueFile
-from impetus.tools.evacuation.jupedsim_model import several
+from impetus.tools.evacuation.jupedsim_model import Pool
 from impetus.tools.evacuation.optimiser import Proposal, optimise
 from impetus.tools.evacuation.outcome import Outcome
 from impetus.tools.evacuation.plans import Plan
@@ -22,6 +23,9 @@ from impetus.tools.evacuation.scenario import Scenario
 from impetus.tools.evacuation.simulation import Setting, prepare, simulate
 
 GATE_CHOICES = 4
+ENOUGH = 0.92
+"""A verification ends when this share of people is out."""
+LEAST_VERIFIED_S = 15.0
 COMPLIANCES = (0.3, 0.5, 0.7, 0.9, 1.0)
 COMPLIANCE_SEEDS = (301, 302)
 
@@ -42,13 +46,44 @@ def setting_for(venue: VenueFile, scenario: Scenario, gates: Mapping[str, bool])
     return prepare(KEPT.get(venue, {**scenario.opened, **gates}, scenario.widths_m), scenario)
 
 
-def verifier(jobs: int) -> Any:
-    """Runs of JuPedSim for the optimiser, in so many processes."""
+class Settings:
+    """The settings of one venue and scenario by open and closed gates, each worked out once."""
 
-    def verify(tasks: Sequence[tuple[Setting, Plan, int]]) -> Sequence[Outcome]:
-        return several([(setting.ways, setting.scenario, plan, seed) for setting, plan, seed in tasks], processes=jobs)
+    def __init__(self, venue: VenueFile, scenario: Scenario) -> None:
+        self._venue, self._scenario = venue, scenario
+        self._made: dict[tuple[tuple[str, bool], ...], Setting] = {}
 
-    return verify
+    def __call__(self, gates: Mapping[str, bool]) -> Setting:
+        key = tuple(sorted(gates.items()))
+        if key not in self._made:
+            self._made[key] = setting_for(self._venue, self._scenario, gates)
+        return self._made[key]
+
+
+class JupedsimVerifier:
+    """Runs JuPedSim in so many processes; ends a run when 92 % are out, since only t90 is asked."""
+
+    def __init__(self, processes: int) -> None:
+        self._processes = processes
+        self._pool: Pool | None = None
+
+    def start(self) -> None:
+        """Start the processes."""
+        if self._pool is None:
+            self._pool = Pool(self._processes)
+
+    def run(self, setting: Setting, plan: Plan, seed: int) -> Future[Outcome]:
+        """Start one run."""
+        self.start()
+        if self._pool is None:
+            raise InvalidInput("the processes for JuPedSim did not start")
+        return self._pool.submit((setting.ways, setting.scenario, plan, seed, ENOUGH))
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
 
 
 def optimise_files(
@@ -64,18 +99,19 @@ def optimise_files(
     """The last proposal as a document. Raises `InvalidInput`."""
     scenario = scenario.model_copy(update={"plan": None})
     last: Proposal | None = None
-    for proposal in optimise(
-        lambda gates: setting_for(venue, scenario, gates),
-        budget_s=budget_s,
-        gates=gate_choices(venue, scenario),
-        verify=verifier(jobs) if verify and budget_s >= 15 else None,
-        seed=seed,
-    ):
-        last = proposal
+    settings = Settings(venue, scenario)
+    verifier = JupedsimVerifier(jobs) if verify and budget_s >= LEAST_VERIFIED_S else None
+    try:
+        for proposal in optimise(
+            settings, budget_s=budget_s, gates=gate_choices(venue, scenario), verify=verifier, seed=seed
+        ):
+            last = proposal
+    finally:
+        if verifier is not None:
+            verifier.close()
     if last is None:
         raise InvalidInput("the time was too short for any plan", hint="give a larger budget")
-    setting = setting_for(venue, scenario, {})
-    document: dict[str, Any] = proposal_document(last, setting)
+    document: dict[str, Any] = proposal_document(last, settings({}))
     if compliance and last.plans:
         document["compliance"] = compliance_curve(venue, scenario, last.best.plan)
     return document

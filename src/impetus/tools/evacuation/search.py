@@ -88,6 +88,31 @@ class QuickSearch:
         return tuple(ranked[:most])
 
 
+def balanced(search: QuickSearch, *, until: float, rounds: int = 40) -> Floats:
+    """Offsets at which all exits that are used empty at about the same time: each exit's offset grows with its delay.
+
+    A start for the search; where a threat counts, the search goes on from there.
+    """
+    exits = len(search.setting.ways.exits)
+    offsets, best, least = np.zeros(exits), np.zeros(exits), np.inf
+    for turn in range(rounds):
+        late = np.zeros(exits)
+        for model, told, own, follows in zip(search.models, search.told, search.own, search.follows, strict=True):
+            chosen = assigned(told, offsets, own, follows)
+            out_s = model.times(chosen)
+            for door in range(exits):
+                here = out_s[(chosen == door) & np.isfinite(out_s)]
+                late[door] += float(np.quantile(here, 0.95)) / len(search.models) if len(here) else 0.0
+        value = search.judge(offsets).t90_s
+        if value < least:
+            best, least = offsets.copy(), value
+        offsets = offsets + (0.5 if turn < 10 else 0.2) * (late - late[late > 0].mean())
+        offsets = np.clip(offsets - offsets.min(), 0.0, LONGEST_OFFSET_S * 0.95)
+        if time.monotonic() > until:
+            break
+    return best
+
+
 def evolve(
     search: QuickSearch, weight: float, *, until: float, rounds: int, seed: int = 1
 ) -> list[tuple[float, Floats]]:
@@ -112,6 +137,10 @@ def evolve(
     for door in range(min(exits, MEMBERS // 3)):
         members[1 + door] = 0.0
         members[1 + door, door] = LONGEST_OFFSET_S
+    start = balanced(search, until=time.monotonic() + max(0.3 * (until - time.monotonic()), 0.05))
+    members[-1] = start
+    for near in range(2, min(6, MEMBERS)):
+        members[-near] = np.clip(start + random.normal(0, 8.0, exits), 0.0, LONGEST_OFFSET_S)
     costs = np.array([cost(member - member.min()) for member in members])
     for _ in range(rounds if exits > 1 else 0):
         if time.monotonic() > until:

@@ -65,6 +65,7 @@ def simulate(
     crowd: Crowd | None = None,
     record: bool = False,
     step_s: float = STEP_S,
+    enough: float = 1.0,
     walkers: type[Movers] | None = None,
 ) -> Outcome:
     """Run a model in which everybody walks once.
@@ -76,6 +77,7 @@ def simulate(
         crowd: the people, where they are known already.
         record: keep positions, once a second, for playback.
         step_s: length of a step in seconds.
+        enough: the run ends when this share of people is out; with less than 1, the rest counts as neither.
         walkers: what moves people; by default our own model.
 
     Raises:
@@ -102,6 +104,7 @@ def simulate(
     limits = np.array([ways.ground.exit(door).capacity or np.iinfo(np.int64).max for door in ways.exits])
     limits = np.where(limits == 0, np.iinfo(np.int64).max, limits)
     frames: list[tuple[float, Floats, Floats]] = []
+    cut_short = False
     exposure, time_s, notes = 0.0, 0.0, moving.notes
     while time_s < scenario.duration_s and (moving.state < 2).any():
         if setting.danger is not None and setting.wary is not None and setting.danger.active(time_s):
@@ -120,6 +123,9 @@ def simulate(
         if moving.broken:
             break
         time_s += TICK_S
+        if enough < 1.0 and (moving.state == 2).sum() >= enough * count:
+            cut_short = True
+            break
         full = (np.bincount(moving.exit_of[moving.exit_of >= 0], minlength=exits) >= limits) & ~shut
         if full.any():
             shut = shut | full
@@ -148,7 +154,7 @@ def simulate(
         max_density_pm2=gauge.highest,
         exposure_person_s=exposure,
         dense_person_s=gauge.dense_s,
-        stuck=left_over,
+        stuck=0 if cut_short else left_over,
         notes=tuple(notes),
         density=gauge.peak,
         frames=frames,

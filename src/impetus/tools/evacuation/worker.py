@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -38,7 +38,7 @@ from impetus.tools.evacuation.features import VenueFile, parse_features
 from impetus.tools.evacuation.ground import make_ground
 from impetus.tools.evacuation.importing import read_venue
 from impetus.tools.evacuation.optimiser import Proposal, optimise
-from impetus.tools.evacuation.planning import gate_choices, setting_for, verifier
+from impetus.tools.evacuation.planning import LEAST_VERIFIED_S, JupedsimVerifier, Settings, gate_choices, setting_for
 from impetus.tools.evacuation.plans import Plan
 from impetus.tools.evacuation.playback import encode
 from impetus.tools.evacuation.proposals import proposal_document
@@ -300,31 +300,40 @@ class EvacuationTool(Tool[EvacuationSettings]):
         """Publish proposals as they come."""
         kept = {one.id: one.revision for one in await self.context.published(PLAN)}
         revision = kept.get(id, -1) + 1
-        iterator = self._proposals(site, scenario, budget_s)
+        settings = Settings(site.source, scenario)
+        verifies = self.settings.verify and budget_s >= LEAST_VERIFIED_S
+        verifier = JupedsimVerifier(self.settings.processes) if verifies else None
+        iterator = optimise(
+            settings,
+            budget_s=budget_s,
+            gates=gate_choices(site.source, scenario),
+            verify=verifier,
+            verify_seeds=1,
+        )
         last: Proposal | None = None
         began_s = self.context.clock.monotonic_s()
-        while (proposal := await asyncio.to_thread(next, iterator, None)) is not None:
-            last = proposal
-            setting = await asyncio.to_thread(setting_for, site.source, scenario, {})
-            document = proposal_document(proposal, setting)
+
+        async def publish(proposal: Proposal, *, finished: bool) -> None:
+            document = proposal_document(proposal, await asyncio.to_thread(settings, {}))
             document |= {
                 "venue": site.source.id,
                 "scenario": scenario.model_dump(mode="json", exclude_defaults=True),
-                "finished": False,
+                "finished": finished,
                 "asked_s_ago": round(self.context.clock.monotonic_s() - began_s, 1),
             }
             await self.context.publish(self._plan_result(id, revision, site, document, alert, incident, place, request))
-            revision += 1
+
+        try:
+            while (proposal := await asyncio.to_thread(next, iterator, None)) is not None:
+                last = proposal
+                await publish(proposal, finished=False)
+                revision += 1
+        finally:
+            if verifier is not None:
+                verifier.close()
         if last is None:
             raise InvalidInput("the time was too short for any plan")
-        setting = await asyncio.to_thread(setting_for, site.source, scenario, {})
-        document = proposal_document(last, setting) | {
-            "venue": site.source.id,
-            "scenario": scenario.model_dump(mode="json", exclude_defaults=True),
-            "finished": True,
-            "asked_s_ago": round(self.context.clock.monotonic_s() - began_s, 1),
-        }
-        await self.context.publish(self._plan_result(id, revision, site, document, alert, incident, place, request))
+        await publish(last, finished=True)
         return last
 
     def _plan_result(
@@ -350,15 +359,6 @@ class EvacuationTool(Tool[EvacuationSettings]):
             incident=incident,
             request=request,
             content=dict(document),
-        )
-
-    def _proposals(self, site: _Site, scenario: Scenario, budget_s: float) -> Iterator[Proposal]:
-        return optimise(
-            lambda gates: setting_for(site.source, scenario, gates),
-            budget_s=budget_s,
-            gates=gate_choices(site.source, scenario),
-            verify=verifier(self.settings.processes) if self.settings.verify and budget_s >= 15 else None,
-            verify_seeds=1,
         )
 
     async def _kept_plan(self, id: str) -> ToolResult:

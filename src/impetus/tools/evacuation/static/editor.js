@@ -26,8 +26,9 @@ export function mount(element, context) {
   const isOpen = make(null, "input", { type: "checkbox", checked: "" });
   const capacity = make(null, "input", { type: "number", min: "0", max: "1000000", step: "1" });
   const button = (text, action, key) => { const one = make(null, "button", { type: "button", class: "button", ...(key ? { "aria-keyshortcuts": key } : {}) }); one.textContent = key ? `${text} (${key})` : text; one.addEventListener("click", action); return one; };
-  const bar = make(null, "div", { class: "row" });
-  const details = make(null, "div", { class: "row" });
+  const bar = make(null, "div");
+  const details = make(null, "div");
+  for (const one of [bar, details]) one.style.cssText = "display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; margin: .4rem 0";
   const drawing = make(SVG, "svg", { role: "application", "aria-label": t("Drawing of the venue"), tabindex: "0" });
   drawing.style.cssText = `width: 100%; height: 26rem; touch-action: none; background: ${context.colour("surface-1")}`;
   const said = make(null, "p", { role: "status", "aria-live": "polite" });

@@ -12,6 +12,13 @@ function node(name, attributes = {}, ...children) {
   return element;
 }
 
+/** Things beside each other. */
+function bar(...children) {
+  const element = node("div", {}, ...children);
+  element.style.cssText = "display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; margin: .4rem 0";
+  return element;
+}
+
 const number = (value, digits = 0) => (value === null || value === undefined ? "–" : value.toLocaleString(undefined, { maximumFractionDigits: digits }));
 const percent = (value) => (value === null || value === undefined ? "–" : `${Math.round(100 * value)} %`);
 
@@ -33,16 +40,16 @@ export function mount(element, context) {
   const advice = node("ul", {});
   const button = (text, key, action, primary = false) =>
     node("button", { type: "button", class: primary ? "button primary" : "button", "aria-keyshortcuts": key, onclick: action }, `${text} (${key})`);
-  const actions = node("div", { class: "row" },
+  const actions = bar(
     button(t("Accept"), "a", () => decide("accept"), true),
     button(t("Reject"), "r", () => decide("reject")),
     button(t("Play"), "p", () => play([chosen])),
     button(t("Compare with nearest exits"), "c", () => play([-1, chosen])),
     button(t("Print for stewards"), "s", print));
-  const closing = node("div", { class: "row" });
+  const closing = bar();
   const player = node("div", {});
   element.tabIndex = 0;
-  element.replaceChildren(node("div", { class: "row" }, choice), state, table, plot, advice, closing, actions, player);
+  element.replaceChildren(bar(choice), state, table, plot, advice, closing, actions, player);
 
   element.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
@@ -74,7 +81,8 @@ export function mount(element, context) {
       const cells = [label, number(one.t90_s), number(one.t90_cvar90_s), number(one.exposure_person_s), number(one.dense_person_s),
         percent(one.gain_t90), percent(one.gain_exposure), one.verified ? number(one.verified.t90_s) : "–",
         [one.on_front ? t("best in something") : "", one.tie ? t("tie") : ""].filter(Boolean).join(", ")];
-      const line = node("tr", { "aria-selected": String(index === chosen) }, ...cells.map((cell) => node("td", {}, cell)));
+      const line = node("tr", { "aria-selected": String(index === chosen) },
+        ...cells.map((cell, place) => node("td", place > 0 && place < cells.length - 1 ? { class: "number" } : {}, cell)));
       if (index >= 0) line.addEventListener("click", () => select(index));
       if (index === chosen) line.style.outline = `2px solid ${context.colour("accent")}`;
       return line;
@@ -180,7 +188,7 @@ export function mount(element, context) {
     const rate = node("small", {});
     const side = node("div", {}, ...scenes.map(({ figure }) => figure));
     side.style.cssText = "display: flex; gap: .5rem";
-    player.replaceChildren(node("div", { class: "row" }, toggle, slider, clock, speed, rate), side);
+    player.replaceChildren(bar(toggle, slider, clock, speed, rate), side);
     running += 1;
     const mine = running;
     let time = 0;
