@@ -33,8 +33,8 @@ class ExitFilter:
         if scope["type"] != "http" or not str(scope["path"]).startswith(FREE_TEXT):
             await self._app(scope, receive, send)
             return
-        state = scope.setdefault("state", {})
-        # A call of our own pages passes this place twice; each finds out who asks.
+        # A call that our own pages make brings the state of theirs, or none; each finds out anew who asks.
+        state = scope["state"] = {**(scope.get("state") or {})}
         state.pop("principal", None)
         outlet = _Outlet(state, send)
         await self._app(scope, receive, outlet.send)
