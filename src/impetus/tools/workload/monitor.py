@@ -41,6 +41,8 @@ WINDOW_S = 12.0
 SETTLED_S = 0.6
 """A beat at the very end of the window is not yet whole."""
 VARIABILITY_S = 300.0
+VARIABILITY_EVERY_S = 10.0
+CARRIED_EVERY_S = 5.0
 BREATHING_EVERY_S = 5.0
 JUMP_S = 2.0
 """Between two pieces of one stream, time may be this much off before it counts as a jump."""
@@ -93,6 +95,8 @@ class PersonMonitor:
         self._known_until_s = -math.inf
         """Seconds up to here were given to the model."""
         self._breathing: tuple[float, float] = (math.nan, -math.inf)
+        self._variability: tuple[float, Variability | None] = (-math.inf, None)
+        self._carried_s = -math.inf
         self._stepped_s: float | None = None
         self._console_s = -math.inf
         self._carried: dict[str, float] = {}
@@ -207,8 +211,14 @@ class PersonMonitor:
         return None
 
     def variability(self) -> Variability | None:
-        """Of the last five minutes."""
+        """Of the last five minutes; worked out anew every ten seconds."""
         newest = self._beats[-1][0] if self._beats else 0.0
+        if abs(newest - self._variability[0]) < VARIABILITY_EVERY_S:
+            return self._variability[1]
+        self._variability = (newest, self._variability_now(newest))
+        return self._variability[1]
+
+    def _variability_now(self, newest: float) -> Variability | None:
         recent = [beat for beat in self._beats if beat[0] > newest - VARIABILITY_S]
         if len(recent) < 30:
             return None
@@ -271,7 +281,8 @@ class PersonMonitor:
         for place in np.flatnonzero(usable):
             if self.baseline.seconds >= self._rest_s:
                 self._learn(float(logits[place]), HEART_FILTER.estimate_variance)
-        if usable[-1]:
+        if usable[-1] and abs(float(seconds[-1]) - self._carried_s) >= CARRIED_EVERY_S:
+            self._carried_s = float(seconds[-1])
             heart_carried = carried_by(model.logit, HEART_NAMES, inputs[-1], np.zeros(len(HEART_NAMES)))
             self._carried |= heart_carried
 
