@@ -14,7 +14,9 @@ from starlette.types import Scope
 from impetus.model import ConfigurationError, ImpetusError
 from impetus.ui import (
     dashboard_pages,
+    data_protection_pages,
     forms,
+    guide_pages,
     languages,
     notification_pages,
     pages,
@@ -69,6 +71,8 @@ def mount_ui(app: FastAPI, services: Services) -> None:
     app.include_router(sharing_pages.router(site))
     app.include_router(shift_pages.router(site))
     app.include_router(notification_pages.router(site))
+    app.include_router(data_protection_pages.router(site))
+    app.include_router(guide_pages.router(site))
 
     @app.exception_handler(LogInFirst)
     async def log_in_first(request: Request, error: Exception) -> Response:

@@ -50,6 +50,21 @@ SECTIONS: Sequence[Section] = (
         ),
     ),
     Section(
+        _("Rights"),
+        (
+            Entry(
+                "data-protection",
+                "/data-protection",
+                _("Data protection"),
+                "audit",
+                Permission.DATA_PROTECTION_READ,
+                "o",
+            ),
+            Entry("cases", "/cases", _("Cases"), "letter", Permission.CASES_READ, "c"),
+            Entry("guides", "/guides", _("Guides"), "rules", Permission.CASES_READ, "u"),
+        ),
+    ),
+    Section(
         _("System"),
         (
             Entry("tools", "/tools", _("Status"), "status", Permission.TOOLS_READ, "t"),
