@@ -25,7 +25,7 @@ from impetus.tools.workload.worker import WorkloadTool
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data" / "workload"
 RATE_HZ = 250.0
-PEOPLE, LIVE_S = 50, 40
+PEOPLE, LIVE_S = 50, 24
 RECORDINGS, RECORDING_S = 6, 120.0
 NOISE_DB = (24.0, 12.0, 6.0, 3.0, 0.0)
 
@@ -135,13 +135,13 @@ def _live() -> Sequence[Figure]:
             2,
             every_s + slowest_s,
             at_most=True,
-            note=f"{every_s:g} s between estimates, {slowest_s:.2f} s for all 50",
+            note=f"{every_s:g} s between estimates, {slowest_s:.2f} s of processor time for all 50",
         ),
     ]
 
 
 async def _live_cost() -> tuple[float, float]:
-    """Processor time a second of signals, and the longest time that one round of all people took."""
+    """Processor time a second of signals, and of the round of all people that took most."""
     context = LocalContext(read_manifest(Path(workload.__file__).parent), own=Path(tempfile.mkdtemp()))
     settings = WorkloadSettings.model_validate({"works_agreement": "a benchmark", "source": "simulator", "rest_s": 20})
     tool = WorkloadTool(context, settings)
@@ -158,12 +158,13 @@ async def _live_cost() -> tuple[float, float]:
     spent_s, slowest_s = 0.0, 0.0
     for number in range(2 * rounds):
         context.clock.advance(settings.estimate_every_s)
-        began_s, wall_s = time.process_time(), time.perf_counter()
+        began_s = time.process_time()
         await tool.tick()
         if number >= rounds:
             # The first half is rest and warming up. The invented signals are made within, and counted.
-            spent_s += time.process_time() - began_s
-            slowest_s = max(slowest_s, time.perf_counter() - wall_s)
+            took_s = time.process_time() - began_s
+            spent_s += took_s
+            slowest_s = max(slowest_s, took_s)
     return spent_s / (rounds * settings.estimate_every_s), slowest_s
 
 
