@@ -11,7 +11,7 @@ from typing import Any
 
 import pyproj
 import shapely
-from shapely.geometry import shape
+from shapely.geometry import Point, shape
 from shapely.geometry.base import BaseGeometry
 
 from impetus.model import FeatureKind, InvalidInput
@@ -266,6 +266,12 @@ def _foreign_crs(content: Mapping[str, object]) -> pyproj.Transformer | None:
         raise InvalidInput(f"crs {name[:80]!r} is unknown", hint="name e.g. EPSG:32633") from error
 
 
+def _middle(geometry: BaseGeometry) -> Point:
+    """Of the bounds: a polygon that crosses itself has no centroid that means anything."""
+    west, south, east, north = geometry.bounds
+    return Point((west + east) / 2, (south + north) / 2)
+
+
 def _check_extent(shapes: Sequence[VenueShape], *, checked: bool) -> None:
     """Nothing planet-sized, nothing far away from the rest, no latitude first."""
     for one in shapes:
@@ -280,9 +286,9 @@ def _check_extent(shapes: Sequence[VenueShape], *, checked: bool) -> None:
     walkable = [one for one in shapes if one.kind is FeatureKind.WALKABLE]
     if not walkable:
         raise InvalidInput("the venue has no walkable area", hint="draw a polygon of kind walkable")
-    middle = walkable[0].geometry.centroid
+    middle = _middle(walkable[0].geometry)
     for one in shapes:
-        here = one.geometry.centroid
+        here = _middle(one.geometry)
         scale = math.cos(math.radians(middle.y)) * 111_320.0
         away = math.hypot((here.x - middle.x) * scale, (here.y - middle.y) * 111_320.0)
         if away > WIDEST_M:

@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 from impetus.model import InvalidInput
 from impetus.tools.evacuation.arrays import Booleans, Floats, Integers
 
-RADIUS_M, TIME_GAP_S = 0.2, 0.61
+RADIUS_M, TIME_GAP_S = 0.2, 0.59
 """Fitted to Weidmann's fundamental diagram in a corridor; see the card."""
 DENSEST_PM2 = 6.0
 """More do not stand on a square metre."""

@@ -20,7 +20,7 @@ from impetus.tools.evacuation.populate import populate
 from impetus.tools.evacuation.simulation import Setting
 from impetus.tools.evacuation.threat import RASTER_M
 
-NARROW_FLOW_PMS, WIDE_FLOW_PMS = 1.36, 1.62
+NARROW_FLOW_PMS, WIDE_FLOW_PMS = 1.38, 1.66
 """Door flow of model A in 1/(m s) at 1 m and from 2 m on; see the card."""
 QUEUE_PM2 = 3.5
 """Density in which people wait before a door."""

