@@ -13,6 +13,7 @@ from impetus.situation.correlation.evidence import Piece, fuse
 from impetus.situation.correlation.following import CONTROL, Following, Order
 from impetus.situation.correlation.groups import FOUND_FALSE, FOUND_TRUE, Group, Link, Track
 from impetus.situation.correlation.rates import Rates
+from impetus.situation.correlation.repeating import Repeating
 from impetus.situation.correlation.rules import RuleSet, Tie
 from impetus.situation.correlation.signal import Signal, Where
 from impetus.situation.correlation.trust import TrustBoard
@@ -35,7 +36,10 @@ TRACKS_AS_EVIDENCE = 60
 """Tracks of a group that are weighed; those beyond could add next to nothing."""
 
 MERGE_FROM = 1.0
-"""Score from which an alert that is tied to two groups makes them one."""
+"""Score from which two groups are made one: the mistake is larger than with a single alert."""
+
+COMPARED = 8
+"""Tracks of each of two groups that are compared before the groups are made one."""
 
 HORIZON_S = 24 * 3_600.0
 """Groups that were quiet for so long are let go of; their incidents stay."""
@@ -68,6 +72,7 @@ class Grouping:
         self._ties: dict[tuple[Kind, Kind], tuple[Tie, ...]] = {}
         self._rates = Rates()
         self._following = Following(horizon_s)
+        self._repeating = Repeating()
         self._carriers: dict[str, set[str]] = {}
         self._tracks_in_cell: dict[Cell, dict[int, Track]] = {}
         self._tracks_of_entity: dict[str, dict[int, Track]] = {}
@@ -109,6 +114,7 @@ class Grouping:
         latest = self._latest.get(key)
         if latest is not None and self._repeats(latest, signal, incident):
             group = latest.group
+            self._repeating.saw(latest, signal, logit(self._precision(latest)))
             latest.add(signal)
             self._track_of_alert[signal.id] = latest
         else:
@@ -204,8 +210,8 @@ class Grouping:
         for track in tracks:
             base = self.calibration.precision(track.tool, track.detector)
             if track.strongest:
-                track.believed = self._believed(track.strongest[0])
-                pieces.append(Piece(track.tool, track.source, self._believed_track(track), base, track.closeness))
+                track.believed = self._believed_track(track)
+                pieces.append(Piece(track.tool, track.source, track.believed, base, track.closeness))
         group.fused = fuse(pieces)
         group.confirmed = any(signal.verdict for track in group.tracks.values() for signal in track.strongest)
         if group.confirmed:
@@ -222,9 +228,15 @@ class Grouping:
         return self.trust.believed(signal)
 
     def _believed_track(self, track: Track) -> float:
-        """Repeats are one measurement taken several times: the mean of the strongest few, not one on top of another."""
-        log_odds = [logit(self._believed(signal)) for signal in track.strongest]
-        return logistic(sum(log_odds) / len(log_odds))
+        """How likely it is true, all its repeats taken together as far as they are measurements of their own."""
+        first = track.strongest[0]
+        if first.verdict:
+            return FOUND_TRUE
+        count = len(track.signals)
+        prior = logit(self._precision(track))
+        each = track.log_odds_sum / count - prior
+        probability = logistic(prior + each * self._repeating.worth(track.kind, count))
+        return self.trust.lowered(first, probability)
 
     def _repeats(self, track: Track, signal: Signal, incident: str | None) -> bool:
         group = track.group
@@ -251,8 +263,10 @@ class Grouping:
                 continue
             self._enter(track, group, link)
             for further in ranked[number + 1 :]:
-                if further.score >= MERGE_FROM and further.other.group is not group and further.afar is link.afar:
-                    group = self._merge(group, further.other.group)
+                beyond = further.other.group
+                alike = further.score >= 0 and further.afar is link.afar and beyond is not group
+                if alike and self._one(group, beyond):
+                    group = self._merge(group, beyond)
             self.weigh(group)
             return group
         group = self._new_group(track.status)
@@ -313,6 +327,31 @@ class Grouping:
 
     def _precision(self, track: Track) -> float:
         return self.calibration.precision(track.tool, track.detector, track.source)
+
+    def _one(self, one: Group, other: Group) -> bool:
+        """Whether two groups that an alert could belong to are one happening, as each is believed by now.
+
+        That the alert fits both is no sign of it: it may belong to either.
+        """
+        earlier, later = (one, other) if one.onset_s <= other.onset_s else (other, one)
+        before = list(earlier.tracks.values())[:COMPARED]
+        for track in list(later.tracks.values())[:COMPARED]:
+            truth = truth_of(max(later.probability, track.believed), self._precision(track))
+            named_rate = self._rates.rate(track.tool, (track.source,), self.now_s)
+            near_rate = 0.0
+            if track.where is not None:
+                near_rate = self._rates.rate(track.tool, _around(track.source, track.where), self.now_s)
+            for first in before:
+                ties = self._ties_of(track.kind, first.kind)
+                if not ties:
+                    continue
+                links = near(track, first, ties, near_rate, truth, self._following)
+                for entity in track.entities & first.entities:
+                    rate = named_rate * commonness(len(self._carriers.get(entity, ())))
+                    links += named(track, first, ties, entity, rate, truth, self._following)
+                if any(link.score >= MERGE_FROM and link.share <= 1.0 for link in links):
+                    return True
+        return False
 
     def _ties_of(self, one: Kind, other: Kind) -> tuple[Tie, ...]:
         known = self._ties.get((one, other))

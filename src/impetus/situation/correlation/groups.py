@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from impetus.situation.correlation.calibration import LEAST
+from impetus.situation.correlation.calibration import LEAST, logit
 from impetus.situation.correlation.evidence import Fused
 from impetus.situation.correlation.rules import Tie
 from impetus.situation.correlation.signal import Signal, Where
@@ -64,6 +64,8 @@ class Track:
     closeness: float = 0.0
     believed: float = 0.0
     """How likely its strongest alert is true, by itself."""
+    log_odds_sum: float = 0.0
+    """Of all its alerts."""
     dead: bool = False
     """Moved into another track; the index may still hold it for a while."""
 
@@ -72,11 +74,12 @@ class Track:
 
     def add(self, signal: Signal) -> None:
         """Take an alert in, or a new state of one that is in."""
-        known = signal.id in self.signals
+        known = self.signals.get(signal.id)
         self.signals[signal.id] = signal
+        self.log_odds_sum += _log_odds(signal) - (0.0 if known is None else _log_odds(known))
         self.begin_s = min(self.begin_s, signal.begin_s)
         self.end_s = max(self.end_s, signal.end_s)
-        if known or signal.verdict is not None:
+        if known is not None or signal.verdict is not None:
             self.rank()
         elif len(self.strongest) < STRONGEST_KEPT or signal.probability > self.strongest[-1].probability:
             self.strongest.append(signal)
@@ -86,6 +89,7 @@ class Track:
     def remove(self, id: str) -> Signal:
         """Take an alert out."""
         signal = self.signals.pop(id)
+        self.log_odds_sum -= _log_odds(signal)
         self.rank()
         return signal
 
@@ -144,3 +148,9 @@ def _rank(signal: Signal) -> float:
     if signal.verdict is None:
         return -signal.probability
     return -2.0 if signal.verdict else 1.0
+
+
+def _log_odds(signal: Signal) -> float:
+    if signal.verdict is None:
+        return logit(signal.probability)
+    return logit(FOUND_TRUE if signal.verdict else FOUND_FALSE)

@@ -71,10 +71,14 @@ class TrustBoard:
 
     def believed(self, signal: Signal) -> float:
         """The alert's probability after loss of trust; what a person found stands."""
+        return self.lowered(signal, signal.probability)
+
+    def lowered(self, signal: Signal, probability: float) -> float:
+        """This probability after what is doubtful about the alert; what a person found stands."""
         if signal.verdict is not None or not self._any:
-            return signal.probability
+            return probability
         doubt = self.doubt(signal)
-        return signal.probability if doubt is None else lowered(signal.probability, doubt.trust)
+        return probability if doubt is None else lowered(probability, doubt.trust)
 
 
 def lowered(probability: float, trust: float) -> float:

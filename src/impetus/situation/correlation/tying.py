@@ -68,7 +68,7 @@ def near(
         larger = 1.0 + ((track.where.radius_m + other.where.radius_m) / spread_m) ** 2
         chance = rate * 2.0 * spread_s * larger
         closeness = -0.5 * (distance / spread_m) ** 2 - gap_s / spread_s
-        score = tie.weight + truth + _noticed(_real(other, afar=False)) - math.log(chance) + closeness
+        score = tie.weight + truth + _noticed(real(other, afar=False)) - math.log(chance) + closeness
         links.append(_corrected(Link(tie, track, other, score, distance, gap_s, None), following))
     return links
 
@@ -85,7 +85,7 @@ def named(
             continue
         spread_s = tie.minutes * 60.0 / 3.0
         afar = distance is None or tie.distance_m is None or distance > tie.distance_m
-        score = tie.weight + truth + _noticed(_real(other, afar=afar)) - math.log(rate * 2.0 * spread_s)
+        score = tie.weight + truth + _noticed(real(other, afar=afar)) - math.log(rate * 2.0 * spread_s)
         link = Link(tie, track, other, score - gap_s / spread_s, distance, gap_s, entity, afar)
         links.append(_corrected(link, following))
     return links
@@ -103,7 +103,7 @@ def _corrected(link: Link, following: Following) -> Link:
     return link
 
 
-def _real(other: Track, *, afar: bool) -> float:
+def real(other: Track, *, afar: bool) -> float:
     """How likely there is something real that such a link can be about.
 
     A happening is at a place, or it spreads by names (a network). What is certain of the one says nothing of the other:

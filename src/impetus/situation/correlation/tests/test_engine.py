@@ -18,11 +18,14 @@ from impetus.situation.correlation.calibration import (
     reliability,
 )
 from impetus.situation.correlation.evidence import Piece, fuse
+from impetus.situation.correlation.following import Following
 from impetus.situation.correlation.grouping import Grouping
 from impetus.situation.correlation.groups import Group
 from impetus.situation.correlation.reasons import MOST_REASONS, reasons
+from impetus.situation.correlation.repeating import Repeating
 from impetus.situation.correlation.rules import default_rules, read_rules, write_rules
 from impetus.situation.correlation.signal import signal_of
+from impetus.situation.correlation.tying import real
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -150,6 +153,49 @@ def test_an_intrusion_lowers_trust_in_the_camera_it_names_and_says_so() -> None:
     signal = signal_of(camera(confidence=0.9), probability=0.9, received=NOW)
     assert doubted.trust.believed(signal) < 0.5 < trusted.trust.believed(signal)
     assert any("trusted" in line for line in reasons(group, doubted.trust))
+
+
+def test_what_always_follows_ties_sooner_and_what_never_does_ties_later() -> None:
+    after, never = (("rule", ("cyber", "intrusion"), ("anomaly", name)) for name in ("silence", "level"))
+    following = Following(remembered_s=86_400.0)
+    for number in range(200):
+        # Twenty minutes after each onset; the other kind at any time, as often as by chance.
+        following.saw(after, 1_200.0, 3_600.0, -1.0)
+        following.saw(never, (number + 0.5) / 200 * 3 * 3_600.0, 3_600.0, -1.0)
+    assert following.correction(after, 1 / 3) > 0.5
+    assert following.correction(never, 1 / 3) < -1.0
+    assert following.correction(("another rule", *after[1:]), 1 / 3) == 0.0
+    following.fade(0.0)
+    following.fade(365 * 86_400.0)
+    assert abs(following.correction(never, 1 / 3)) < 0.1
+
+
+def test_repeats_that_vary_are_worth_more_than_copies() -> None:
+    copies, looks = Repeating(), Repeating()
+    for repeating, confidences in ((copies, (0.2, 0.2)), (looks, (0.2, 0.8))):
+        for number in range(100):
+            flip = number % 2 == 1
+            first, then = (1.0 - one if flip else one for one in confidences)
+            group = take(a_grouping(), camera(confidence=first))
+            track = next(iter(group.tracks.values()))
+            repeating.saw(track, signal_of(camera(), probability=then, received=NOW), 0.0)
+    kind = ("firearm", "handgun", "Security")
+    assert copies.worth(kind, 1) == looks.worth(kind, 1) == 1.0
+    assert 1.0 < copies.worth(kind, 4) < 1.2 < 3.0 < looks.worth(kind, 4) < 4.0
+
+
+def test_what_is_certain_of_a_network_does_not_vouch_for_the_place_of_each_sensor_on_it() -> None:
+    grouping = a_grouping()
+    host = {"tool": "cyber", "detector": "intrusion", "category": Category.INFRA, "place": None}
+    group = None
+    for number in range(3):
+        group = take(grouping, an_alert(**host, source=f"host-{number}", entities=("network-1",), confidence=0.99))
+    seen = take(grouping, camera(entities=("network-1",), confidence=0.3))
+    assert seen is group
+    assert seen.afar
+    on_it = next(track for track in seen.tracks.values() if track.tool == "firearm")
+    assert real(on_it, afar=True) > 0.9
+    assert real(on_it, afar=False) < 0.3
 
 
 def test_the_same_evidence_again_adds_little() -> None:
