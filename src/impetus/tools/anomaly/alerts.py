@@ -56,14 +56,14 @@ class Frequencies:
         share = self.events_a_day / (self.events_a_day + false_a_day)
         return float(round(min(max(share, LEAST_CONFIDENCE), MOST_CONFIDENCE), 3))
 
-    def severity(self, episode: Episode, *, extent: int = 1) -> Severity:
+    def severity(self, episode: Episode) -> Severity:
         """Minor, and one step more each for being far outside of what is usual, for lasting, and for its extent."""
         if episode.apart:
             return Severity.MINOR
         lasting = episode.readings >= LONG_READINGS and episode.last_s - episode.onset_s >= LONG_S
         outside = max(episode.value - episode.high, episode.low - episode.value)
         far = outside >= FAR_WIDTHS * max(episode.high - episode.low, 0.0) and episode.rarity >= self.strong
-        wide = extent >= WIDE_STREAMS
+        wide = 1 + len(episode.members) >= WIDE_STREAMS
         return (Severity.MINOR, Severity.MODERATE, Severity.SEVERE, Severity.SEVERE)[far + lasting + wide]
 
 
@@ -162,7 +162,7 @@ class AlertWriter:
             now,
             headline=headline,
             category=Category.INFRA if apart else wording.category_of(datastream),
-            severity=frequencies.severity(episode, extent=1 + len(known.members)),
+            severity=frequencies.severity(episode),
             urgency=Urgency.PAST if episode.ended_s is not None else Urgency.EXPECTED if apart else Urgency.IMMEDIATE,
             certainty=Certainty.LIKELY if confidence >= 0.5 else Certainty.POSSIBLE,
             confidence=confidence,

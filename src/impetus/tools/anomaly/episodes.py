@@ -38,14 +38,24 @@ class Episode:
     sent_severity: str = ""
     sent_s: float = 0.0
     ended_s: float | None = None
-    extent: int = 1
-    """Streams of the district that took part when it was last told."""
+    members: tuple[int, ...] = ()
+    """Rows of neighbouring streams that took part, in the order in which they joined."""
     apart: bool = False
     """Whether its neighbours were as usual, so that the sensor itself is likely at fault."""
 
+    @property
+    def sign(self) -> int:
+        """To which side it deviates: 1 above what is expected, -1 below."""
+        return 1 if self.value >= self.middle else -1
+
     def to_json(self) -> dict[str, Any]:
-        """Plain values for a checkpoint; `Episode(**value)` is the inverse."""
+        """Plain values for a checkpoint."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> Episode:
+        """The inverse of `to_json`. Raises `TypeError` or `ValueError` for anything else."""
+        return cls(**{**saved, "members": tuple(int(row) for row in saved.get("members", ()))})
 
 
 @dataclass(frozen=True, slots=True)

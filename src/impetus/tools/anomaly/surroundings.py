@@ -22,9 +22,11 @@ CUT = 6.0
 """Spreads at which a distance from the expectation counts no more."""
 DEVIATING = 2.0
 """Spreads from which a neighbour deviates."""
-AS_USUAL = 1.0
-"""Spreads within which the neighbours together are as usual."""
+AS_USUAL = 2.0
+"""Spreads within which the neighbours together are as usual: what a shared mood of the hour does, and no more."""
 MEMORY_READINGS = 10_000.0
+CLEARLY = 3.0
+"""Spreads that the neighbours are away on average where the event is theirs too."""
 TOGETHER = 0.3
 """Least share of a stream's usual deviations that its neighbours explain, to call it broken when it stands apart."""
 FEWEST_READINGS = 500.0
@@ -45,12 +47,19 @@ class NeighbourState:
     mean: float
     explained: float
     sign: int
+    deviating: tuple[int, ...] = ()
+    """Rows of those that deviate to the same side."""
 
     @property
     def apart(self) -> bool:
         """Whether the stream alone is unusual, where its neighbours would have to be too."""
         as_usual = abs(self.mean) <= AS_USUAL or np.sign(self.mean) != self.sign
         return self.reporting >= FEWEST and self.same == 0 and bool(as_usual) and self.explained >= TOGETHER
+
+    @property
+    def together(self) -> bool:
+        """Whether the neighbours are far from what is usual too, all in all and not one by chance."""
+        return self.same >= FEWEST and self.mean * self.sign >= CLEARLY
 
     @property
     def words(self) -> str:
@@ -70,7 +79,7 @@ class Surroundings(ArrayState):
     >>> around.grow(4)
     >>> around.place(np.array([10.0, 10.001, 10.002, 10.003]), np.full(4, 63.0), ["flow"] * 4)
     >>> _ = around.update(np.arange(4), np.zeros(4), np.array([5.0, 4.0, 3.0, 0.0]))
-    >>> around.state(0, 10.0, 60.0).same
+    >>> around.state(0, 10.0, 60.0, sign=1).same
     2
     """
 
@@ -151,18 +160,20 @@ class Surroundings(ArrayState):
         self.both[row] += rate * (own * shared - self.both[row])
         return mean
 
-    def state(self, row: int, now_s: float, fresh_s: float) -> NeighbourState:
-        """What the neighbours do now; those whose newest reading is older than `fresh_s` count as not reporting."""
+    def state(self, row: int, now_s: float, fresh_s: float, *, sign: int) -> NeighbourState:
+        """What the neighbours do now; those whose newest reading is older than `fresh_s` count as not reporting.
+
+        `sign` is to which side the stream deviates: 1 or -1.
+        """
         around = self.neighbours[row]
         around = around[around >= 0]
         reporting = around[np.abs(now_s - self.time_s[around]) <= fresh_s]
-        sign = 1 if self.distance[row] >= 0 else -1
         distance = self.distance[reporting]
-        same = int(np.count_nonzero(distance * sign >= DEVIATING))
+        deviating = tuple(int(other) for other in reporting[distance * sign >= DEVIATING])
         mean = float(distance.mean()) if len(distance) else 0.0
         known = self.count[row] >= FEWEST_READINGS and self.own[row] * self.shared[row] > 0
         explained = float(max(self.both[row], 0.0) ** 2 / (self.own[row] * self.shared[row])) if known else 0.0
-        return NeighbourState(len(reporting), same, mean, min(explained, 1.0), sign)
+        return NeighbourState(len(reporting), len(deviating), mean, min(explained, 1.0), sign, deviating)
 
 
 class Districts:

@@ -219,12 +219,15 @@ class AnomalyTool(Tool[AnomalySettings]):
             # The alert of the stream that was first speaks for this one too.
             self._keep(key, episode, tell=False)
             return
-        extent = 1 + len(members)
-        apart = self._is_apart(row, episode)
-        severity = self._frequencies.severity(episode, extent=extent)
-        grown = episode.revision >= 0 and (apart != episode.apart or extent >= 2 * max(episode.extent, 1))
-        if grown or change != "none" or episode.revision < 0:
-            episode = replace(episode, extent=extent, apart=apart)
+        neighbours = self._neighbours(row, reading.time_s, episode.sign)
+        # Of an event of several, those take part too that are less unusual by themselves.
+        several = reading.rarity >= self._rules.weak and neighbours.together
+        taking_part = dict.fromkeys((*members, *neighbours.deviating) if several else members)
+        joined = tuple(member for member in taking_part if member not in episode.members)
+        apart = self._is_apart(episode, neighbours)
+        grown = episode.revision >= 0 and (apart != episode.apart or bool(joined))
+        episode = replace(episode, members=(*episode.members, *joined), apart=apart)
+        severity = self._frequencies.severity(episode)
         # What began in old readings and goes on is told with its first fresh reading.
         untold = episode.revision < 0 and reading.rarity >= self._rules.weak
         due = change != "none" or untold or grown or (episode.revision >= 0 and severity != episode.sent_severity)
@@ -317,8 +320,8 @@ class AnomalyTool(Tool[AnomalySettings]):
             return self._writer.silence(datastream, episode, now, float(self._interval_s()[row]))
         known = Known(
             readings=float(self._monitor.unusual.count[row]),
-            neighbours=self._neighbours(row, episode.last_s),
-            members=tuple(self._datastream(member) for member in self._districts.members(row)),
+            neighbours=self._neighbours(row, episode.last_s, episode.sign),
+            members=tuple(self._datastream(member) for member in episode.members),
             found=self._verdicts.found(datastream.id),
             like=tuple(self._days.like(row, self._day_of(episode.last_s))),
         )
@@ -342,24 +345,26 @@ class AnomalyTool(Tool[AnomalySettings]):
             interval_s = max(float(self._monitor.interval.usual_s[number]), 1.0)
             self._past.take(number, float(times[place]), float(rare[place]), interval_s=interval_s)
 
-    def _neighbours(self, row: int, now_s: float) -> NeighbourState:
+    def _neighbours(self, row: int, now_s: float, sign: int = 0) -> NeighbourState:
+        """What the neighbours do; `sign` is to which side the stream deviates, 0: as its newest reading does."""
         usual_s = max(float(self._monitor.interval.usual_s[row]), DEFAULT_INTERVAL_S)
-        return self._around.state(row, now_s, NEIGHBOUR_FRESH_INTERVALS * usual_s)
+        sign = sign or (1 if self._around.distance[row] >= 0 else -1)
+        return self._around.state(row, now_s, NEIGHBOUR_FRESH_INTERVALS * usual_s, sign=sign)
 
     def _join(self, row: int, episode: Episode) -> None:
         """Let an episode that opens join the alert of a neighbour that deviates to the same side."""
         signs = {
-            other: 1 if self._open[other, "level"].value >= self._open[other, "level"].middle else -1
+            other: self._open[other, "level"].sign
             for other in map(int, self._around.neighbours[row])
             if (other, "level") in self._open
         }
-        self._districts.join(row, list(signs), signs, 1 if episode.value >= episode.middle else -1)
+        self._districts.join(row, list(signs), signs, episode.sign)
 
-    def _is_apart(self, row: int, episode: Episode) -> bool:
+    def _is_apart(self, episode: Episode, neighbours: NeighbourState) -> bool:
         """Whether it is the sensor rather than the place; what was an event of several streams is none of a sensor."""
-        if episode.readings < APART_READINGS or episode.extent > 1:
+        if episode.readings < APART_READINGS or episode.members:
             return False
-        return self._neighbours(row, episode.last_s).apart
+        return not neighbours.together if episode.apart else neighbours.apart
 
     def _day_of(self, time_s: float) -> int:
         return math.floor((time_s + float(self._offset_s(np.array([time_s]))[0])) / DAY_S)
@@ -467,7 +472,7 @@ class AnomalyTool(Tool[AnomalySettings]):
             if row == NETWORK_ROW:
                 continue
             apart = detector == "level" and episode.apart
-            text = self._neighbours(row, episode.last_s).words if detector == "level" else ""
+            text = self._neighbours(row, episode.last_s, episode.sign).words if detector == "level" else ""
             states.append(page.StreamNow(row, "apart" if apart else detector, episode.onset_s, episode.rarity, text))
         return states
 
@@ -691,8 +696,8 @@ class AnomalyTool(Tool[AnomalySettings]):
             parts = (monitor, recent, silence, around, days)
             if any(part.streams != len(names) for part in parts):
                 raise ValueError("names and arrays differ in number")
-            opened = {(int(row), str(detector)): Episode(**episode) for row, detector, episode in known["open"]}
-            ended = {(int(row), str(detector)): Episode(**episode) for row, detector, episode in known["ended"]}
+            opened = {(int(row), str(detector)): Episode.from_json(episode) for row, detector, episode in known["open"]}
+            ended = {(int(row), str(detector)): Episode.from_json(episode) for row, detector, episode in known["ended"]}
             districts = Districts.from_json(known["districts"])
             past, verdicts = PastEvents.from_json(known["past"]), VerdictMemory.from_json(known["verdicts"])
             borne = known["false_alerts_a_day"]

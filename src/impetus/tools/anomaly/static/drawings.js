@@ -46,7 +46,7 @@ export function seriesOption(context, say, { observations, expectations, alerts 
 export function daysOption(context, say, document) {
   const hours = Array.from({ length: 24 }, (_, hour) => `${String(hour).padStart(2, "0")}`);
   const day = (name, values, colour, width) => ({
-    type: "line", name, data: values, showSymbol: false, connectNulls: true, silent: true, lineStyle: { color: colour, width },
+    type: "line", name, data: values, showSymbol: false, connectNulls: true, silent: true, lineStyle: { color: colour, width }, itemStyle: { color: colour },
   });
   const shades = ["ink-2", "ink-3", "line-3"];
   return axes(context, {

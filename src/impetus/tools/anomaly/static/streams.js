@@ -44,12 +44,17 @@ export function mount(element, context) {
   for (const [property, value] of [["display", "grid"], ["gridTemplateColumns", "minmax(0, 1fr) minmax(0, 1fr)"], ["gap", "1rem"]]) two.style[property] = value;
   mapBox.style.background = context.colour("surface-1");
   slider.style.flex = "1";
+  slider.style.maxWidth = "24rem";
+  const bars = [node("div", {}, counts, find, list), node("div", {}, node("label", { for: "anomaly-bar" }, say("False alerts a day")), slider, told, use, reset)];
+  for (const bar of bars) {
+    for (const [property, value] of [["display", "flex"], ["flexWrap", "wrap"], ["alignItems", "center"], ["gap", "0.8rem"], ["margin", "0.5rem 0"]]) bar.style[property] = value;
+  }
+  find.style.background = context.colour("surface-3");
+  find.style.color = context.colour("ink-1");
+  find.style.border = `1px solid ${context.colour("line-3")}`;
+  find.style.padding = "0.3rem 0.6rem";
   facts.style.margin = "0.3rem 0";
-  element.replaceChildren(
-    node("div", { class: "row" }, counts, find, list), two,
-    node("div", { class: "row" }, node("label", { for: "anomaly-bar" }, say("False alerts a day")), slider, told, use, reset),
-    heatTitle, heat,
-  );
+  element.replaceChildren(bars[0], two, bars[1], heatTitle, heat);
   let map = null;
   let charts = {};
   let base = null;
@@ -213,6 +218,18 @@ export function mount(element, context) {
     }
     list.replaceChildren(...found.map((row) => node("option", { value: state.ids[row] }, state.names[row])));
   });
+  // Streets and shores beneath the streams, quietly; without them the streams are drawn all the same.
+  async function ground() {
+    const shapes = await context.get("/map/base").catch(() => ({ features: [] }));
+    const features = (shapes.features ?? []).filter((one) => one.geometry && one.geometry.type !== "Point");
+    const pane = map.createPane("ground");
+    pane.style.zIndex = "200";
+    window.L.geoJSON({ type: "FeatureCollection", features }, {
+      pane: "ground", interactive: false, renderer: window.L.canvas({ pane: "ground" }),
+      style: { color: context.colour("line-3"), weight: 1, fill: false },
+    }).addTo(map);
+  }
+
   const stop = context.on("result", (news) => {
     if (news.kind === "overview") show();
     if (news.kind === "streams") streams();
@@ -225,7 +242,7 @@ export function mount(element, context) {
     map.on("click", (event) => choose(nearestRow(event.containerPoint)));
     base = quietLayer().addTo(map);
     marked = window.L.layerGroup().addTo(map);
-    await streams();
+    await Promise.all([ground(), streams()]);
     await show();
   })().catch((problem) => { counts.textContent = problem.message; });
   const watch = new ResizeObserver(() => { for (const chart of Object.values(charts)) chart.resize(); map?.invalidateSize(); });

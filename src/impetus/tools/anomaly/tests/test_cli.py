@@ -135,3 +135,55 @@ def test_any_text_gives_rows_or_a_clear_error(text: str) -> None:
     with contextlib.suppress(InvalidInput):
         rows = list(read_rows((HEADER + text).splitlines(keepends=True), "file"))
         assert all(math.isfinite(row.time_s) for row in rows)
+
+
+def test_three_values_are_three_quiet_lines(tmp_path: Path) -> None:
+    """Too few to know anything by, and no error."""
+    assert [line["score"] for line in detect(lines_of(np.array([1.0, 5.0, 900.0])), tmp_path)] == [0.0, 0.0, 0.0]
+
+
+def test_a_constant_series_is_quiet_and_its_first_other_value_is_told(tmp_path: Path) -> None:
+    """No spread at all is no division by nought, and no stuck sensor as long as nothing else was ever read."""
+    values = np.full(1_000, 7.0)
+    values[900] = 8.0
+    results = detect(lines_of(values), tmp_path)
+    assert all(line["score"] == 0.0 for line in results[:900])
+    assert results[900]["alert"]
+
+
+def test_a_long_gap_is_no_event(tmp_path: Path) -> None:
+    """A week without a row: what comes after is judged by its hour, as before."""
+    lines = lines_of(people(20)).splitlines(keepends=True)
+    results = detect("".join(lines[: 1 + 9 * DAY_READINGS] + lines[1 + 16 * DAY_READINGS :]), tmp_path)
+    after = results[9 * DAY_READINGS : 10 * DAY_READINGS]
+    assert len(results) == 13 * DAY_READINGS
+    assert sum(bool(line["alert"]) for line in after) <= 1
+
+
+def test_irregular_times_are_scored(tmp_path: Path) -> None:
+    """Rows that come as they like, seconds to an hour apart."""
+    random = np.random.default_rng(4)
+    moments = np.cumsum(random.integers(1, 3_600, 600))
+    start = np.datetime64("2026-03-02T00:00:00")
+    rows = "".join(f"{start + np.timedelta64(int(s), 's')},{random.normal(20.0):.3f}\n" for s in moments)
+    results = detect(HEADER + rows, tmp_path)
+    assert len(results) == 600
+    assert all("note" not in line for line in results)
+    assert sum(bool(line["alert"]) for line in results) <= 3
+
+
+def test_a_thermometer_set_to_fahrenheit_is_said(tmp_path: Path) -> None:
+    """1.8 x + 32 is recognised on the file, with the row where it is certain."""
+    random = np.random.default_rng(2)
+    hours = np.arange(0, 10 * 24, 0.25)
+    values = 15.0 + 4.0 * np.sin(hours / 24 * 2 * np.pi) + random.normal(0, 0.3, len(hours))
+    values[800:] = 1.8 * values[800:] + 32.0
+    noted = [number for number, line in enumerate(detect(lines_of(values), tmp_path)) if "Fahrenheit" in str(line)]
+    assert noted
+    assert 800 <= noted[0] < 830
+
+
+def test_a_stuck_value_is_said(tmp_path: Path) -> None:
+    values = np.random.default_rng(3).normal(20.0, 1.0, 600)
+    values[400:500] = values[400]
+    assert any("stuck" in str(line.get("note", "")) for line in detect(lines_of(values), tmp_path)[400:500])
