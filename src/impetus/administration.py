@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from impetus.governance import Governance, installation_principal
+from impetus.governance.anchors import FILE_NAME, check_anchors, read_anchors
 from impetus.model import Conflict, Datastream, InvalidInput, NotFound, Permission, Role, SystemClock
 from impetus.sdk import load_tool, load_tools
 from impetus.sdk.card import check_card
@@ -140,10 +141,12 @@ async def verify_audit() -> None:
     """Check the audit log of all organisations. Raises `Conflict` that names what does not hold."""
     async with _office() as office:
         result = await office.governance.verify_audit(installation_principal())
-    if result.findings:
-        places = "; ".join(f"{each.tenant} record {each.sequence}: {each.problem}" for each in result.findings[:20])
+        anchors = read_anchors(read_settings().home / FILE_NAME)
+        findings = [*result.findings, *await check_anchors(office.store, anchors)]
+    if findings:
+        places = "; ".join(f"{each.tenant} record {each.sequence}: {each.problem}" for each in findings[:20])
         raise Conflict(f"the audit log does not hold: {places}", hint="compare with a backup and tell the officer")
-    _say(f"{result.checked} records checked, all chains hold")
+    _say(f"{result.checked} records checked, all chains hold and go through {len(anchors)} anchors")
 
 
 def list_tools() -> None:

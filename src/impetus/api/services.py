@@ -14,6 +14,8 @@ from impetus.api.settings import ApiSettings
 from impetus.api.sharing import create_shares, sharing_works
 from impetus.bus import Bus
 from impetus.governance import Governance
+from impetus.governance.anchors import FILE_NAME as ANCHORS
+from impetus.governance.anchors import write_anchors
 from impetus.governance.cases import Cases
 from impetus.governance.custody import EvidenceCustody
 from impetus.governance.data_protection import DataProtection
@@ -38,6 +40,7 @@ from impetus.store import EvidenceStore, Store
 
 FORGET_SESSIONS_S = 600.0
 FORGET_OWN_S = 600.0
+ANCHOR_S = 3_600.0
 NEWS_BATCH = 200
 """Messages that notification takes in at once."""
 
@@ -107,6 +110,7 @@ async def running(services: Services) -> AsyncIterator[Services]:
             "notification": services.notification.run,
             "results-retention": services.results.keep_forgetting,
             "own-retention": lambda: _forget_own(services),
+            "audit-anchors": lambda: _anchor(services),
         }
         reporting = {
             **{name: _plain(work) for name, work in works.items()},
@@ -158,6 +162,12 @@ def _plain(work: Callable[[], Awaitable[None]]) -> Callable[[Progress], Awaitabl
         await work()
 
     return run
+
+
+async def _anchor(services: Services) -> None:
+    while True:
+        await write_anchors(services.store, services.clock, services.home / ANCHORS)
+        await asyncio.sleep(ANCHOR_S)
 
 
 async def _forget_own(services: Services) -> None:

@@ -55,8 +55,10 @@ def _public(entry: RegisterEntry) -> Mapping[str, Any]:
         # The officer's name is not the public's business; the office is.
         "since": record.decision.time.isoformat(),
         "until": record.decision.until.isoformat(),
+        # Only what was measured: a manifest that says nothing of a detector gets a figure to calculate with.
         "figures": {
             detector.id: {"title": detector.title, "precision": detector.precision}
             for detector in entry.manifest.detectors
+            if "precision" in detector.model_fields_set
         },
     }

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from impetus.bus import Delivery
 from impetus.governance import Principal
+from impetus.governance.cases import holds_of
 from impetus.model import (
     Clock,
     DataClass,
@@ -152,8 +153,10 @@ class ResultService:
         while True:
             async with self._store.transaction() as transaction:
                 now = self._clock.now()
-                await transaction.results.forget_expired_in_installation(now)
-                await transaction.requests.forget_expired_in_installation(now)
+                tenants = [one.id for one in await transaction.organisations.list_in_installation()]
+                held = [tenant for tenant in tenants if await holds_of(transaction, tenant, now)]
+                await transaction.results.forget_expired_in_installation(now, held=held)
+                await transaction.requests.forget_expired_in_installation(now, held=held)
             await asyncio.sleep(FORGET_S)
 
 

@@ -151,9 +151,10 @@ class ResultRepository:
         statement = delete(table).where(*own, tuple_(table.c.time, table.c.id) <= tuple_(key, first.id))
         return await changed_rows(self._connection, statement)
 
-    async def forget_expired_in_installation(self, now: datetime) -> int:
-        """Remove what may not be kept any longer; how many."""
-        return await changed_rows(self._connection, delete(table).where(table.c.expires <= now))
+    async def forget_expired_in_installation(self, now: datetime, *, held: Collection[str] = ()) -> int:
+        """Remove what may not be kept any longer, but for organisations with a legal hold; how many."""
+        over = delete(table).where(table.c.expires <= now, table.c.tenant.not_in(list(held)))
+        return await changed_rows(self._connection, over)
 
 
 def _about(tenant: str, incident: str) -> ColumnElement[bool]:
