@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
 import numpy as np
-from shapely.geometry import mapping
+import shapely
 
 from impetus.tools.evacuation.features import VenueFile
 from impetus.tools.evacuation.fields import FAR
@@ -68,6 +69,13 @@ def venue_document(source: VenueFile) -> dict[str, Any]:
             properties["capacity"] = one.capacity
         if one.people is not None:
             properties["people"] = one.people
-        features.append({"type": "Feature", "id": one.id, "geometry": mapping(one.geometry), "properties": properties})
+        features.append(
+            {
+                "type": "Feature",
+                "id": one.id,
+                "geometry": json.loads(shapely.to_geojson(one.geometry)),
+                "properties": properties,
+            }
+        )
     return {"type": "FeatureCollection", "id": source.id, "name": source.name, "coordinates_checked": True,
             "features": features}  # fmt: skip

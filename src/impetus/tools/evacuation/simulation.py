@@ -109,7 +109,7 @@ def simulate(
     while time_s < scenario.duration_s and (moving.state < 2).any():
         if setting.danger is not None and setting.wary is not None and setting.danger.active(time_s):
             present = moving.state != 2
-            seen = setting.danger.in_danger(setting.danger.raster(time_s), moving.x, moving.y) & present
+            seen = setting.danger.endangered(time_s, moving.x, moving.y) & present
             exposure += float(seen.sum()) * TICK_S
             news = seen & ~aware & (moving.state < 2)
             if news.any():

@@ -19,6 +19,7 @@ from impetus.model import InvalidInput
 from impetus.tools.evacuation.arrays import Booleans, Bytes, Floats, Singles
 from impetus.tools.evacuation.compiled import compiled
 from impetus.tools.evacuation.ground import Ground
+from impetus.tools.evacuation.motion import crosses
 from impetus.tools.evacuation.populate import area_of
 from impetus.tools.evacuation.scenario import Threat
 from impetus.tools.evacuation.ways import Ways, cover
@@ -43,7 +44,9 @@ class Danger:
     left: float
     bottom: float
     opaque: Bytes
-    """(rows, columns): 1 where sight ends."""
+    """(rows, columns): 1 where nobody stands."""
+    walls: Floats
+    """(n, 4): segments that end sight."""
     path: Floats
     """(n, 2) in metres."""
     zones: Sequence[tuple[float, BaseGeometry]]
@@ -81,11 +84,21 @@ class Danger:
             points = [self.position(time_s + lead) for lead in np.linspace(0.0, AHEAD_S, 9)]
             line = LineString(points) if len(set(points)) > 1 else Point(points[0])
             return self._covered(line.buffer(self.threat.width_m / 2))
-        reach = self.threat.range_m or {"gunman": SIGHT_M, "bomb": BLAST_M}.get(kind, FIRE_M)
-        return seen_from(x, y, reach, self.opaque, self.left, self.bottom, RASTER_M)
+        rows, columns = self.opaque.shape
+        grid_x, grid_y = np.meshgrid(
+            self.left + (np.arange(columns) + 0.5) * RASTER_M, self.bottom + (np.arange(rows) + 0.5) * RASTER_M
+        )
+        seen = in_sight(x, y, grid_x.ravel(), grid_y.ravel(), self._reach_m(), self.walls).reshape(rows, columns)
+        return np.asarray(seen & (self.opaque == 0), dtype=np.bool_)
 
-    def in_danger(self, raster: Booleans, x: Floats, y: Floats) -> Booleans:
-        """Who is where the raster is true."""
+    def _reach_m(self) -> float:
+        return self.threat.range_m or {"gunman": SIGHT_M, "bomb": BLAST_M}.get(self.threat.kind, FIRE_M)
+
+    def endangered(self, time_s: float, x: Floats, y: Floats) -> Booleans:
+        """Who is in danger at that moment."""
+        if self.active(time_s) and self.threat.kind not in ("plume", "vehicle") and len(self.path):
+            return in_sight(*self.position(time_s), x, y, self._reach_m(), self.walls)
+        raster = self.raster(time_s)
         rows, columns = raster.shape
         column = np.clip(((x - self.left) / RASTER_M).astype(np.int64), 0, columns - 1)
         row = np.clip(((y - self.bottom) / RASTER_M).astype(np.int64), 0, rows - 1)
@@ -147,7 +160,9 @@ def make_danger(threat: Threat, ways: Ways) -> Danger:
     if zones and not any(area.distance(ground.area) < OUTSIDE_M for _, area in zones):
         away = min(area.distance(ground.area) for _, area in zones)
         raise InvalidInput(f"the threat's area lies outside of the venue, {away:,.0f} m away")
-    return Danger(threat, ground, ways.left, ways.bottom, opaque, path, tuple(sorted(zones, key=lambda one: one[0])))
+    return Danger(
+        threat, ground, ways.left, ways.bottom, opaque, ways.walls, path, tuple(sorted(zones, key=lambda one: one[0]))
+    )
 
 
 def _check_near(ground: Ground, place: BaseGeometry, spot: Sequence[float]) -> None:
@@ -164,36 +179,37 @@ def _check_near(ground: Ground, place: BaseGeometry, spot: Sequence[float]) -> N
 
 
 @compiled
-def seen_from(x: float, y: float, reach_m: float, opaque: Bytes, left: float, bottom: float, cell_m: float) -> Booleans:
-    """Cells within reach that are in line of sight of a point; sight ends at opaque cells."""
-    rows, columns = opaque.shape
-    seen = np.zeros((rows, columns), dtype=np.bool_)
-    first_row = max(int((y - reach_m - bottom) / cell_m), 0)
-    last_row = min(int((y + reach_m - bottom) / cell_m) + 1, rows)
-    first_column = max(int((x - reach_m - left) / cell_m), 0)
-    last_column = min(int((x + reach_m - left) / cell_m) + 1, columns)
-    for row in range(first_row, last_row):
-        for column in range(first_column, last_column):
-            if opaque[row, column] == 1:
-                continue
-            cx, cy = left + (column + 0.5) * cell_m, bottom + (row + 0.5) * cell_m
-            dx, dy = cx - x, cy - y
-            length = math.sqrt(dx * dx + dy * dy)
-            if length > reach_m:
-                continue
-            steps = int(length / (0.5 * cell_m)) + 1
-            clear = True
-            # The first metre counts as clear, so that somebody in a doorway or at a wall sees out.
-            for step in range(1, steps):
-                part = step / steps
-                if part * length < 1.0:
-                    continue
-                r = int((y + dy * part - bottom) / cell_m)
-                c = int((x + dx * part - left) / cell_m)
-                if 0 <= r < rows and 0 <= c < columns and opaque[r, c] == 1:
-                    clear = False
-                    break
-            seen[row, column] = clear
+def in_sight(px: float, py: float, x: Floats, y: Floats, reach_m: float, walls: Floats) -> Booleans:
+    """Who of (x, y) is within reach of a point and not hidden by a wall (n, 4).
+
+    The first metre counts as clear, so that somebody in a doorway or at a window sees out.
+    """
+    count = x.shape[0]
+    seen = np.zeros(count, dtype=np.bool_)
+    near = np.zeros(walls.shape[0], dtype=np.int64)
+    found = 0
+    for wall in range(walls.shape[0]):
+        left, right = min(walls[wall, 0], walls[wall, 2]), max(walls[wall, 0], walls[wall, 2])
+        low, high = min(walls[wall, 1], walls[wall, 3]), max(walls[wall, 1], walls[wall, 3])
+        if left <= px + reach_m and right >= px - reach_m and low <= py + reach_m and high >= py - reach_m:
+            near[found] = wall
+            found += 1
+    for person in range(count):
+        dx, dy = x[person] - px, y[person] - py
+        away = math.sqrt(dx * dx + dy * dy)
+        if away > reach_m:
+            continue
+        part = min(1.0, 0.5 * away) / max(away, 1e-9)
+        ax, ay = px + part * dx, py + part * dy
+        clear = True
+        for index in range(found):
+            wall = near[index]
+            if crosses(
+                ax, ay, x[person], y[person], walls[wall, 0], walls[wall, 1], walls[wall, 2], walls[wall, 3]
+            ):  # fmt: skip
+                clear = False
+                break
+        seen[person] = clear
     return seen
 
 

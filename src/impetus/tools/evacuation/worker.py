@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -317,7 +318,7 @@ class EvacuationTool(Tool[EvacuationSettings]):
             document = proposal_document(proposal, await asyncio.to_thread(settings, {}))
             document |= {
                 "venue": site.source.id,
-                "scenario": scenario.model_dump(mode="json", exclude_defaults=True),
+                "scenario": json.loads(scenario.model_dump_json(exclude_defaults=True)),
                 "finished": finished,
                 "asked_s_ago": round(self.context.clock.monotonic_s() - began_s, 1),
             }
