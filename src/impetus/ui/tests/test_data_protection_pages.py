@@ -45,6 +45,7 @@ async def test_a_new_city_approves_its_first_tool(ui: Ui) -> None:
         )
         assert decided.status_code == 303, decided.text
         assert 'data-runs="true"' in (await dora.get("/data-protection")).text
+        shown = ""
         for language in LANGUAGES:
             shown = (await citizen.get("/register", headers={"accept-language": language})).text
             assert "Head of the control room" in shown
