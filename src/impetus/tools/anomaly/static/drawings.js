@@ -69,7 +69,7 @@ export function heatOption(context, heat) {
     animation: false, grid: { left: 190, right: 12, top: 6, bottom: 28 },
     xAxis: { type: "category", data: hours, axisLabel: { ...label, interval: 5 }, axisTick: { show: false } },
     yAxis: { type: "category", data: heat.streams, inverse: true, triggerEvent: true, axisTick: { show: false },
-      axisLabel: { ...label, width: 178, overflow: "truncate" } },
+      axisLabel: { ...label, interval: 0, width: 178, overflow: "truncate" } },
     visualMap: { show: false, min: 3, max: 8, inRange: { color: [context.colour("line-3"), context.colour("severity-moderate"), context.colour("severity-severe"), context.colour("severity-extreme")] } },
     tooltip: { renderMode: "richText", confine: true, backgroundColor: context.colour("surface-4"), borderColor: context.colour("line-3"),
       textStyle: { color: context.colour("ink-1"), fontSize: 12 }, formatter: (cell) => `${heat.streams[cell.value?.[1]] ?? cell.value}\n${hours[cell.value?.[0]] ?? ""}  10^${cell.value?.[2] ?? ""}` },

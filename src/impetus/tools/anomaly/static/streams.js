@@ -3,7 +3,7 @@
 import { daysOption, heatOption, seriesOption } from "./drawings.js";
 import { speaker } from "./words.js";
 
-const COLOUR = { level: "severity-severe", apart: "severity-minor", silence: "sensor-silent", stuck: "sensor-stuck", impossible: "sensor-stuck" };
+const COLOUR = { level: "severity-severe", apart: "severity-minor", silence: "sensor-silent", stuck: "sensor-stuck", impossible: "severity-extreme" };
 const WORD = { level: "unusual", apart: "sensor apart", silence: "silent", stuck: "stuck", impossible: "impossible" };
 const SHOWN_HOURS = 24;
 
@@ -145,10 +145,17 @@ export function mount(element, context) {
     state.overview = page.items[0]?.content ?? null;
     if (!state.overview) return;
     state.states = new Map(state.overview.states.map((one) => [one[0], one]));
-    const by = {};
-    for (const [, what] of state.overview.states) by[WORD[what]] = (by[WORD[what]] ?? 0) + 1;
-    const parts = Object.entries(by).map(([word, count]) => `${count} ${say(word)}`);
-    counts.textContent = [say("{watched} streams, {count} not as usual", { watched: state.overview.watched, count: state.overview.states.length }), ...parts].join(" · ");
+    const by = new Map();
+    for (const [, what] of state.overview.states) by.set(what, (by.get(what) ?? 0) + 1);
+    // The colours of the map are explained where the streams are counted.
+    const legend = [...by].map(([what, count]) => {
+      const dot = node("span", { "aria-hidden": "true" }, "● ");
+      dot.style.color = context.colour(COLOUR[what]);
+      const entry = node("span", {}, dot, `${count} ${say(WORD[what])}`);
+      entry.style.marginLeft = "0.8rem";
+      return entry;
+    });
+    counts.replaceChildren(say("{watched} streams, {count} not as usual", { watched: state.overview.watched, count: state.overview.states.length }), ...legend);
     if (first) slider.value = String(state.overview.past.bars.reduce((best, bar, i, bars) => (Math.abs(bar - state.overview.threshold.rarity) < Math.abs(bars[best] - state.overview.threshold.rarity) ? i : best), 0));
     drawBar();
     drawMap();
@@ -195,9 +202,9 @@ export function mount(element, context) {
     const results = await context.get(`/tools/${context.tool}/results`, { kind: "stream", limit: 20 });
     const found = results.items.find((one) => one.content.id === id)?.content;
     if (!found || asked !== state.asked) return;
-    const speaking = [...found.contributions].sort((a, b) => b.rarity - a.rarity).slice(0, 3);
+    const speaking = found.contributions.filter((one) => one.rarity >= 1).sort((a, b) => b.rarity - a.rarity).slice(0, 3);
     facts.replaceChildren(
-      node("li", {}, `${say("What speaks")}: ${speaking.map((one) => `${one.what} (${say("once in 10^{n} readings", { n: one.rarity.toFixed(1) })})`).join(", ")}`),
+      node("li", {}, `${say("What speaks")}: ${speaking.map((one) => `${one.what} (${say("once in 10^{n} readings", { n: one.rarity.toFixed(1) })})`).join(", ") || "–"}`),
       node("li", {}, `${say("Neighbours")}: ${found.neighbours}`),
       node("li", {}, `${found.verdicts.confirmed} ${say("confirmed")}, ${found.verdicts.dismissed} ${say("dismissed")} · ×${(10 ** found.verdicts.shift).toFixed(1)}`),
     );
@@ -238,7 +245,7 @@ export function mount(element, context) {
     await Promise.all([context.library("leaflet"), context.library("charts")]);
     charts = Object.fromEntries(Object.entries({ series, days, heat }).map(([name, place]) => [name, window.echarts.init(place)]));
     charts.heat.on("click", (event) => choose(state.ids.indexOf(state.overview.heat.streams[event.componentType === "yAxis" ? event.value && state.overview.heat.streams.indexOf(event.value) : event.value[1]])));
-    map = window.L.map(mapBox, { preferCanvas: true, attributionControl: false, zoomAnimation: false }).setView([63.43, 10.4], 12);
+    map = window.L.map(mapBox, { preferCanvas: true, attributionControl: false, zoomAnimation: false, zoomSnap: 0.25 }).setView([63.43, 10.4], 12);
     map.on("click", (event) => choose(nearestRow(event.containerPoint)));
     base = quietLayer().addTo(map);
     marked = window.L.layerGroup().addTo(map);
