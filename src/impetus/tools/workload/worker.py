@@ -50,7 +50,7 @@ HISTORY_MINUTES = 16 * 60
 TEAM_EVERY_S = 10.0
 PROPOSAL_HOURS = 2.0
 DUTIES_EVERY_S = 2.0
-USED_TO_IT_S = 240.0
+FOUND_S, USED_TO_IT_S = 60.0, 240.0
 LEAST_BREAK_S = 25.0
 """An overload, of the team or of one person, is over when it has been for so long, whatever is set."""
 
@@ -494,9 +494,10 @@ class WorkloadTool(Tool[WorkloadSettings]):
 
     async def _look_at_board(self, now_s: float) -> None:
         self._board = await self.context.duties()
-        # At first quickly, as a mean of all that was seen; then with a memory of some minutes.
-        self._boards_seen = min(self._boards_seen + 1, round(USED_TO_IT_S / DUTIES_EVERY_S))
-        self._usual_waiting += (self._board.waiting - self._usual_waiting) / self._boards_seen
+        # What waits in the first minute is what they find; then they get used to more with a memory of some minutes.
+        self._boards_seen += 1
+        share = 1.0 if self._boards_seen <= FOUND_S / DUTIES_EVERY_S else DUTIES_EVERY_S / USED_TO_IT_S
+        self._usual_waiting += (self._board.waiting - self._usual_waiting) * share
         self._board_s = now_s
 
     async def _degrade(self, text: str | None) -> None:
