@@ -19,7 +19,7 @@ from typing import Any, Final
 from impetus.model import to_microseconds
 from impetus.store import AuditHead, AuditRecord, Store, Transaction
 
-RECORDS_A_SLICE: Final = 1_000
+RECORDS_A_SLICE: Final = 10_000
 NO_HASH: Final = "0" * 64
 BEFORE_ALL: Final = -(2**63)
 
@@ -132,6 +132,31 @@ def check_chain(
     return findings, end
 
 
+def _holds(rows: Sequence[Any], end: AuditHead) -> AuditHead | None:
+    """Where the chain is after these rows if all of them hold; None if any does not.
+
+    The same as `check_chain`, without the findings: the canonical form is put together by hand, which is what makes a
+    million records a matter of seconds.
+    """
+    sequence, previous = end.sequence, end.hash
+    text, sha256 = json.encoder.encode_basestring_ascii, hashlib.sha256
+    try:
+        for tenant, number, time_us, actor, action, subject, detail, before, kept in rows:
+            sequence += 1
+            if number != sequence or before != previous or type(number) is not int or type(time_us) is not int:
+                return None
+            content = (
+                f"[{text(tenant)},{number},{time_us},{text(actor)},{text(action)},"
+                f"{text(subject)},{text(detail)},{text(before)}]"
+            )
+            previous = sha256(content.encode()).hexdigest()
+            if previous != kept:
+                return None
+    except (TypeError, ValueError):
+        return None
+    return AuditHead(end.tenant, sequence, previous)
+
+
 async def verify(store: Store, tenant: str | None = None) -> AuditVerification:
     """Check the audit log of an organisation, or of all of them."""
     checked = 0
@@ -142,11 +167,17 @@ async def verify(store: Store, tenant: str | None = None) -> AuditVerification:
         for name in tenants:
             end = AuditHead(name, 0, NO_HASH)
             position = BEFORE_ALL
-            while records := await view.audit.slice(name, after=position, limit=RECORDS_A_SLICE):
-                found, end = check_chain(name, records, after=end)
-                findings += found
-                checked += len(records)
-                position = records[-1].sequence
+            while rows := await view.audit.rows(name, after=position, limit=RECORDS_A_SLICE):
+                good = await asyncio.to_thread(_holds, rows, end)
+                if good is not None:
+                    end = good
+                else:
+                    # Something is wrong in here: once more, slowly, to say what and where.
+                    records = [AuditRecord.model_construct(**row._mapping) for row in rows]  # noqa: SLF001
+                    found, end = check_chain(name, records, after=end)
+                    findings += found
+                checked += len(rows)
+                position = rows[-1].sequence
                 if type(position) is not int:
                     # SQLite puts what is no number last: nothing more can follow.
                     break
