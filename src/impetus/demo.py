@@ -16,6 +16,7 @@ from rich.table import Table
 from impetus import app
 from impetus.connectors.mqtt import EmbeddedListener
 from impetus.connectors.mqtt.credentials import listener_credentials
+from impetus.exercise import intrusion
 from impetus.exercise.base_map import FILE as BASE_MAP
 from impetus.exercise.generator import GeneratorSettings, run_generator
 from impetus.exercise.geography import ORIGIN_LATITUDE, ORIGIN_LONGITUDE
@@ -33,6 +34,9 @@ LOAD_VARIABLE = "IMPETUS_DEMO_READINGS_PER_SECOND"
 WORKLOAD_VARIABLE = "IMPETUS_TOOLS__WORKLOAD"
 FEED_VARIABLE = "IMPETUS_DEMO_FEED_PORT"
 CTI_VARIABLE = "IMPETUS_TOOLS__CTI"
+CYBER_VARIABLE = "IMPETUS_TOOLS__CYBER"
+EVE = "demo/eve.json"
+"""Below the home: the file into which the demo's intrusion detection system writes."""
 
 
 async def run_demo(*, port: int | None, as_json: bool, readings_per_second: float | None = None) -> None:
@@ -71,6 +75,7 @@ async def run_city() -> None:
         stop = app.stop_on_signals()
         feed_port = os.environ.get(FEED_VARIABLE)
         feed = asyncio.create_task(ThreatFeed(SystemClock()).serve(int(feed_port), stop)) if feed_port else None
+        intruder = asyncio.create_task(intrusion.play(settings.home / EVE, SystemClock(), stop))
         await run_generator(
             GeneratorSettings(
                 host=listener.host,
@@ -84,6 +89,7 @@ async def run_city() -> None:
             state=settings.home / "demo",
             stop=stop,
         )
+        await intruder
         if feed is not None:
             await feed
 
@@ -101,6 +107,8 @@ def _prepare(port: int | None, readings_per_second: float | None) -> Settings:
         feed_port = _free_port()
         os.environ[FEED_VARIABLE] = str(feed_port)
         os.environ[CTI_VARIABLE] = json.dumps(demo_settings(feed_port))
+    eve = Path(os.environ[HOME_VARIABLE]).expanduser() / EVE
+    os.environ.setdefault(CYBER_VARIABLE, json.dumps({"model_file": str(intrusion.MODEL), "eve_file": str(eve)}))
     os.environ.setdefault(WORKLOAD_VARIABLE, json.dumps(dict(WORKLOAD)))
     os.environ.setdefault("IMPETUS_API__MAP__BASE", str(BASE_MAP))
     os.environ.setdefault("IMPETUS_API__MAP__LONGITUDE", str(ORIGIN_LONGITUDE))

@@ -46,7 +46,7 @@ def read_alerts(path: Path | str, skipped: Counter[str], stream: io.TextIOBase |
 
 
 def parse_time(text: str) -> float:
-    """Seconds since 1970 of a number of seconds or an ISO 8601 time; UTC where no zone is written. Raises ValueError."""
+    """Seconds since 1970 of a number of seconds or an ISO 8601 time (UTC without a zone). Raises ValueError."""
     try:
         value = float(text)
     except ValueError:
@@ -61,7 +61,7 @@ def _opened(path: Path) -> io.TextIOBase:
     if path.suffix == ".xz":
         return lzma.open(path, "rt", encoding="utf-8", errors="replace", newline="")
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", errors="replace", newline="")  # type: ignore[return-value]
+        return gzip.open(path, "rt", encoding="utf-8", errors="replace", newline="")
     return path.open(encoding="utf-8", errors="replace", newline="")
 
 

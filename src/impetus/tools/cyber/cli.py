@@ -85,7 +85,9 @@ def report(file: Annotated[Path, typer.Argument(help="A scanner's report.")]) ->
             "scanner": found.scanner,
             "addresses": host.addresses,
             "hostnames": host.hostnames,
-            "ports": [{"port": port, "protocol": protocol, "name": name} for (port, protocol), name in host.ports.items()],
+            "ports": [
+                {"port": port, "protocol": protocol, "name": name} for (port, protocol), name in host.ports.items()
+            ],
             "cves": sorted(host.cves),
             "findings": len(host.findings),
         }
@@ -304,9 +306,7 @@ def _eve(path: Path, skipped: Counter[str], names: dict[str, str]) -> Iterator[S
                 alert = parse_line(line, skipped)
                 if alert is not None:
                     host = names.get(alert.host.lower()) or names.get(alert.source.lower()) or alert.host
-                    yield SecurityAlert(
-                        alert.time_s, host, alert.signature, alert.name, alert.source, alert.technique
-                    )
+                    yield SecurityAlert(alert.time_s, host, alert.signature, alert.name, alert.source, alert.technique)
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}", hint="give a file of JSON lines") from error
 

@@ -122,7 +122,9 @@ def candidates(network: Network, graph: AttackGraph, costs: Costs | None = None)
             taken[MeasureKind.ISOLATE, int(row[0]), 0].append(step)
     found = []
     for (kind, first, second), steps in taken.items():
-        asset = network.assets[first] if kind in (MeasureKind.PATCH, MeasureKind.ISOLATE, MeasureKind.CONFIGURE) else None
+        asset = (
+            network.assets[first] if kind in (MeasureKind.PATCH, MeasureKind.ISOLATE, MeasureKind.CONFIGURE) else None
+        )
         weakness = graph.tables.weaknesses[second] if kind in (MeasureKind.PATCH, MeasureKind.CONFIGURE) else ""
         if asset is None and kind is MeasureKind.BLOCK:
             flow = network.flows[first]
@@ -176,8 +178,10 @@ def plan(
         chosen, bound = _programme(small, budget)
         if chosen is not None:
             return _told(graph, options, chosen, targets, values, seed, given, "exact", bound, small.loss(chosen))
-    trial = small if exact is False and small.cells <= EXACT_CELLS else _Trial(
-        graph, options, targets, values, CHOICE_WORLDS, seed, given
+    trial = (
+        small
+        if exact is False and small.cells <= EXACT_CELLS
+        else _Trial(graph, options, targets, values, CHOICE_WORLDS, seed, given)
     )
     chosen = search(trial, budget)
     return _told(graph, options, chosen, targets, values, seed, given, "search", None, trial.loss(chosen))
@@ -199,7 +203,7 @@ class _Trial:
         possible = draw(graph, worlds, seed)
         words = possible.shape[1]
         ones = np.full(words, ~np.uint64(0), dtype=np.uint64)
-        held = {fact: ones for fact in given}
+        held = dict.fromkeys(given, ones)
         value = fixpoint(graph, possible, given=held)
         live = possible & value[graph.premises[:, 0]] & value[graph.premises[:, 1]]
         useful = np.zeros(graph.facts, dtype=bool)
@@ -300,7 +304,7 @@ def _reduced(trial: _Trial, budget: float) -> frozenset[int]:
     spent = float(sum(trial.cost[one] for one in chosen))
     # What each measure alone stops orders those whose loss is the same.
     weight = {one: len(trial.steps[one]) for one in chosen}
-    pain = {one: 0.0 for one in chosen}
+    pain = dict.fromkeys(chosen, 0.0)
     while spent > budget + 1e-9:
         loss = trial.loss(chosen)
         order = sorted(chosen, key=lambda one: (pain[one], weight[one] / trial.cost[one]))
@@ -348,7 +352,10 @@ def _programme(trial: _Trial, budget: float) -> tuple[frozenset[int] | None, flo
         return frozenset(), 0.0
     bits = np.unpackbits(trial.possible.view(np.uint8), axis=1, bitorder="little").astype(bool)
     column: dict[tuple[int, int], int] = {}
-    rows, columns, data, low = [], [], [], []
+    rows: list[int] = []
+    columns: list[int] = []
+    data: list[float] = []
+    low: list[float] = []
     stopping: dict[int, list[int]] = defaultdict(list)
     for number, option in enumerate(options):
         for step in trial.steps[option].tolist():
@@ -421,6 +428,6 @@ def evaluate(
     for measure in measures:
         possible[measure.steps] = 0
     ones = np.full(possible.shape[1], ~np.uint64(0), dtype=np.uint64)
-    value = fixpoint(graph, possible, given={fact: ones for fact in given})
+    value = fixpoint(graph, possible, given=dict.fromkeys(given, ones))
     hits = np.bitwise_count(value[targets]).sum(axis=1)
-    return float(hits @ values) / (64 * possible.shape[1])
+    return float(hits @ values) / float(64 * possible.shape[1])

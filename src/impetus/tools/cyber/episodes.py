@@ -25,7 +25,9 @@ GAP_S = 900.0
 """An episode ends when nothing surprising came for so long."""
 LEAST_SURPRISE = 1.0
 """In nats, weighted: what is less does not open an episode or keep it open."""
-TOLD_FROM = 4.0
+BESIDE_SURPRISE = -math.log(0.01)
+"""In nats, unweighted: what is so rare belongs to an episode that something else in its slice opens or keeps open."""
+TOLD_FROM = 9.0
 """Least score of an episode that is told; chosen on labelled test beds (see the tool's card)."""
 MOST_PAIRS = 200_000
 """Pairs of signature and host that are remembered; beyond, new ones are counted as one."""
@@ -155,7 +157,9 @@ class Watcher:
             pair = (alert.signature, "")
         if pair not in self._kinds:
             kind = kind_of(alert.name or alert.signature)
-            self._kinds[pair] = kind if not alert.technique else Kind(alert.technique, kind.phase, max(kind.weight, 0.6))
+            self._kinds[pair] = (
+                kind if not alert.technique else Kind(alert.technique, kind.phase, max(kind.weight, 0.6))
+            )
         self._counts[pair] = self._counts.get(pair, 0) + 1
         begun = self._begun.get(pair)
         self._begun[pair] = (alert.time_s, alert.time_s) if begun is None else (begun[0], max(begun[1], alert.time_s))
@@ -183,7 +187,8 @@ class Watcher:
     def _judged(self) -> dict[tuple[str, str], float]:
         """Weighted surprise of each pair of the slice that goes on, where it is enough to matter together."""
         rate = (self._novel + 1.0) / (min(self._slices, NOVELTY_SLICES) + 1.0)
-        found = {}
+        found: dict[tuple[str, str], float] = {}
+        beside: dict[tuple[str, str], float] = {}
         for pair, count in self._counts.items():
             past = self._past.get(pair, [])
             exceeding = len(past) - bisect_left(past, count)
@@ -191,10 +196,12 @@ class Watcher:
             if exceeding == 0:
                 share = max(share, min(1.0, rate))
             weight = self._kinds[pair].weight * self.trust.get(pair[0], 1.0)
-            value = -math.log(min(1.0, share)) * weight
-            if value >= LEAST_SURPRISE:
-                found[pair] = value
-        return found
+            surprise = -math.log(min(1.0, share))
+            if surprise * weight >= LEAST_SURPRISE:
+                found[pair] = surprise * weight
+            elif surprise >= BESIDE_SURPRISE:
+                beside[pair] = surprise * weight
+        return found | beside if found else found
 
     def _end_slice(self) -> None:
         if not self._counts:

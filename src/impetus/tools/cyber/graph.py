@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -106,7 +106,7 @@ class AttackGraph:
     def probability(self) -> Floats:
         """Of each step, over all draws."""
         usable = np.append(self.tables.usable, 1.0)
-        return self.works * usable[self.shared]
+        return np.asarray(self.works * usable[self.shared], dtype=np.float64)
 
 
 def build(tables: Tables, rules: Sequence[Rule] | None = None) -> AttackGraph:
@@ -138,10 +138,10 @@ def build(tables: Tables, rules: Sequence[Rule] | None = None) -> AttackGraph:
         )
     if not parts:
         none = np.zeros(0, dtype=np.int64)
-        return AttackGraph(
-            tables, rules, offsets, facts, none.reshape(0, 2), none, none, none, none, np.zeros(0), none
-        )
-    body, gives, rule_number, row, label, works, shared = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return AttackGraph(tables, rules, offsets, facts, none.reshape(0, 2), none, none, none, none, np.zeros(0), none)
+    body, gives, rule_number, row, label, works, shared = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
     order = np.argsort(gives, kind="stable")
     return AttackGraph(
         tables,
@@ -158,9 +158,10 @@ def build(tables: Tables, rules: Sequence[Rule] | None = None) -> AttackGraph:
     )
 
 
-def _facts(text: str, column: object, offsets: Mapping[str, int]) -> Integers:
+def _facts(text: str, column: Callable[[str], Integers], offsets: Mapping[str, int]) -> Integers:
     match = FACT.fullmatch(text)
-    assert match is not None and callable(column)  # noqa: S101: read_rules checked it
+    if match is None:
+        raise ConfigurationError(f"{text!r} is no fact")
     return np.asarray(offsets[match[1]] + column(match[2]), dtype=np.int64)
 
 
@@ -177,7 +178,7 @@ def fixpoint(
     value[TRUE] = ~np.uint64(0)
     for fact, bits in (given or {}).items():
         value[fact] |= bits
-    changed = value.any(axis=1)
+    changed: NDArray[np.bool_] = np.asarray(value.any(axis=1))
     born = np.where(changed, 0, -1)
     first, second = graph.premises[:, 0], graph.premises[:, 1]
     number = 0

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import IO, cast
 
 from impetus.model import InvalidInput, Unavailable
 from impetus.tools.cyber.network import CVE
@@ -70,7 +71,7 @@ def update(folder: Path, *, years: int = 5, now: datetime) -> list[str]:
     for name, url in wanted.items():
         part = folder / f"{name}.part"
         try:
-            with urllib.request.urlopen(url, timeout=60) as answer, part.open("wb") as file:  # noqa: S310: https above
+            with urllib.request.urlopen(url, timeout=60) as answer, part.open("wb") as file:  # noqa: S310
                 size = 0
                 while block := answer.read(1 << 20):
                     size += len(block)
@@ -108,11 +109,11 @@ def _read(path: Path, known: dict[str, Known]) -> None:
             known[cve] = replace(known.get(cve, Known()), cvss=score, vector=vector)
 
 
-def _opened(path: Path) -> io.BufferedIOBase:
+def _opened(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
-        return gzip.open(path)  # type: ignore[return-value]
+        return cast(IO[bytes], gzip.open(path))
     if path.suffix == ".xz":
-        return lzma.open(path)
+        return cast(IO[bytes], lzma.open(path))
     return path.open("rb")
 
 

@@ -1,4 +1,4 @@
-"""How likely a step is: the assumptions that turn KEV, EPSS and CVSS into probabilities, in one place, for a city to change.
+"""How likely a step is: the assumptions that turn KEV, EPSS and CVSS into probabilities; a city may change them.
 
 No data says how likely an intruder is to have, and to be able to use, an exploit. So these are assumptions, written
 down: what CISA knows to be exploited is nearly always usable; EPSS gives a probability for 30 days, taken over the
@@ -53,7 +53,7 @@ class Assumptions(BaseModel):
         if known is not None and known.exploited:
             return self.known_exploited
         if known is not None and known.epss is not None:
-            return 1.0 - (1.0 - known.epss) ** (self.patience_days / 30.0)
+            return float(1.0 - (1.0 - known.epss) ** (self.patience_days / 30.0))
         score = vulnerability.cvss
         if score is None and known is not None:
             score = known.cvss
@@ -91,6 +91,6 @@ def gives_of(known: Known | None, vulnerability: Vulnerability) -> Level | None:
     if not vector:
         score = vulnerability.cvss if vulnerability.cvss is not None else (known.cvss if known else None)
         return Level.USER if score is None or score >= 4 else None
-    if "S:C" in vector and "I:H" in vector or "C:C/I:C/A:C" in vector:
+    if ("S:C" in vector and "I:H" in vector) or "C:C/I:C/A:C" in vector:
         return Level.ROOT
     return Level.USER if any(part in vector for part in ("I:H", "I:L", "I:P", "I:C", "C:H", "C:C")) else None

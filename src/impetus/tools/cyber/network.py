@@ -247,7 +247,7 @@ def parse_network(text: str, name: str = "the model") -> Network:
         if "*" in text and any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
             # A few lines of references to references can stand for more than memory holds.
             raise InvalidInput(f"{name} uses YAML references (*name)", hint="write out what is meant")
-        content = yaml.load(text, Loader=loader)  # noqa: S506: it is the safe loader, in C where there is one
+        content = yaml.load(text, Loader=loader)  # noqa: S506
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where is not None else ""

@@ -319,7 +319,7 @@ def _cyclonedx_json(content: dict[str, Any]) -> Scan:
         ids = list(dict.fromkeys(id for id in ids if id))
         # A tool's own number stands for the CVE that it refers to.
         chosen = [id.upper() for id in ids if CVE.fullmatch(id)] or ids[:1]
-        rating = next((one for one in one.get("ratings") or () if one.get("score") is not None), {})
+        rating: dict[str, Any] = next((one for one in one.get("ratings") or () if one.get("score") is not None), {})
         for id in chosen:
             host.add(Finding(id, 0, "tcp", _score(rating.get("score")), _short(rating.get("vector"))))
     return Scan("cyclonedx", [host])
@@ -338,7 +338,7 @@ def _wazuh_json(hits: list[dict[str, Any]]) -> Scan:
 
 
 def _tag(element: Element) -> str:
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+    return element.tag.rpartition("}")[2]
 
 
 def _text(element: Element, name: str) -> str:

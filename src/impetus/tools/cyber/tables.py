@@ -115,13 +115,13 @@ COLUMNS = {
     "flows": ("class", "exposure"),
     "neighbours": ("class", "zone"),
     "openings": ("opener", "class"),
-    **{name: ("host", "exposure") for name in ("network_user", "network_root", "open_user", "open_root")},
-    **{name: ("host", "zone") for name in ("adjacent_user", "adjacent_root")},
-    **{name: ("host", "class") for name in ("content_user", "content_root")},
+    **dict.fromkeys(("network_user", "network_root", "open_user", "open_root"), ("host", "exposure")),
+    **dict.fromkeys(("adjacent_user", "adjacent_root"), ("host", "zone")),
+    **dict.fromkeys(("content_user", "content_root"), ("host", "class")),
     "local": ("host",),
-    **{name: ("host", "credential") for name in ("stored_root", "stored_user")},
+    **dict.fromkeys(("stored_root", "stored_user"), ("host", "credential")),
     "reused": ("other", "credential"),
-    **{name: ("host", "exposure", "credential") for name in ("login_user", "login_root")},
+    **dict.fromkeys(("login_user", "login_root"), ("host", "exposure", "credential")),
     "controlled": ("controller", "host"),
 }
 
@@ -179,8 +179,7 @@ def tabulate(network: Network, knowledge: Knowledge, assumptions: Assumptions) -
             if name == "local":
                 row: tuple[int, ...] = (host,)
             elif name.startswith("network"):
-                where = (group, port_key(one.port, one.protocol))
-                row = (host, exposure_of.setdefault(where, len(exposure_of)))
+                row = (host, exposure(host, one.port, one.protocol))
             else:
                 row = (host, group if name.startswith("content") else zone_of[asset.zone])
             entries[name].append((row, works, number, number))
@@ -271,10 +270,10 @@ def _reach(
     by_zone: dict[int, list[int]] = defaultdict(list)
     for number, group in enumerate(groups):
         by_zone[group.zone].append(number)
-        for flow in group.sends:
-            sources[flow].append(number)
-        for flow in group.takes:
-            targets[flow].append(number)
+        for sent in group.sends:
+            sources[sent].append(number)
+        for taken in group.takes:
+            targets[taken].append(number)
     ports: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for (owner, port), exposed in exposure_of.items():
         ports[owner].append((port, exposed))

@@ -1,4 +1,4 @@
-"""Monte Carlo worlds: each step drawn once a world, and once for all hosts whether the intruder can use a vulnerability."""
+"""Monte Carlo worlds: each step drawn once a world; that the intruder can use a vulnerability, once for all hosts."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def estimate(hits: int, worlds: int) -> Estimate:
 
 def counts(value: Words, facts: Integers) -> Integers:
     """In how many worlds each of these facts holds."""
-    return np.bitwise_count(value[facts]).sum(axis=1, dtype=np.int64)
+    return np.asarray(np.bitwise_count(value[facts]).sum(axis=1), dtype=np.int64)
 
 
 def run(

@@ -1,0 +1,297 @@
+"""Protects the engine: facts as clingo derives them from pairs of hosts, likelihoods as enumeration gives them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+
+import numpy as np
+import pytest
+
+from impetus.tools.cyber.assessing import Derivations, assess
+from impetus.tools.cyber.countermeasures import candidates, plan
+from impetus.tools.cyber.graph import AttackGraph, build, certain, fixpoint
+from impetus.tools.cyber.likelihood import Assumptions
+from impetus.tools.cyber.network import (
+    Access,
+    Asset,
+    Credential,
+    Flow,
+    Level,
+    Login,
+    Network,
+    OpenAccount,
+    Stored,
+    Vulnerability,
+    Zone,
+    port_range,
+)
+from impetus.tools.cyber.tables import tabulate
+from impetus.tools.cyber.worlds import counts, run
+
+PORTS = (22, 80, 443, 445)
+RULES = """
+sends(H) :- user(H).
+hits(H,P) :- user(G), pair(G,H,P).
+hits(H,P) :- entry(H,P).
+user(H) :- net(H,P,user), hits(H,P).
+root(H) :- net(H,P,root), hits(H,P).
+user(H) :- root(H).
+root(H) :- loc(H), user(H).
+have(C) :- stored(H,C,user), user(H).
+have(C) :- stored(H,C,root), root(H).
+have(C) :- same(C,D), have(D).
+user(H) :- login(H,P,C,user), have(C), hits(H,P).
+root(H) :- login(H,P,C,root), have(C), hits(H,P).
+root(H) :- controls(G,H), root(G).
+user(H) :- adj(H,user), user(G), inzone(G,Z), inzone(H,Z).
+root(H) :- adj(H,root), user(G), inzone(G,Z), inzone(H,Z).
+user(H) :- content(H), opens(H,G), user(G).
+user(H) :- content(H), opened(H).
+#show user/1. #show root/1. #show have/1.
+"""
+"""The same meaning over pairs of hosts: written apart from the engine, which never makes such pairs."""
+
+
+def invented(seed: int, hosts: int) -> Network:
+    """A random network with loops, host-specific flows, credentials and every kind of weakness."""
+    chance = random.Random(seed)
+    zones = [Zone(name=f"z{n}", attacker=n == 0, inside=chance.random() < 0.7) for n in range(chance.randint(2, 7))]
+    credentials = [
+        Credential(id=f"c{n}", same_as=(f"c{chance.randrange(4)}",) if chance.random() < 0.2 else ()) for n in range(4)
+    ]
+    assets = []
+    for n in range(hosts):
+        weak = {
+            (f"w{chance.randrange(30)}", chance.choice(PORTS)): chance.choice((*[Access.NETWORK] * 3, *Access))
+            for _ in range(chance.choice((0, 0, 1, 2)))
+        }
+        assets.append(
+            Asset(
+                id=f"h{n}",
+                zone=chance.choice(zones[1:]).name,
+                value=float(n % 5 == 0),
+                vulnerabilities=tuple(
+                    Vulnerability(
+                        id=name,
+                        port=port,
+                        access=access,
+                        gives=Level.ROOT
+                        if access is Access.LOCAL
+                        else (Level.USER if access is Access.CONTENT else chance.choice(list(Level))),
+                    )
+                    for (name, port), access in weak.items()
+                ),
+                open_accounts=(OpenAccount(port=chance.choice(PORTS)),) if chance.random() < 0.05 else (),
+                logins=(Login(credential=f"c{chance.randrange(4)}", port=22, gives=chance.choice(list(Level))),)
+                if chance.random() < 0.2
+                else (),
+                stores=(Stored(credential=f"c{chance.randrange(4)}", needs=chance.choice(list(Level))),)
+                if chance.random() < 0.1
+                else (),
+                controls=(f"h{chance.randrange(hosts)}",) if chance.random() < 0.03 else (),
+            )
+        )
+    ends = [zone.name for zone in zones] + [asset.id for asset in chance.sample(assets, min(5, hosts))]
+    flows = []
+    for _ in range(3 * len(zones)):
+        source, target = chance.choice(ends), chance.choice(ends)
+        ports = (chance.choice(PORTS), "400-450") if chance.random() < 0.8 else ()
+        flows.append(Flow.model_validate({"from": source, "to": target, "ports": ports}))
+    return Network(zones=tuple(zones), assets=tuple(assets), flows=tuple(flows), credentials=tuple(credentials))
+
+
+def program(network: Network) -> str:
+    """The network as facts over pairs of hosts."""
+    inside = {zone.name: zone.inside for zone in network.zones}
+    attackers = {zone.name for zone in network.zones if zone.attacker}
+    facts: list[str] = []
+    ranges = {id(flow): [port_range(port) for port in flow.ports] for flow in network.flows}
+
+    def lets(source: set[str], target: Asset, port: int) -> bool:
+        return any(
+            flow.source in source
+            and flow.target in (target.zone, target.id)
+            and (not flow.ports or any(low <= port <= high for low, high in ranges[id(flow)]))
+            for flow in network.flows
+        )
+
+    wanted = {
+        asset.id: {one.port for one in asset.vulnerabilities if one.access is Access.NETWORK}
+        | {one.port for one in asset.open_accounts}
+        | {one.port for one in asset.logins}
+        for asset in network.assets
+    }
+    for asset in network.assets:
+        facts.append(f"inzone({asset.id},{asset.zone}).") if inside[str(asset.zone)] else None
+        for one in asset.vulnerabilities:
+            kind = {
+                Access.NETWORK: f"net({asset.id},{one.port},{one.gives}).",
+                Access.LOCAL: f"loc({asset.id}).",
+                Access.ADJACENT: f"adj({asset.id},{one.gives}).",
+                Access.CONTENT: f"content({asset.id}).",
+            }
+            facts.append(kind[one.access or Access.NETWORK])
+        facts += [f"net({asset.id},{one.port},{one.gives})." for one in asset.open_accounts]
+        facts += [f"login({asset.id},{one.port},{one.credential},{one.gives})." for one in asset.logins]
+        facts += [f"stored({asset.id},{one.credential},{one.needs})." for one in asset.stores]
+        facts += [f"controls({asset.id},{other})." for other in asset.controls]
+        for port in wanted[asset.id]:
+            if lets(attackers, asset, port):
+                facts.append(f"entry({asset.id},{port}).")
+            for other in network.assets:
+                near = other.zone == asset.zone and inside[str(asset.zone)]
+                if near or lets({str(other.zone), other.id}, asset, port):
+                    facts.append(f"pair({other.id},{asset.id},{port}).")
+        if any(one.access is Access.CONTENT for one in asset.vulnerabilities):
+            mine = {str(asset.zone), asset.id}
+            for flow in network.flows:
+                if flow.source in mine:
+                    if flow.target in attackers:
+                        facts.append(f"opened({asset.id}).")
+                    facts += [
+                        f"opens({asset.id},{other.id})."
+                        for other in network.assets
+                        if flow.target in (other.zone, other.id) and other.zone != asset.zone
+                    ]
+    for credential in network.credentials:
+        facts += [f"same({credential.id},{other}). same({other},{credential.id})." for other in credential.same_as]
+    return "\n".join(facts) + RULES
+
+
+def derived(graph: AttackGraph, network: Network) -> set[str]:
+    """What the engine derives, in the words of the programme."""
+    value = fixpoint(graph, certain(graph))[:, 0] != 0
+    found = set()
+    for kind, word, names in (
+        ("user", "user", [asset.id for asset in network.assets]),
+        ("root", "root", [asset.id for asset in network.assets]),
+        ("credential", "have", [one.id for one in network.credentials]),
+    ):
+        found |= {f"{word}({name})" for number, name in enumerate(names) if value[graph.fact(kind, number)]}
+    return found
+
+
+def by_clingo(text: str) -> set[str]:
+    """The same by clingo, an answer-set solver."""
+    clingo = pytest.importorskip("clingo", reason="the development dependency clingo is not installed")
+    control = clingo.Control(["--warn=none"])
+    control.add("base", [], text)
+    control.ground([("base", [])])
+    found: set[str] = set()
+    control.solve(on_model=lambda model: found.update(str(symbol) for symbol in model.symbols(shown=True)))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_facts_are_those_of_clingo(seed: int) -> None:
+    """Reachability by group and port derives exactly what pairs of hosts derive."""
+    network = invented(seed, 5 + seed)
+    assert derived(build(tabulate(network, {}, Assumptions())), network) == by_clingo(program(network))
+
+
+def small(seed: int) -> AttackGraph:
+    """A cyclic network with few uncertain draws, so that all their outcomes can be gone through."""
+    chance = random.Random(seed)
+    count = 4
+    assets = [
+        Asset(
+            id=f"h{n}",
+            zone="in" if n else "edge",
+            value=1.0,
+            vulnerabilities=(
+                Vulnerability(
+                    id=f"w{chance.randrange(3)}",
+                    port=chance.choice((1, 2)),
+                    cvss=9.5,
+                    gives=Level.USER,
+                    access=Access.NETWORK,
+                    probability=chance.choice((0.3, 0.6)),
+                ),
+            ),
+        )
+        for n in range(count)
+    ]
+    flows = [Flow.model_validate({"from": "out", "to": "edge"})]
+    flows += [
+        Flow.model_validate(
+            {"from": f"h{chance.randrange(count)}", "to": f"h{chance.randrange(count)}", "ports": [1, 2]}
+        )
+        for _ in range(6)
+    ]
+    network = Network(
+        zones=(Zone(name="out", attacker=True), Zone(name="edge"), Zone(name="in", inside=False)),
+        assets=tuple(assets),
+        flows=tuple(flows),
+    )
+    return build(tabulate(network, {}, Assumptions(critical=0.5)))
+
+
+def exact(graph: AttackGraph) -> dict[int, float]:
+    """Probability of each host's fact, by all outcomes of all draws."""
+    uncertain = [step for step in range(len(graph.gives)) if graph.works[step] < 1]
+    shared = sorted({int(number) for number in graph.shared if number >= 0})
+    found = dict.fromkeys(range(graph.fact("user", 0), graph.fact("root", 0)), 0.0)
+    for outcome in itertools.product((False, True), repeat=len(uncertain) + len(shared)):
+        works = dict(zip(uncertain, outcome, strict=False))
+        usable = dict(zip(shared, outcome[len(uncertain) :], strict=True))
+        chance = math.prod(graph.works[step] if good else 1 - graph.works[step] for step, good in works.items())
+        chance *= math.prod(
+            graph.tables.usable[one] if good else 1 - graph.tables.usable[one] for one, good in usable.items()
+        )
+        held = {0}
+        while True:
+            more = {
+                int(graph.gives[step])
+                for step in range(len(graph.gives))
+                if works.get(step, True)
+                and usable.get(int(graph.shared[step]), True)
+                and set(graph.premises[step].tolist()) <= held
+            }
+            if more <= held:
+                break
+            held |= more
+        for fact in found:
+            found[fact] += chance * (fact in held)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_worlds_agree_with_enumeration(seed: int) -> None:
+    """Cycles and shared draws are counted right: within four standard errors of exact, for each host."""
+    graph = small(seed)
+    worlds = 16_384
+    value, _ = run(graph, worlds, seed)
+    for fact, chance in exact(graph).items():
+        share = counts(value, np.asarray([fact]))[0] / worlds
+        assert abs(share - chance) <= 4 * math.sqrt(max(chance * (1 - chance), 1e-9) / worlds) + 1e-9
+
+
+def test_paths_are_ways_that_hold() -> None:
+    """A likely path's steps follow from each other, and no path is told to what cannot be reached."""
+    for seed in range(10):
+        network = invented(seed, 30)
+        found = assess(network, worlds=64)
+        reach = derived(found.graph, network)
+        best = Derivations(found.graph, found.graph.probability)
+        for number, risk in enumerate(found.assets):
+            assert risk.reachable == (f"user({risk.asset})" in reach)
+            assert (best.path(found.graph.fact("user", number)) is not None) == risk.reachable
+
+
+def test_a_plan_keeps_to_its_budget_and_to_what_must_be_kept() -> None:
+    """No plan costs more than the budget, blocks a kept flow, or raises the loss; search is near the optimum."""
+    for seed in range(4):
+        network = invented(seed, 40)
+        kept = network.model_copy(
+            update={"flows": tuple(flow.model_copy(update={"keep": True}) for flow in network.flows)}
+        )
+        graph = assess(kept, worlds=64, paths=False).graph
+        assert not [one for one in candidates(kept, graph) if one.id.startswith("block")]
+        best = plan(kept, graph, 4.0, exact=True)
+        near = plan(kept, graph, 4.0, exact=False)
+        assert best.cost <= 4.0
+        assert near.cost <= 4.0
+        assert best.chosen_loss <= near.chosen_loss + 1e-9
+        assert near.after <= near.before + 1e-9

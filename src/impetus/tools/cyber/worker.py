@@ -1,0 +1,483 @@
+"""The live side: alerts of intrusion detection systems in; intrusions, the attack graph and plans out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from impetus.model import (
+    Alert,
+    Category,
+    Certainty,
+    Factor,
+    ImpetusError,
+    InvalidInput,
+    ModelReference,
+    Place,
+    Point,
+    Severity,
+    ToolRequest,
+    ToolResult,
+    Urgency,
+    Verdict,
+    derived_id,
+    from_microseconds,
+)
+from impetus.sdk import Context, Tool
+from impetus.tools.cyber.assessing import Assessed, assess
+from impetus.tools.cyber.countermeasures import DEFENCES, Measure, Plan, candidates, evaluate, plan, targets_of
+from impetus.tools.cyber.drawing import drawing
+from impetus.tools.cyber.episodes import Episode, SecurityAlert, Watcher, iso
+from impetus.tools.cyber.inventory import merge
+from impetus.tools.cyber.knowledge import Known, read_knowledge
+from impetus.tools.cyber.network import Asset, Network, read_network
+from impetus.tools.cyber.scans import read_scan
+from impetus.tools.cyber.settings import CyberSettings
+from impetus.tools.cyber.sources import follow, listen
+
+MODEL = ModelReference(name="cyber episodes", version="1")
+JOIN_S = 12 * 3_600.0
+"""Episodes on the same host or from the same address within this time are one intrusion."""
+PRIOR = 0.001
+"""That a host is compromised before any alert, at least."""
+COMPROMISED = 0.5
+QUEUE = 50_000
+MOST_CAMPAIGNS = 200
+
+
+class PlanWanted(BaseModel):
+    """A plan to make."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    budget: Annotated[float, Field(title="Budget in points", ge=0, le=1e9)] = 10.0
+
+
+class MeasureNamed(BaseModel):
+    """A measure of the newest plan."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, Field(title="Measure", max_length=300)]
+
+
+@dataclass
+class _Intrusion:
+    """Episodes that belong together."""
+
+    id: str
+    episode: Episode
+    sources: set[str] = field(default_factory=set)
+    revision: int = 0
+    told: tuple[object, ...] = ()
+
+
+class CyberTool(Tool[CyberSettings]):
+    """Watches the networks of one organisation."""
+
+    settings_type: ClassVar[type[CyberSettings]] = CyberSettings
+    task_models: ClassVar[Mapping[str, type[BaseModel]]] = {
+        "plan": PlanWanted,
+        "what-if": MeasureNamed,
+        "approve": MeasureNamed,
+    }
+
+    def __init__(self, context: Context, settings: CyberSettings) -> None:
+        super().__init__(context, settings)
+        self._network: Network | None = None
+        self._known: dict[str, Known] = {}
+        self._names: dict[str, str] = {}
+        self._assets: dict[str, Asset] = {}
+        self._assessed: Assessed | None = None
+        self._measures: dict[str, Measure] = {}
+        self._trust: dict[str, float] = {}
+        self._verdicts: dict[str, list[int]] = {}
+        self._watcher = Watcher(trust=self._trust)
+        self._waiting: list[SecurityAlert] = []
+        self._skipped: Counter[str] = Counter()
+        self._intrusions: list[_Intrusion] = []
+        self._newest_s = 0.0
+        self._footholds: dict[str, float] = {}
+        self._remarks: list[str] = []
+        self._graph_revision = 0
+
+    async def start(self) -> None:
+        self._restore(await self.context.load_checkpoint())
+        try:
+            await asyncio.to_thread(self._load)
+        except ImpetusError as error:
+            self._remarks.append(str(error)[:300])
+        if self._network is not None:
+            await self._work_out()
+            await self._plan(self.settings.budget, derived_id(self.context.tenant, "plan"), None)
+        await self._tell_state()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            if self.settings.eve_file is not None:
+                group.create_task(follow(self.settings.eve_file, self._skipped, self.take))
+            if self.settings.tcp_port:
+                group.create_task(listen(self.settings.tcp_host, self.settings.tcp_port, self._skipped, self.take))
+
+    def take(self, alert: SecurityAlert) -> None:
+        """An alert of a sensor; what is beyond what can wait is counted."""
+        if len(self._waiting) >= QUEUE:
+            self._skipped[f"alerts while {QUEUE} waited"] += 1
+            return
+        self._waiting.append(alert)
+
+    async def tick(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        now_s = self.context.clock.now().timestamp()
+        changed: list[_Intrusion] = []
+        for number, alert in enumerate(sorted(waiting, key=lambda one: one.time_s)):
+            if alert.time_s <= self._newest_s - 7 * 86_400:
+                self._skipped["alerts more than a week late"] += 1
+                continue
+            time_s = alert.time_s
+            if time_s > now_s + self.settings.skew_s:
+                self._skipped["alerts from the future, taken to be of now"] += 1
+                time_s = now_s
+            host = self._names.get(alert.host.lower()) or self._names.get(alert.source.lower()) or alert.host
+            ended = self._watcher.take(replace(alert, time_s=time_s, host=host[:128] or "unknown"))
+            changed.extend(self._join(one, alert.source) for one in ended)
+            self._newest_s = max(self._newest_s, time_s)
+            if number % 500 == 499:
+                await asyncio.sleep(0)
+        current = self._watcher.current()
+        if current is not None and (waiting or current.end_s > now_s - 60):
+            changed.append(self._join(current, waiting[-1].source if waiting else ""))
+        changed.extend(self._join(one, "") for one in self._watcher.close(now_s))
+        for intrusion in {one.id: one for one in changed}.values():
+            await self._tell(intrusion)
+        await self._tell_state()
+
+    async def stop(self) -> None:
+        await self.tick()
+        await self._save()
+
+    async def verdict(self, verdict: Verdict) -> None:
+        if verdict.correct is None:
+            return
+        for intrusion in self._intrusions:
+            if intrusion.id == verdict.alert:
+                for signature in {pair[0] for pair in intrusion.episode.surprise}:
+                    counts = self._verdicts.setdefault(signature, [0, 0])
+                    counts[0 if verdict.correct else 1] += 1
+                    # Laplace's rule of succession, against the even odds of knowing nothing.
+                    self._trust[signature] = min(1.0, 2.0 * (counts[0] + 1) / (sum(counts) + 2))
+        await self._save()
+
+    async def handle(self, request: ToolRequest) -> str:
+        if self._network is None or self._assessed is None:
+            raise InvalidInput("there is no model of the network", hint="name one in the tool's settings")
+        if request.task == "plan":
+            wanted = PlanWanted.model_validate(request.content)
+            made = await self._plan(wanted.budget, derived_id(request.id, "plan"), request.id)
+            return f"{len(made.measures)} measures for {made.cost:g}: {made.reduction:.0%} less expected loss"
+        named = MeasureNamed.model_validate(request.content)
+        measure = self._measures.get(named.id)
+        if measure is None:
+            raise InvalidInput("there is no such measure", hint="take one from the newest plan")
+        if request.task == "what-if":
+            return await asyncio.to_thread(self._what_if, measure)
+        await self.context.publish(
+            ToolResult(
+                id=derived_id(request.id, "order"),
+                tool="cyber",
+                kind="work-order",
+                title=measure.title[:300],
+                time=self.context.clock.now(),
+                request=request.id,
+                content=dict(_measure_line(measure)),
+            )
+        )
+        return f"{measure.title}: a work order was made"
+
+    # The network
+
+    def _load(self) -> None:
+        settings = self.settings
+        if settings.knowledge_folder is not None:
+            self._known, remarks = read_knowledge(settings.knowledge_folder)
+            self._remarks += remarks
+        if settings.model_file is None:
+            return
+        network = read_network(settings.model_file)
+        for path in settings.scan_files:
+            try:
+                scan = read_scan(path)
+                network, remarks = merge(network, scan)
+                self._remarks += [f"{path.name}: {remark}" for remark in (*scan.remarks, *remarks)][:5]
+            except ImpetusError as error:
+                self._remarks.append(str(error)[:300])
+        self._network = network
+        self._assets = {asset.id: asset for asset in network.assets}
+        self._names = {
+            name.lower(): asset.id
+            for asset in network.assets
+            for name in (asset.id, *asset.addresses, *asset.hostnames)
+        }
+
+    async def _work_out(self) -> None:
+        """The graph anew, from where the intruder is now."""
+        network = self._network
+        if network is None:
+            return
+        settings = self.settings
+        self._assessed = await asyncio.to_thread(
+            assess, network, self._known, settings.assumptions, worlds=settings.worlds, footholds=self._footholds
+        )
+        self._graph_revision = max(self._graph_revision + 1, round(self.context.clock.now().timestamp() * 1e3))
+        await self.context.publish(
+            ToolResult(
+                id=derived_id(self.context.tenant, "attack-graph"),
+                revision=self._graph_revision,
+                tool="cyber",
+                kind="attack-graph",
+                title=f"Attack graph of {network.name}"[:300],
+                time=self.context.clock.now(),
+                content=drawing(network, self._assessed, self._footholds),
+            )
+        )
+
+    async def _plan(self, budget: float, id: str, request: str | None) -> Plan:
+        network, assessed = self._network, self._assessed
+        if network is None or assessed is None:
+            raise InvalidInput("there is no model of the network", hint="name one in the tool's settings")
+        measures = await asyncio.to_thread(candidates, network, assessed.graph, self.settings.costs)
+        if not any(asset.value > 0 for asset in network.assets):
+            raise InvalidInput("no asset has a value above 0", hint="give `value` to the assets that must not be lost")
+        made = await asyncio.to_thread(plan, network, assessed.graph, budget, measures=measures)
+        self._measures = {measure.id: measure for measure in measures}
+        await self.context.publish(
+            ToolResult(
+                id=id,
+                revision=round(self.context.clock.now().timestamp() * 1e3),
+                tool="cyber",
+                kind="plan",
+                title=f"{len(made.measures)} measures for {made.cost:g} of {budget:g} points",
+                time=self.context.clock.now(),
+                request=request,
+                content={
+                    "budget": budget,
+                    "cost": made.cost,
+                    "before": round(made.before, 4),
+                    "after": round(made.after, 4),
+                    "reduction": round(made.reduction, 4),
+                    "method": made.method,
+                    "bars": [
+                        {"when": "before", "loss": round(made.before, 4)},
+                        {"when": "after", "loss": round(made.after, 4)},
+                    ],
+                    "measures": [_measure_line(measure) for measure in made.measures[:300]],
+                },
+            )
+        )
+        return made
+
+    def _what_if(self, measure: Measure) -> str:
+        if self._network is None or self._assessed is None:
+            raise InvalidInput("there is no model of the network", hint="name one in the tool's settings")
+        targets, values = targets_of(self._network, self._assessed.graph)
+        graph = self._assessed.graph
+        before, after = (evaluate(graph, targets, values, taken, 77) for taken in ((), (measure,)))
+        return f"{measure.title}: expected loss {before:.2f} -> {after:.2f}; nothing was changed"
+
+    # Intrusions
+
+    def _join(self, episode: Episode, source: str) -> _Intrusion:
+        """The intrusion that an episode belongs to: the same hosts or the same address not long ago."""
+        hosts = set(episode.hosts)
+        for intrusion in reversed(self._intrusions):
+            other = intrusion.episode
+            near = episode.start_s - other.end_s <= JOIN_S
+            if near and (
+                hosts & set(other.hosts) or (source and source in intrusion.sources) or self._leads(other, hosts)
+            ):
+                same = episode.start_s == other.start_s
+                intrusion.episode = (
+                    episode if same and len(episode.surprise) >= len(other.surprise) else _united(other, episode)
+                )
+                if source:
+                    intrusion.sources.add(source)
+                return intrusion
+        id = derived_id(self.context.tenant, f"intrusion {episode.start_s:.3f} {episode.hosts[0]}")
+        intrusion = _Intrusion(id, episode, {source} if source else set())
+        self._intrusions.append(intrusion)
+        del self._intrusions[:-MOST_CAMPAIGNS]
+        return intrusion
+
+    def _leads(self, other: Episode, hosts: set[str]) -> bool:
+        """Whether an intruder on the hosts of one episode can send to those of another: by what they control."""
+        controlled = {name for host in other.hosts if host in self._assets for name in self._assets[host].controls}
+        return bool(controlled & hosts)
+
+    def _posterior(self, episode: Episode) -> dict[str, float]:
+        """Of each host of an episode, that it is compromised: the odds of the worlds, times the weighted evidence."""
+        likelihood = {one.asset: one.user.likelihood for one in self._assessed.assets} if self._assessed else {}
+        found = {}
+        for host in episode.hosts:
+            prior = min(0.9, max(PRIOR, likelihood.get(host, PRIOR) if host not in self._footholds else PRIOR))
+            evidence = min(30.0, sum(value for pair, value in episode.surprise.items() if pair[1] == host))
+            found[host] = 1.0 / (1.0 + math.exp(-(math.log(prior / (1.0 - prior)) + evidence)))
+        return found
+
+    async def _tell(self, intrusion: _Intrusion) -> None:
+        episode = intrusion.episode
+        posterior = self._posterior(episode)
+        taken = [host for host in episode.hosts if posterior[host] >= COMPROMISED]
+        known = {host: posterior[host] for host in taken if host in self._assets}
+        if set(known) - set(self._footholds):
+            self._footholds |= known
+            await self._work_out()
+        state = (len(episode.surprise), tuple(taken), episode.phase)
+        if state == intrusion.told:
+            return
+        intrusion.told = state
+        intrusion.revision += 1
+        story = " · ".join(f"{phase} ({', '.join(hosts[:3])})" for phase, _, hosts in episode.story)
+        critical = [host for host in taken if host in self._assets and self._assets[host].value > 0]
+        entities = [*taken, *(name for host in taken if host in self._assets for name in self._assets[host].entities)]
+        next_steps = self._next(set(taken))
+        now = self.context.clock.now()
+        lead = (taken or episode.hosts)[0]
+        strongest = sorted(episode.surprise.items(), key=lambda item: -item[1])[:8]
+        total = sum(value for _, value in strongest) or 1.0
+        confidence = max(posterior.values())
+        await self.context.emit(
+            Alert(
+                id=intrusion.id,
+                revision=intrusion.revision,
+                tool="cyber",
+                detector="intrusion",
+                source=lead[:128],
+                headline=f"Intrusion: {episode.phase} on {', '.join(episode.hosts[:3])}"[:300],
+                description=f"Phase by phase: {story}."[:4_000],
+                instruction=(f"Likely next: {', '.join(next_steps)}." if next_steps else "Look at the hosts named."),
+                category=Category.INFRA,
+                urgency=Urgency.IMMEDIATE if taken else Urgency.EXPECTED,
+                severity=Severity.SEVERE if critical else Severity.MODERATE if taken else Severity.MINOR,
+                certainty=Certainty.LIKELY if taken else Certainty.POSSIBLE,
+                confidence=round(confidence, 4),
+                onset=from_microseconds(round(episode.start_s * 1e6)),
+                sent=now,
+                place=self._place(taken),
+                explanation=tuple(
+                    Factor(
+                        name=f"{signature} on {host}"[:300],
+                        weight=round(value / total, 4),
+                        text=self._kind_text(episode, (signature, host)),
+                    )
+                    for (signature, host), value in strongest
+                ),
+                entities=tuple(dict.fromkeys(name[:128] for name in entities))[:100],
+                model=MODEL,
+            )
+        )
+        await self.context.publish(
+            ToolResult(
+                id=derived_id(intrusion.id, "episode"),
+                revision=round(now.timestamp() * 1e3),
+                tool="cyber",
+                kind="episode",
+                title=f"{episode.phase} on {', '.join(episode.hosts[:3])}"[:300],
+                time=now,
+                alert=intrusion.id,
+                content={
+                    "start": iso(episode.start_s),
+                    "end": iso(episode.end_s),
+                    "techniques": list(episode.techniques[:100]),
+                    "phase": episode.phase,
+                    "score": round(episode.score, 2),
+                    "alerts": episode.alerts,
+                    "hosts": list(episode.hosts[:100]),
+                    "compromised": [{"host": host, "probability": round(posterior[host], 4)} for host in taken[:100]],
+                    "story": [
+                        {
+                            "phase": phase,
+                            "since": from_microseconds(round(since * 1e6)).isoformat(),
+                            "hosts": list(hosts[:20]),
+                        }
+                        for phase, since, hosts in episode.story
+                    ],
+                    "next": list(next_steps),
+                },
+            )
+        )
+
+    def _kind_text(self, episode: Episode, pair: tuple[str, str]) -> str:
+        kind = episode.kinds[pair]
+        return f"{kind.phase} {kind.technique}".strip()
+
+    def _next(self, taken: set[str]) -> list[str]:
+        """Critical assets that worlds rerun from the footholds reach most."""
+        if self._assessed is None or not taken:
+            return []
+        open_ = [one for one in self._assessed.assets if one.value > 0 and one.asset not in taken]
+        ranked = sorted(open_, key=lambda one: -one.risk)[:3]
+        return [f"{one.asset} ({one.user.likelihood:.0%})" for one in ranked if one.user.likelihood >= 0.01]
+
+    def _place(self, hosts: list[str]) -> Place | None:
+        for host in hosts:
+            asset = self._assets.get(host)
+            if asset is not None and asset.longitude is not None and asset.latitude is not None:
+                return Place(geometry=Point(coordinates=(asset.longitude, asset.latitude)), name=asset.name or asset.id)
+        return None
+
+    # State
+
+    async def _tell_state(self) -> None:
+        parts = [*self._remarks[:3]]
+        if self._skipped:
+            parts.append("skipped: " + ", ".join(f"{count} {what}" for what, count in self._skipped.most_common(4)))
+        await self.context.degraded("; ".join(parts)[:500] or None)
+
+    async def _save(self) -> None:
+        state: dict[str, JsonValue] = {"verdicts": {name: list(counts) for name, counts in self._verdicts.items()}}
+        await self.context.save_checkpoint(json.dumps(state).encode())
+
+    def _restore(self, checkpoint: bytes | None) -> None:
+        try:
+            for signature, (true, false) in json.loads(checkpoint or b"{}").get("verdicts", {}).items():
+                self._verdicts[str(signature)] = [int(true), int(false)]
+                self._trust[str(signature)] = min(1.0, 2.0 * (int(true) + 1) / (int(true) + int(false) + 2))
+        except (ValueError, AttributeError, TypeError, ZeroDivisionError):
+            self.context.log.warning("cyber.checkpoint_unreadable")
+
+
+def _united(one: Episode, other: Episode) -> Episode:
+    surprise = dict(one.surprise)
+    for pair, value in other.surprise.items():
+        surprise[pair] = max(surprise.get(pair, 0.0), value)
+    first = dict(one.first_s)
+    for pair, time_s in other.first_s.items():
+        first[pair] = min(first.get(pair, time_s), time_s)
+    alerts = max(one.alerts, other.alerts) if one.start_s == other.start_s else one.alerts + other.alerts
+    return Episode(
+        min(one.start_s, other.start_s),
+        max(one.end_s, other.end_s),
+        surprise,
+        {**one.kinds, **other.kinds},
+        first,
+        alerts,
+    )
+
+
+def _measure_line(measure: Measure) -> dict[str, JsonValue]:
+    return {
+        "id": measure.id[:300],
+        "kind": measure.kind.value,
+        "title": measure.title[:300],
+        "asset": measure.asset,
+        "cost": measure.cost,
+        "d3fend": DEFENCES[measure.kind][0],
+        "attack_mitigation": DEFENCES[measure.kind][1],
+    }
