@@ -201,14 +201,14 @@ def optimise(
         if verify is not None and hurried and not checks:
             # Its run takes longer than all that is left to do here.
             checks = [(one, VERIFY_SEEDS[0], check(one, VERIFY_SEEDS[0])) for one in (pool[0], baseline)]
-        yield Proposal("agents", baseline, [*pool, *rest], spent())
+        yield Proposal("agents", baseline, _offered([*pool, *rest], baseline), spent())
         if time.monotonic() + cost_s * len(pool) > agents_until or len(pool) <= 3:
             break
         pool = pool[: max(3, len(pool) // 2)]
         runs = min(runs * 2, 4)
     polish_until = time.monotonic() + 0.6 * max(0.0, agents_until - time.monotonic())
     pool = _polish(pool, baseline, play, runs, polish_until, cost_s, seed)
-    yield Proposal("agents", baseline, _ranked(pool, baseline), spent())
+    yield Proposal("agents", baseline, _offered(_ranked(pool, baseline), baseline), spent())
     finalists = _ranked(pool, baseline)[:4]
     _allocate(finalists, baseline, play, agents_until, cost_s)
     bound = None
@@ -217,6 +217,7 @@ def optimise(
         bound = egress_bound(first.ways, crowd)
     ranked = _ranked(finalists, baseline)
     ranked = [*ranked, *[one for one in _ranked(pool, baseline) if one not in ranked]]
+    ranked = _offered(ranked, baseline)
     yield Proposal("agents", baseline, ranked, spent(), bound)
     if verify is None or not ranked:
         return
@@ -305,6 +306,14 @@ def _vector(judged: Judged, setting: Setting) -> Floats:
 
 def _ranked(plans: Sequence[Judged], baseline: Judged) -> list[Judged]:
     return sorted(plans, key=lambda one: score(one, baseline))
+
+
+def _offered(plans: Sequence[Judged], baseline: Judged) -> list[Judged]:
+    """The plans, with nearest exits first where no plan is better than they are."""
+    ordered = list(plans)
+    if not ordered or not baseline.runs or score(ordered[0], baseline) < score(baseline, baseline):
+        return ordered
+    return [baseline, *(one for one in ordered if one is not baseline)]
 
 
 def _polish(
