@@ -325,9 +325,11 @@ class CyberTool(Tool[CyberSettings]):
         likelihood = {one.asset: one.user.likelihood for one in self._assessed.assets} if self._assessed else {}
         found = {}
         for host in episode.hosts:
-            prior = min(0.9, max(PRIOR, likelihood.get(host, PRIOR) if host not in self._footholds else PRIOR))
+            prior = min(0.9, max(PRIOR, likelihood.get(host, PRIOR)))
             evidence = min(30.0, sum(value for pair, value in episode.surprise.items() if pair[1] == host))
-            found[host] = 1.0 / (1.0 + math.exp(-(math.log(prior / (1.0 - prior)) + evidence)))
+            odds = math.log(prior / (1.0 - prior)) + evidence
+            # Once a foothold, the worlds hold it for one: what was found of it stands.
+            found[host] = self._footholds.get(host) or 1.0 / (1.0 + math.exp(-odds))
         return found
 
     async def _tell(self, intrusion: _Intrusion) -> None:
