@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing.pool import AsyncResult
 from typing import Any
 
 import numpy as np
@@ -155,21 +155,31 @@ def _one(task: Task) -> Outcome:
     return simulate_jupedsim(prepare(ways, scenario), plan=plan, seed=seed, enough=enough)
 
 
+class Run:
+    """A run of JuPedSim under way in another process."""
+
+    def __init__(self, under_way: AsyncResult[Outcome]) -> None:
+        self._under_way = under_way
+
+    def result(self) -> Outcome:
+        """Wait for it. Raises what the run raised."""
+        return self._under_way.get()
+
+
 class Pool:
-    """Processes for runs of JuPedSim; they start at once, so that the first run need not wait for them."""
+    """Processes for runs of JuPedSim; they start at once, so that the first run need not wait for them. They end with
+    this process, whatever they are at."""
 
     def __init__(self, processes: int = 2) -> None:
-        self._pool = ProcessPoolExecutor(max_workers=processes, mp_context=multiprocessing.get_context("spawn"))
-        for _ in range(processes):
-            self._pool.submit(_wake)
+        self._pool = multiprocessing.get_context("spawn").Pool(processes, initializer=_wake)
 
-    def submit(self, task: Task) -> Future[Outcome]:
+    def submit(self, task: Task) -> Run:
         """Start one run."""
-        return self._pool.submit(_one, task)
+        return Run(self._pool.apply_async(_one, (task,)))
 
     def close(self) -> None:
-        """Do not wait for runs that nobody wants any more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """End runs that nobody wants any more."""
+        self._pool.terminate()
 
 
 def _wake() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -40,6 +39,14 @@ TIE = 0.02
 Settings = Callable[[Mapping[str, bool]], Setting]
 
 
+class Waiting(Protocol):
+    """A run under way elsewhere."""
+
+    def result(self) -> Outcome:
+        """Wait for it."""
+        ...
+
+
 class Verifier(Protocol):
     """Runs JuPedSim in processes of its own."""
 
@@ -47,7 +54,7 @@ class Verifier(Protocol):
         """Get ready: the first run is wanted soon."""
         ...
 
-    def run(self, setting: Setting, plan: Plan, seed: int) -> Future[Outcome]:
+    def run(self, setting: Setting, plan: Plan, seed: int) -> Waiting:
         """Start one run."""
         ...
 
@@ -147,9 +154,9 @@ def optimise(
 
     hurried = budget_s < HURRIED_S
     reserve = 0.35 * budget_s if verify is not None and not hurried else 0.0
-    checks: list[tuple[Judged, int, Future[Outcome]]] = []
+    checks: list[tuple[Judged, int, Waiting]] = []
 
-    def check(judged: Judged, used: int) -> Future[Outcome]:
+    def check(judged: Judged, used: int) -> Waiting:
         if verify is None:
             raise InvalidInput("nothing verifies plans here")
         return verify.run(made[str(judged.gates)], judged.plan, used)

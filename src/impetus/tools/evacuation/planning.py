@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +12,8 @@ import numpy as np
 from impetus.model import FeatureKind, InvalidInput
 from impetus.tools.evacuation.distributions import Distribution
 from impetus.tools.evacuation.features import VenueFile
-from impetus.tools.evacuation.jupedsim_model import Pool
+from impetus.tools.evacuation.jupedsim_model import Pool, Run
 from impetus.tools.evacuation.optimiser import Proposal, optimise
-from impetus.tools.evacuation.outcome import Outcome
 from impetus.tools.evacuation.plans import Plan
 from impetus.tools.evacuation.proposals import proposal_document
 from impetus.tools.evacuation.running import KEPT
@@ -72,7 +70,7 @@ class JupedsimVerifier:
         if self._pool is None:
             self._pool = Pool(self._processes)
 
-    def run(self, setting: Setting, plan: Plan, seed: int) -> Future[Outcome]:
+    def run(self, setting: Setting, plan: Plan, seed: int) -> Run:
         """Start one run."""
         self.start()
         if self._pool is None:
