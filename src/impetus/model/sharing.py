@@ -48,6 +48,8 @@ class FieldGroup(StrEnum):
     """The names of those who decided and wrote."""
     CONVERSATION = "conversation"
     """The chat, and notes that are marked as shared; both ways."""
+    INTELLIGENCE = "intelligence"
+    """Threat intelligence that people promoted, over TAXII, as far as its markings go; about no incident."""
 
 
 class PlaceDetail(StrEnum):

@@ -160,6 +160,9 @@ class ResultKind(Value):
     """How many of the newest are kept for each organisation."""
     retention_days: Annotated[int, Field(ge=1, le=3_650)] | None = None
     """How long one is kept; without it, as long as the tool's `retention_days`."""
+    stix: bool = False
+    """Its content's `objects` are STIX 2.1 objects and `tlp` says how far they may go: offered over TAXII 2.1, to other
+    organisations under an agreement."""
 
 
 class TaskKind(Value):

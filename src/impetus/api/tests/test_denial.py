@@ -190,6 +190,7 @@ class Stranger:
             for name in ("{id}", "{step}", "{tool}", "{sha256}"):
                 sha256 = stranger if len(stranger) == 64 else "a" * 64
                 path = path.replace(name, sha256 if name == "{sha256}" else stranger)
+            path = path.replace("{giver}", "municipality").replace("{stix_object}", stranger)
             assert "{" not in path, f"no value for a part of {path}"
             if route.method == "DELETE":
                 path += "?version=1"

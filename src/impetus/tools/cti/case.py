@@ -155,7 +155,9 @@ def _passages(text: str, relevance: Relevance, extraction: Extraction) -> list[l
             spans[-1] = (spans[-1][0], min(end, spans[-1][0] + 6 * AROUND))
         elif len(spans) < PASSAGES:
             spans.append((begin, end))
-    return [_runs(text, begin, end, marks) for begin, end in spans]
+    # Masked as a whole, before it is cut: a secret may begin in one run and end in the next.
+    shown = masked(text)
+    return [_runs(shown, begin, end, marks) for begin, end in spans]
 
 
 def _runs(text: str, begin: int, end: int, marks: Sequence[_Mark]) -> list[dict[str, str]]:
@@ -170,9 +172,9 @@ def _runs(text: str, begin: int, end: int, marks: Sequence[_Mark]) -> list[dict[
             taken.append(mark)
     for mark in sorted(taken, key=lambda one: one.start):
         if mark.start > position:
-            runs.append({"text": masked(text[position : mark.start])})
-        runs.append({"text": masked(text[mark.start : mark.end]), "mark": mark.kind, "why": masked(mark.why)[:200]})
+            runs.append({"text": text[position : mark.start]})
+        runs.append({"text": text[mark.start : mark.end], "mark": mark.kind, "why": masked(mark.why)[:200]})
         position = mark.end
     if position < end:
-        runs.append({"text": masked(text[position:end])})
+        runs.append({"text": text[position:end]})
     return runs

@@ -314,7 +314,8 @@ class CtiTool(Tool[CtiSettings]):
 
     def _alert(self, item_id: str, source: Source, item: Item, relevance: Relevance, now: datetime) -> Alert:
         detector = DETECTORS[relevance.kind]
-        strongest = sorted(relevance.matches, key=lambda one: -one.strength)
+        ordered = sorted(relevance.matches, key=lambda one: -one.strength)
+        strongest = list({one.reason: one for one in reversed(ordered)}.values())[::-1]
         total = sum(one.strength for one in strongest[:8]) or 1.0
         watched = list(dict.fromkeys(one.item.name for one in strongest))
         severity = Severity.MODERATE

@@ -6,6 +6,7 @@ const GROUPS = {
   headline: () => t("Headlines"), description: () => t("Descriptions"), explanation: () => t("Reasons and confidence"),
   sources: () => t("Sensors and sources"), evidence: () => t("Evidence"), "personal-evidence": () => t("Evidence about persons"),
   decisions: () => t("Decisions with their reasons"), people: () => t("Names of our people"), conversation: () => t("Chat and shared notes"),
+  intelligence: () => t("Threat intelligence, as far as its markings go"),
 };
 
 const PLACES = { none: () => t("No places"), coarse: () => t("Places to about a kilometre"), exact: () => t("Exact places") };
