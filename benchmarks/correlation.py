@@ -268,7 +268,8 @@ def main() -> None:
         ],
         notes=[
             f"{len(seeds)} cities, {JUDGED_DAYS} days of each, {len(result.alerts)} alerts, "
-            f"{result.incidents} true incidents, {len(result.items)} items, {len(result.candidates)} of several sources",
+            f"{result.incidents} true incidents, {len(result.items)} items, "
+            f"{len(result.candidates)} of several sources",
             *(_line(seed, one) for seed, one in zip(seeds, results, strict=True)),
             f"F1 of pairs of different sources only: {f1(*result.across):.3f}; precision "
             f"{result.right / max(result.together, 1):.3f}, recall {result.right / max(result.belonging, 1):.3f}",

@@ -56,7 +56,7 @@ def _pdf(data: bytes) -> dict[str, object]:
         text = page.extract_text() or ""
         parts.append(text)
         size += len(text)
-    title = str((reader.metadata or {}).get("/Title") or "")
+    title = str((reader.metadata.title if reader.metadata else None) or "")
     return {"title": " ".join(title.split())[:300], "text": "\n\n".join(parts)[:LIMIT], "links": []}
 
 
