@@ -38,8 +38,11 @@ class Source(Value):
     """One source, with why it may be read."""
 
     id: Slug
+    """Unlike those of all other sources."""
     title: Line
+    """Its name on the page."""
     kind: SourceKind
+    """How it is read."""
     address: Annotated[str, Field(min_length=1, max_length=2_000)]
     """`https://...`, or the path of a folder."""
     purpose: Line
@@ -55,6 +58,7 @@ class Source(Value):
     user: Annotated[str, Field(max_length=200)] = ""
     """Log-in name for HTTP Basic; an account that was given to the city under its own name."""
     password: SecretStr | None = None
+    """For HTTP Basic."""
     token: SecretStr | None = None
     """Bearer token, or the key of a MISP server."""
     proxy: bool = False

@@ -78,6 +78,7 @@ class WatchItem(Value):
     """One thing that is watched."""
 
     kind: WatchKind
+    """What it is: a domain, an address range, a brand ..."""
     name: Name
     """A domain, an address or range, or a name as people write it; of software with its version if that matters."""
     aliases: Annotated[tuple[Name, ...], Field(max_length=50)] = ()

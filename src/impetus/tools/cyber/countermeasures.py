@@ -52,13 +52,18 @@ DEFENCES: Mapping[MeasureKind, tuple[str, str]] = {
 class Costs(BaseModel):
     """Cost of a measure in the city's own points, where the model names none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     patch: Annotated[float, Field(gt=0)] = 1.0
+    """To close one vulnerability on one host."""
     block: Annotated[float, Field(gt=0)] = 2.0
+    """To block one flow between zones."""
     isolate: Annotated[float, Field(gt=0)] = 5.0
+    """To take one host off the network."""
     rotate: Annotated[float, Field(gt=0)] = 1.0
+    """To change one credential."""
     configure: Annotated[float, Field(gt=0)] = 0.5
+    """To put one misconfiguration right."""
 
 
 @dataclass(frozen=True, slots=True)

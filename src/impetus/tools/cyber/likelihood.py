@@ -20,7 +20,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Assumptions(BaseModel):
     """Probabilities that a city may change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     known_exploited: Share = 0.9
     """The intruder can use a vulnerability that is in CISA's catalogue of known exploited ones."""
@@ -33,6 +33,7 @@ class Assumptions(BaseModel):
     medium: Share = 0.05
     """4 to 6.9."""
     low: Share = 0.01
+    """Below 4."""
     unknown: Share = 0.1
     """No CVSS either."""
     easy: Share = 0.9
