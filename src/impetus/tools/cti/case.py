@@ -122,13 +122,15 @@ def signature_of(content: dict[str, Any]) -> Signature:
     return np.frombuffer(base64.b64decode(str(content["signature"])), dtype=np.uint64)
 
 
+def observed(content: dict[str, Any]) -> list[Indicator]:
+    """All that an item's content names."""
+    return [Indicator(0, 0, IndicatorType(one["type"]), one["value"]) for one in content["indicators"]]
+
+
 def indicators_of(content: dict[str, Any]) -> list[Indicator]:
-    """The indicators that an item's content names, but for names and what warning lists speak against."""
-    return [
-        Indicator(0, 0, IndicatorType(one["type"]), one["value"])
-        for one in content["indicators"]
-        if IndicatorType(one["type"]) not in NAMED_ONLY and not one["warnings"]
-    ]
+    """The same, but for mere names and what warning lists speak against: that stays an observable with a note."""
+    doubted = {one["value"] for one in content["indicators"] if one["warnings"]}
+    return [one for one in observed(content) if one.type not in NAMED_ONLY and one.value not in doubted]
 
 
 def _distinct(indicators: Sequence[Indicator]) -> list[Indicator]:

@@ -27,7 +27,7 @@ from impetus.model import (
     derived_id,
 )
 from impetus.sdk import Context, Tool
-from impetus.tools.cti.case import CaseState, add_source, case_content, indicators_of, signature_of
+from impetus.tools.cti.case import CaseState, add_source, case_content, indicators_of, observed, signature_of
 from impetus.tools.cti.duplicates import DuplicateIndex, signature
 from impetus.tools.cti.entities import Entity, EntityKind
 from impetus.tools.cti.extraction import Extraction, extract
@@ -446,7 +446,7 @@ class CtiTool(Tool[CtiSettings]):
             text=case.id,
             time=now,
             published=datetime.fromisoformat(content["published"]) if content["published"] else case.time,
-            indicators=indicators,
+            indicators=observed(content),
             entities=[Entity(0, 0, EntityKind(one["kind"]), one["name"]) for one in content["entities"]],
             techniques=[Technique(one["technique"], one["score"], 0, 0) for one in content["techniques"]],
             tlp=tlp,
