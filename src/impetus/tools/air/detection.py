@@ -121,6 +121,8 @@ class Detector:
         )
         self._newest_s = np.zeros(0)
         self._first_s = np.zeros(0)
+        self._times_s = np.zeros((0, WINDOW))
+        """When the latest samples were, newest first: the interval may have changed since."""
         self._interval_s = np.zeros(0)
         self._disturbed = np.zeros(0, dtype=np.int64)
         self._open: dict[str, _Open] = {}
@@ -163,6 +165,8 @@ class Detector:
         with np.errstate(invalid="ignore"):
             adjacent = gap_s < 2.5 * np.where(self._interval_s[row] > 0, self._interval_s[row], np.inf)
         adjacent &= np.isfinite(gap_s)
+        self._times_s[row, 1:] = self._times_s[row, :-1]
+        self._times_s[row, 0] = time_s
         before = self._test.last(row)
         step = self._test.update(row, standardised, adjacent)
         interval_s = float(np.median(self._interval_s[row])) or 300.0
@@ -219,11 +223,10 @@ class Detector:
             if entry is None:
                 best = self._test.best(row[place : place + 1])
                 samples = int(best.samples[0])
-                interval_s = float(self._interval_s[row[place]])
                 detection = Detection(
                     sensors=(name,),
                     joint=False,
-                    onset_s=float(time_s[place]) - (samples - 1) * interval_s,
+                    onset_s=float(self._times_s[row[place], samples - 1]),
                     time_s=float(time_s[place]),
                     value=float(value[place]),
                     expected=float(mean[place]),
@@ -292,7 +295,7 @@ class Detector:
             yield Detection(
                 sensors=(names[lead], *(name for name in involved if name != names[lead])),
                 joint=True,
-                onset_s=moment_s - int(onset[group]) * interval_s,
+                onset_s=float(self._times_s[row[lead], int(onset[group])]),
                 time_s=moment_s,
                 value=float(value[lead]),
                 expected=float(mean[lead]),
@@ -338,6 +341,7 @@ class Detector:
             more = count - len(self._newest_s)
             self._newest_s = np.concatenate([self._newest_s, np.full(more, np.nan)])
             self._first_s = np.concatenate([self._first_s, np.full(more, np.nan)])
+            self._times_s = np.concatenate([self._times_s, np.full((more, WINDOW), np.nan)])
             self._interval_s = np.concatenate([self._interval_s, np.zeros(more)])
             self._disturbed = np.concatenate([self._disturbed, np.zeros(more, dtype=np.int64)])
             self._tail.grow(count)

@@ -43,6 +43,7 @@ function legend(say, context) {
     swatch.style.border = `2px ${stroke} ${context.colour(colour)}`;
     swatch.style.background = `color-mix(in srgb, ${context.colour(colour)} ${opacity * 100}%, transparent)`;
     const entry = node("span");
+    entry.style.marginInlineEnd = "1.2em";
     entry.append(swatch, say(name));
     row.append(entry);
   }

@@ -40,6 +40,17 @@ def test_a_large_step_is_found_within_three_samples_and_confirmed() -> None:
     assert mine[-1][1].confirmation is not Confirmation.NONE
 
 
+def test_the_onset_is_a_sample_that_there_was_though_samples_now_come_sooner() -> None:
+    """History of five-minute samples, then one every 20 s: the onset must not be minutes too early."""
+    random, detector, found = np.random.default_rng(1), Detector(), []
+    times = [300.0 * number for number in range(400)]
+    times += [times[-1] + 20.0 * (number + 1) for number in range(12)]
+    for number, time_s in enumerate(times):
+        value = 100 + 5 * float(random.normal()) + (80.0 if number >= 404 else 0.0)
+        found += list(detector.observe([Reading("a", time_s, value)]))
+    assert found[0].onset_s in times[403:406]
+
+
 def test_one_spike_is_no_release() -> None:
     settings = NetworkSettings(sensors=8, days=DAYS, seed=3)
     found = play(simulate(settings, [PlantedStep(2, AFTER, 1, 12.0)]))
