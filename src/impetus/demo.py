@@ -108,7 +108,8 @@ def _prepare(port: int | None, readings_per_second: float | None) -> Settings:
         os.environ[FEED_VARIABLE] = str(feed_port)
         os.environ[CTI_VARIABLE] = json.dumps(demo_settings(feed_port))
     eve = Path(os.environ[HOME_VARIABLE]).expanduser() / EVE
-    os.environ.setdefault(CYBER_VARIABLE, json.dumps({"model_file": str(intrusion.MODEL), "eve_file": str(eve)}))
+    cyber = {"organisations": [CITY], "model_file": str(intrusion.MODEL), "eve_file": str(eve)}
+    os.environ.setdefault(CYBER_VARIABLE, json.dumps(cyber))
     os.environ.setdefault(WORKLOAD_VARIABLE, json.dumps(dict(WORKLOAD)))
     os.environ.setdefault("IMPETUS_API__MAP__BASE", str(BASE_MAP))
     os.environ.setdefault("IMPETUS_API__MAP__LONGITUDE", str(ORIGIN_LONGITUDE))
