@@ -21,6 +21,9 @@ CHROMIUM_ARGUMENTS = (
     "--no-first-run",
 )
 
+TOOLS = ("anomaly",)
+"""Tools that the pages' tests need: two cities with all tools and two browsers are too much for two cores."""
+
 OpenPage = Callable[..., Page]
 
 # A busy machine is slow; that is no failure of the pages.
@@ -30,7 +33,7 @@ expect.set_options(timeout=20_000)
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """The demo city, with its sensors sending."""
-    with running_demo(tmp_path_factory.mktemp("demo")) as installation:
+    with running_demo(tmp_path_factory.mktemp("demo"), tools=TOOLS) as installation:
         yield installation
 
 

@@ -14,7 +14,7 @@ from tests.installation import Installation, running_demo
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """The demo city, whose feed tells of the leak after half a minute."""
-    with running_demo(tmp_path_factory.mktemp("demo")) as installation:
+    with running_demo(tmp_path_factory.mktemp("demo"), tools=["cti"]) as installation:
         yield installation
 
 
