@@ -25,7 +25,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: review-desk\nVersion: 1.0.0\n")
     (information / "entry_points.txt").write_text("[impetus.tools]\nreview-desk = review_desk.worker:ReviewDesk\n")
     path = os.pathsep.join(part for part in (str(folder), os.environ.get("PYTHONPATH", "")) if part)
-    with running_demo(tmp_path_factory.mktemp("demo"), environment={"PYTHONPATH": path}, tools=["anomaly"]) as installation:
+    with running_demo(
+        tmp_path_factory.mktemp("demo"), environment={"PYTHONPATH": path}, tools=["anomaly"]
+    ) as installation:
         yield installation
 
 
