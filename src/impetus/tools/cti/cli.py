@@ -140,14 +140,16 @@ def match(
 @app.command()
 def train(
     tram: Annotated[Path, typer.Argument(help="TRAM's single_label.json.")],
-    output: Annotated[Path, typer.Option("--output", help="Where to write the weights.")] = Path(__file__).parent
-    / "data/techniques.npz",
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Where to write the weights; without it, those of the tool.")
+    ] = None,
 ) -> None:
     """Train the technique classifier anew and say what cross-validation by report finds. Needs scikit-learn."""
     from impetus.tools.cti.techniques import save_classifier
     from impetus.tools.cti.training import read_tram
     from impetus.tools.cti.training import train as train_classifier
 
+    output = output or Path(__file__).parent / "data/techniques.npz"
     with _told():
         classifier, checked = train_classifier(read_tram(tram))
         save_classifier(classifier, output)
