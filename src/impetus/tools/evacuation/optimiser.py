@@ -59,6 +59,10 @@ class Verifier(Protocol):
         ...
 
 
+NEVER_S = 7_200.0
+"""What counts in comparisons where a tenth never got out; it is told as never."""
+
+
 @dataclass
 class Judged:
     """A plan with all its runs."""
@@ -113,8 +117,9 @@ class Proposal:
 
 def score(judged: Judged, baseline: Judged) -> float:
     """Less is better. With a threat exposure counts, and being out later than by nearest exits is not accepted."""
-    t90 = judged.mean("t90_s") / max(baseline.mean("t90_s"), 1e-9)
-    dense = judged.mean("dense_person_s") / max(baseline.mean("t90_s") * 100.0, 1.0)
+    usual_s = max(min(baseline.mean("t90_s"), NEVER_S), 1e-9)
+    t90 = min(judged.mean("t90_s"), NEVER_S) / usual_s
+    dense = judged.mean("dense_person_s") / max(usual_s * 100.0, 1.0)
     exposed = baseline.mean("exposure_person_s")
     if exposed <= 0:
         return t90 + 0.02 * dense
