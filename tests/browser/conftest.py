@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -28,6 +29,17 @@ OpenPage = Callable[..., Page]
 
 # A busy machine is slow; that is no failure of the pages.
 expect.set_options(timeout=20_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a test of this folder try twice more: a city and two browsers on two cores are at times too slow for a click.
+
+    Each repeat is printed in the summary (`-ra` in pyproject.toml); what is wrong fails three times.
+    """
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(scope="session")
