@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 import numpy as np
 from pydantic import JsonValue
@@ -15,8 +16,11 @@ SHOWN = 400
 LANES = 200
 
 
-def drawing(network: Network, assessed: Assessed, footholds: dict[str, float]) -> dict[str, JsonValue]:
-    """Zones, the assets that are drawn, the likely paths and the top risks, at most about 150 KB as JSON."""
+def drawing(
+    network: Network, assessed: Assessed, footholds: Mapping[str, float], reported: Mapping[str, float]
+) -> dict[str, JsonValue]:
+    """Zones, the assets that are drawn, the likely paths and the top risks, at most about 150 KB as JSON. `reported`:
+    vulnerabilities of the network that threat intelligence says are exploited, and how surely."""
     risks = {one.asset: one for one in assessed.assets}
     kinds = {asset.id: asset.kind for asset in network.assets}
     on_path: set[str] = set()
@@ -68,10 +72,18 @@ def drawing(network: Network, assessed: Assessed, footholds: dict[str, float]) -
         ],
         "risks": [_risk(one) for one in critical[:20]],
         "compromised": compromised[:200],
+        "reported": [
+            {
+                "cve": cve,
+                "likelihood": round(chance, 4),
+                "hosts": sum(any(one.id.upper() == cve for one in asset.vulnerabilities) for asset in network.assets),
+            }
+            for cve, chance in sorted(reported.items(), key=lambda item: -item[1])[:50]
+        ],
     }
 
 
-def _node(one: AssetRisk, kind: str, footholds: dict[str, float], on_path: set[str]) -> dict[str, JsonValue]:
+def _node(one: AssetRisk, kind: str, footholds: Mapping[str, float], on_path: set[str]) -> dict[str, JsonValue]:
     return {
         "id": one.asset,
         "zone": one.zone or "(no zone)",

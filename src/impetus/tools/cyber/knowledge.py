@@ -35,6 +35,9 @@ class Known:
     vector: str = ""
     epss: float | None = None
     exploited: bool = False
+    """It is in CISA's catalogue."""
+    reported: float = 0.0
+    """How sure threat intelligence is that it is exploited."""
 
 
 Knowledge = Mapping[str, Known]
@@ -56,6 +59,13 @@ def read_knowledge(folder: Path) -> tuple[dict[str, Known], list[str]]:
             except (OSError, ValueError, EOFError, lzma.LZMAError, KeyError, TypeError, AttributeError) as error:
                 remarks.append(f"{path.name} was skipped: {str(error)[:120] or type(error).__name__}")
     return known, remarks
+
+
+def with_reports(knowledge: Knowledge, reported: Mapping[str, float]) -> dict[str, Known]:
+    """The same, and of these CVEs how sure threat intelligence is that they are exploited."""
+    return dict(knowledge) | {
+        cve: replace(knowledge.get(cve, Known()), reported=chance) for cve, chance in reported.items()
+    }
 
 
 def update(folder: Path, *, years: int = 5, now: datetime) -> list[str]:

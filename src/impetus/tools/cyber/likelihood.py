@@ -1,8 +1,9 @@
 """How likely a step is: the assumptions that turn KEV, EPSS and CVSS into probabilities; a city may change them.
 
 No data says how likely an intruder is to have, and to be able to use, an exploit. So these are assumptions, written
-down: what CISA knows to be exploited is nearly always usable; EPSS gives a probability for 30 days, taken over the
-intruder's patience; without either, CVSS severity stands for it, coarsely.
+down: what CISA knows to be exploited is nearly always usable, and what threat intelligence reports as exploited is so
+as far as the report is believed; EPSS gives a probability for 30 days, taken over the intruder's patience; without
+either, CVSS severity stands for it, coarsely.
 """
 
 from __future__ import annotations
@@ -50,9 +51,16 @@ class Assumptions(BaseModel):
     """A known credential works where it should."""
 
     def usable(self, known: Known | None, vulnerability: Vulnerability) -> float:
-        """That the intruder can use this vulnerability anywhere: drawn once a world, shared by all hosts."""
+        """That the intruder can use this vulnerability anywhere: drawn once a world, shared by all hosts.
+
+        As far as threat intelligence is sure that it is exploited, it counts like CISA's word."""
         if known is not None and known.exploited:
             return self.known_exploited
+        without = self._unreported(known, vulnerability)
+        reported = known.reported if known is not None else 0.0
+        return max(without, reported * self.known_exploited + (1.0 - reported) * without)
+
+    def _unreported(self, known: Known | None, vulnerability: Vulnerability) -> float:
         if known is not None and known.epss is not None:
             return float(1.0 - (1.0 - known.epss) ** (self.patience_days / 30.0))
         score = vulnerability.cvss

@@ -43,6 +43,19 @@ def panels() -> Sequence[Panel]:
                     empty="No critical assets",
                     span=2,
                 ),
+                Table(
+                    title="Exploited, as threat intelligence reports",
+                    source=GRAPH,
+                    rows="items.0.content.reported",
+                    row_id="cve",
+                    columns=(
+                        Column(field="cve", title="Vulnerability"),
+                        Column(field="likelihood", title="How sure", format=Format.PERCENT),
+                        Column(field="hosts", title="Hosts", format=Format.NUMBER),
+                    ),
+                    empty="Nothing that the network has",
+                    span=2,
+                ),
             ),
         ),
         Panel(

@@ -99,7 +99,11 @@ async def listen(host: str, port: int, skipped: Counter[str], take: Taker) -> No
                 except asyncio.LimitOverrunError:
                     skipped["lines longer than 1 MB"] += 1
                     break
-                except (asyncio.IncompleteReadError, ConnectionError):
+                except asyncio.IncompleteReadError as end:
+                    if end.partial.strip():
+                        skipped["lines that are cut or no JSON"] += 1
+                    break
+                except ConnectionError:
                     break
                 alert = parse_line(line, skipped)
                 if alert is not None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -35,21 +34,21 @@ from impetus.tools.cyber.assessing import Assessed, assess
 from impetus.tools.cyber.countermeasures import DEFENCES, Measure, Plan, candidates, evaluate, plan, targets_of
 from impetus.tools.cyber.drawing import drawing
 from impetus.tools.cyber.episodes import Episode, SecurityAlert, Watcher, iso
+from impetus.tools.cyber.intrusions import Intrusion, Intrusions, posterior
 from impetus.tools.cyber.inventory import merge
-from impetus.tools.cyber.knowledge import Known, read_knowledge
-from impetus.tools.cyber.network import Asset, Network, read_network
+from impetus.tools.cyber.knowledge import Known, read_knowledge, with_reports
+from impetus.tools.cyber.network import CVE, Asset, Network, read_network
 from impetus.tools.cyber.scans import read_scan
 from impetus.tools.cyber.settings import CyberSettings
+from impetus.tools.cyber.signature_trust import SignatureTrust
 from impetus.tools.cyber.sources import follow, listen
 
 MODEL = ModelReference(name="cyber episodes", version="1")
-JOIN_S = 12 * 3_600.0
-"""Episodes on the same host or from the same address within this time are one intrusion."""
-PRIOR = 0.001
-"""That a host is compromised before any alert, at least."""
 COMPROMISED = 0.5
 QUEUE = 50_000
-MOST_CAMPAIGNS = 200
+EXPLOITATION = "exploitation"
+"""Kind of result of the tool `cti`: a CVE that is reported as exploited, `likelihood` how surely."""
+MOST_REPORTS = 2_000
 
 
 class PlanWanted(BaseModel):
@@ -68,17 +67,6 @@ class MeasureNamed(BaseModel):
     id: Annotated[str, Field(title="Measure", max_length=300)]
 
 
-@dataclass
-class _Intrusion:
-    """Episodes that belong together."""
-
-    id: str
-    episode: Episode
-    sources: set[str] = field(default_factory=set)
-    revision: int = 0
-    told: tuple[object, ...] = ()
-
-
 class CyberTool(Tool[CyberSettings]):
     """Watches the networks of one organisation."""
 
@@ -95,17 +83,22 @@ class CyberTool(Tool[CyberSettings]):
         self._known: dict[str, Known] = {}
         self._names: dict[str, str] = {}
         self._assets: dict[str, Asset] = {}
+        self._weaknesses: set[str] = set()
         self._assessed: Assessed | None = None
         self._measures: dict[str, Measure] = {}
-        self._trust: dict[str, float] = {}
-        self._verdicts: dict[str, list[int]] = {}
-        self._watcher = Watcher(trust=self._trust)
+        self._trust = SignatureTrust()
+        self._watcher = Watcher(trust=self._trust.weights)
         self._waiting: list[SecurityAlert] = []
         self._skipped: Counter[str] = Counter()
-        self._intrusions: list[_Intrusion] = []
+        self._intrusions = Intrusions(context.tenant)
         self._newest_s = 0.0
         self._footholds: dict[str, float] = {}
         self._remarks: list[str] = []
+        self._reported: dict[str, float] = {}
+        """CVE -> how sure threat intelligence is that it is exploited."""
+        self._report_revisions: dict[str, int] = {}
+        self._changed = False
+        """Whether the graph has to be worked out anew."""
         self._graph_revision = 0
 
     async def start(self) -> None:
@@ -114,6 +107,8 @@ class CyberTool(Tool[CyberSettings]):
             await asyncio.to_thread(self._load)
         except ImpetusError as error:
             self._remarks.append(str(error)[:300])
+        for report in await self.context.published(EXPLOITATION, tool="cti", limit=MOST_REPORTS):
+            self._note_report(report)
         if self._network is not None:
             await self._work_out()
             await self._plan(self.settings.budget, derived_id(self.context.tenant, "plan"), None)
@@ -136,7 +131,7 @@ class CyberTool(Tool[CyberSettings]):
     async def tick(self) -> None:
         waiting, self._waiting = self._waiting, []
         now_s = self.context.clock.now().timestamp()
-        changed: list[_Intrusion] = []
+        changed: list[Intrusion] = []
         for number, alert in enumerate(sorted(waiting, key=lambda one: one.time_s)):
             if alert.time_s <= self._newest_s - 7 * 86_400:
                 self._skipped["alerts more than a week late"] += 1
@@ -147,14 +142,16 @@ class CyberTool(Tool[CyberSettings]):
                 time_s = now_s
             host = self._names.get(alert.host.lower()) or self._names.get(alert.source.lower()) or alert.host
             ended = self._watcher.take(replace(alert, time_s=time_s, host=host[:128] or "unknown"))
-            changed.extend(self._join(one, alert.source) for one in ended)
+            changed.extend(self._intrusions.join(one, alert.source, self._assets) for one in ended)
             self._newest_s = max(self._newest_s, time_s)
             if number % 500 == 499:
                 await asyncio.sleep(0)
         current = self._watcher.current()
         if current is not None and (waiting or current.end_s > now_s - 60):
-            changed.append(self._join(current, waiting[-1].source if waiting else ""))
-        changed.extend(self._join(one, "") for one in self._watcher.close(now_s))
+            changed.append(self._intrusions.join(current, waiting[-1].source if waiting else "", self._assets))
+        changed.extend(self._intrusions.join(one, "", self._assets) for one in self._watcher.close(now_s))
+        if self._changed:
+            await self._work_out()
         for intrusion in {one.id: one for one in changed}.values():
             await self._tell(intrusion)
         await self._tell_state()
@@ -164,16 +161,22 @@ class CyberTool(Tool[CyberSettings]):
         await self._save()
 
     async def verdict(self, verdict: Verdict) -> None:
-        if verdict.correct is None:
+        if not self._trust.judge(verdict.alert, verdict.correct):
             return
-        for intrusion in self._intrusions:
-            if intrusion.id == verdict.alert:
-                for signature in {pair[0] for pair in intrusion.episode.surprise}:
-                    counts = self._verdicts.setdefault(signature, [0, 0])
-                    counts[0 if verdict.correct else 1] += 1
-                    # Laplace's rule of succession, against the even odds of knowing nothing.
-                    self._trust[signature] = min(1.0, 2.0 * (counts[0] + 1) / (sum(counts) + 2))
+        intrusion = self._intrusions.of_alert(verdict.alert)
+        if intrusion is not None:
+            before = dict(self._footholds)
+            intrusion.confirmed = verdict.correct
+            held = {host for other in self._intrusions.others(intrusion) for host in other.episode.hosts}
+            for host in set(intrusion.episode.hosts) - held:
+                self._footholds.pop(host, None)
+            self._stand(intrusion)
+            self._changed |= self._footholds != before
         await self._save()
+
+    async def result(self, result: ToolResult) -> None:
+        if result.tool == "cti" and result.kind == EXPLOITATION:
+            self._note_report(result)
 
     async def handle(self, request: ToolRequest) -> str:
         if self._network is None or self._assessed is None:
@@ -219,6 +222,7 @@ class CyberTool(Tool[CyberSettings]):
             except ImpetusError as error:
                 self._remarks.append(str(error)[:300])
         self._network = network
+        self._weaknesses = {one.id.upper() for asset in network.assets for one in asset.vulnerabilities}
         self._assets = {asset.id: asset for asset in network.assets}
         self._names = {
             name.lower(): asset.id
@@ -226,14 +230,30 @@ class CyberTool(Tool[CyberSettings]):
             for name in (asset.id, *asset.addresses, *asset.hostnames)
         }
 
+    def _note_report(self, report: ToolResult) -> None:
+        """What threat intelligence says of a vulnerability; of one that the network has, the graph is worked out anew
+        at the next tick."""
+        cve, chance = report.content.get("cve"), report.content.get("likelihood")
+        if not (isinstance(cve, str) and CVE.fullmatch(cve) and isinstance(chance, int | float) and 0 <= chance <= 1):
+            self._skipped["reports of exploitation that cannot be read"] += 1
+            return
+        if self._report_revisions.get(report.id, -1) >= report.revision:
+            return
+        self._report_revisions[report.id] = report.revision
+        if cve.upper() in self._weaknesses:
+            self._reported[cve.upper()] = float(chance)
+            self._changed = True
+
     async def _work_out(self) -> None:
         """The graph anew, from where the intruder is now."""
         network = self._network
         if network is None:
             return
         settings = self.settings
+        self._changed = False
+        known = with_reports(self._known, self._reported)
         self._assessed = await asyncio.to_thread(
-            assess, network, self._known, settings.assumptions, worlds=settings.worlds, footholds=self._footholds
+            assess, network, known, settings.assumptions, worlds=settings.worlds, footholds=self._footholds
         )
         self._graph_revision = max(self._graph_revision + 1, round(self.context.clock.now().timestamp() * 1e3))
         await self.context.publish(
@@ -244,7 +264,7 @@ class CyberTool(Tool[CyberSettings]):
                 kind="attack-graph",
                 title=f"Attack graph of {network.name}"[:300],
                 time=self.context.clock.now(),
-                content=drawing(network, self._assessed, self._footholds),
+                content=drawing(network, self._assessed, self._footholds, self._reported),
             )
         )
 
@@ -293,57 +313,39 @@ class CyberTool(Tool[CyberSettings]):
 
     # Intrusions
 
-    def _join(self, episode: Episode, source: str) -> _Intrusion:
-        """The intrusion that an episode belongs to: the same hosts or the same address not long ago."""
-        hosts = set(episode.hosts)
-        for intrusion in reversed(self._intrusions):
-            other = intrusion.episode
-            near = episode.start_s - other.end_s <= JOIN_S
-            if near and (
-                hosts & set(other.hosts) or (source and source in intrusion.sources) or self._leads(other, hosts)
-            ):
-                same = episode.start_s == other.start_s
-                intrusion.episode = (
-                    episode if same and len(episode.surprise) >= len(other.surprise) else _united(other, episode)
-                )
-                if source:
-                    intrusion.sources.add(source)
-                return intrusion
-        id = derived_id(self.context.tenant, f"intrusion {episode.start_s:.3f} {episode.hosts[0]}")
-        intrusion = _Intrusion(id, episode, {source} if source else set())
-        self._intrusions.append(intrusion)
-        del self._intrusions[:-MOST_CAMPAIGNS]
-        return intrusion
-
-    def _leads(self, other: Episode, hosts: set[str]) -> bool:
-        """Whether an intruder on the hosts of one episode can send to those of another: by what they control."""
-        controlled = {name for host in other.hosts if host in self._assets for name in self._assets[host].controls}
-        return bool(controlled & hosts)
-
-    def _posterior(self, episode: Episode) -> dict[str, float]:
-        """Of each host of an episode, that it is compromised: the odds of the worlds, times the weighted evidence."""
+    def _chances(self, intrusion: Intrusion) -> Mapping[str, float]:
+        """Of each host of an intrusion, that it is compromised; a person's word stands."""
+        if intrusion.confirmed is False:
+            return dict.fromkeys(intrusion.episode.hosts, 0.0)
         likelihood = {one.asset: one.user.likelihood for one in self._assessed.assets} if self._assessed else {}
-        found = {}
-        for host in episode.hosts:
-            prior = min(0.9, max(PRIOR, likelihood.get(host, PRIOR)))
-            evidence = min(30.0, sum(value for pair, value in episode.surprise.items() if pair[1] == host))
-            odds = math.log(prior / (1.0 - prior)) + evidence
-            # Once a foothold, the worlds hold it for one: what was found of it stands.
-            found[host] = self._footholds.get(host) or 1.0 / (1.0 + math.exp(-odds))
+        found = posterior(intrusion.episode, likelihood, self._footholds)
+        if intrusion.confirmed:
+            return {host: 1.0 if chance >= COMPROMISED else chance for host, chance in found.items()}
         return found
 
-    async def _tell(self, intrusion: _Intrusion) -> None:
+    def _taken(self, chances: Mapping[str, float]) -> list[str]:
+        return [host for host, chance in chances.items() if chance >= COMPROMISED]
+
+    def _stand(self, intrusion: Intrusion) -> bool:
+        """Note where the intruder stands; whether that changed. What a person dismissed is no foothold."""
+        before = dict(self._footholds)
+        chances = self._chances(intrusion)
+        self._footholds |= {host: chances[host] for host in self._taken(chances) if host in self._assets}
+        return self._footholds != before
+
+    async def _tell(self, intrusion: Intrusion) -> None:
         episode = intrusion.episode
-        posterior = self._posterior(episode)
-        taken = [host for host in episode.hosts if posterior[host] >= COMPROMISED]
-        known = {host: posterior[host] for host in taken if host in self._assets}
-        if set(known) - set(self._footholds):
-            self._footholds |= known
+        if intrusion.confirmed is False:
+            return
+        if self._stand(intrusion):
             await self._work_out()
+        chances = self._chances(intrusion)
+        taken = self._taken(chances)
         state = (len(episode.surprise), tuple(taken), episode.phase)
         if state == intrusion.told:
             return
         intrusion.told = state
+        self._trust.told(intrusion.id, {pair[0] for pair in episode.surprise})
         intrusion.revision += 1
         story = " · ".join(f"{phase} ({', '.join(hosts[:3])})" for phase, _, hosts in episode.story)
         critical = [host for host in taken if host in self._assets and self._assets[host].value > 0]
@@ -353,7 +355,7 @@ class CyberTool(Tool[CyberSettings]):
         lead = (taken or episode.hosts)[0]
         strongest = sorted(episode.surprise.items(), key=lambda item: -item[1])[:8]
         total = sum(value for _, value in strongest) or 1.0
-        confidence = max(posterior.values())
+        confidence = max(chances.values())
         await self.context.emit(
             Alert(
                 id=intrusion.id,
@@ -401,7 +403,7 @@ class CyberTool(Tool[CyberSettings]):
                     "score": round(episode.score, 2),
                     "alerts": episode.alerts,
                     "hosts": list(episode.hosts[:100]),
-                    "compromised": [{"host": host, "probability": round(posterior[host], 4)} for host in taken[:100]],
+                    "compromised": [{"host": host, "probability": round(chances[host], 4)} for host in taken[:100]],
                     "story": [
                         {
                             "phase": phase,
@@ -443,34 +445,13 @@ class CyberTool(Tool[CyberSettings]):
         await self.context.degraded("; ".join(parts)[:500] or None)
 
     async def _save(self) -> None:
-        state: dict[str, JsonValue] = {"verdicts": {name: list(counts) for name, counts in self._verdicts.items()}}
-        await self.context.save_checkpoint(json.dumps(state).encode())
+        await self.context.save_checkpoint(json.dumps(self._trust.state()).encode())
 
     def _restore(self, checkpoint: bytes | None) -> None:
         try:
-            for signature, (true, false) in json.loads(checkpoint or b"{}").get("verdicts", {}).items():
-                self._verdicts[str(signature)] = [int(true), int(false)]
-                self._trust[str(signature)] = min(1.0, 2.0 * (int(true) + 1) / (int(true) + int(false) + 2))
-        except (ValueError, AttributeError, TypeError, ZeroDivisionError):
+            self._trust.restore(json.loads(checkpoint or b"{}"))
+        except (ValueError, AttributeError, TypeError):
             self.context.log.warning("cyber.checkpoint_unreadable")
-
-
-def _united(one: Episode, other: Episode) -> Episode:
-    surprise = dict(one.surprise)
-    for pair, value in other.surprise.items():
-        surprise[pair] = max(surprise.get(pair, 0.0), value)
-    first = dict(one.first_s)
-    for pair, time_s in other.first_s.items():
-        first[pair] = min(first.get(pair, time_s), time_s)
-    alerts = max(one.alerts, other.alerts) if one.start_s == other.start_s else one.alerts + other.alerts
-    return Episode(
-        min(one.start_s, other.start_s),
-        max(one.end_s, other.end_s),
-        surprise,
-        {**one.kinds, **other.kinds},
-        first,
-        alerts,
-    )
 
 
 def _measure_line(measure: Measure) -> dict[str, JsonValue]:

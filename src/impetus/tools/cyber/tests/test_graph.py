@@ -28,6 +28,7 @@ from impetus.tools.cyber.network import (
     port_range,
 )
 from impetus.tools.cyber.tables import tabulate
+from impetus.tools.cyber.tests import mulval
 from impetus.tools.cyber.worlds import counts, run
 
 PORTS = (22, 80, 443, 445)
@@ -189,6 +190,15 @@ def test_facts_are_those_of_clingo(seed: int) -> None:
     """Reachability by group and port derives exactly what pairs of hosts derive."""
     network = invented(seed, 5 + seed)
     assert derived(build(tabulate(network, {}, Assumptions())), network) == by_clingo(program(network))
+
+
+@pytest.mark.parametrize("name", mulval.NETWORKS)
+def test_facts_are_those_of_mulval(name: str) -> None:
+    """On the networks that MulVAL is tested with, the engine derives what MulVAL's own rules derive."""
+    restated = mulval.NETWORKS[name]()
+    found = derived(build(tabulate(restated.network, {}, Assumptions())), restated.network)
+    assert found == by_clingo(restated.program)
+    assert len(found) >= 7
 
 
 def small(seed: int) -> AttackGraph:
