@@ -21,22 +21,29 @@ LEAST_RATE_HZ = 100.0
 MOST_V = 200e-6
 """A sample beyond comes from muscles or movement."""
 MOST_BAD = 0.1
+LEAST_SD_V = 0.05e-6
+"""An electrode that moves less is off, or joined to the reference."""
 
 
 def powers_of(volts: Floats, names: Sequence[str], rate_hz: float) -> Floats | None:
-    """Powers, shape (POWERS,), of one epoch of shape (channels, n); None if too much of it is artefact.
+    """Powers, shape (POWERS,), of one epoch of shape (channels, n), of those electrodes that can be believed.
+
+    None if a region is left without any: too much of the epoch is artefact, or the electrodes are off.
 
     Raises `InvalidInput` if a region has no channel or the rate is too low.
     """
     if rate_hz < LEAST_RATE_HZ or volts.shape[1] < WINDOW_S * rate_hz:
         raise InvalidInput(f"{volts.shape[1] / rate_hz:.1f} s at {rate_hz:g} Hz are too little for bands")
-    upper = [name.upper() for name in names]
-    frontal = [place for place, name in enumerate(upper) if name[:1] == "F" and name[:2] != "FT"]
-    parietal = [place for place, name in enumerate(upper) if name[:1] == "P"]
+    frontal, parietal = _regions(names)
     if not frontal or not parietal:
         raise InvalidInput("bands need frontal and parietal channels", hint="name them by the 10-20 system: Fz, Pz")
-    centred = volts - np.nanmedian(volts, axis=1, keepdims=True)
-    if not np.isfinite(centred).all() or np.mean(np.abs(centred) > MOST_V) > MOST_BAD:
+    centred = volts - np.median(volts, axis=1, keepdims=True)
+    spread, beyond = centred.std(axis=1), np.mean(np.abs(centred) > MOST_V, axis=1)
+    # A comparison with what is no number is false: such an electrode is left out too.
+    believed = np.flatnonzero((spread >= LEAST_SD_V) & (beyond <= MOST_BAD)).tolist()
+    centred, names = centred[believed], [names[place] for place in believed]
+    frontal, parietal = _regions(names)
+    if not frontal or not parietal:
         return None
     frequency, density = welch(centred, rate_hz, nperseg=int(WINDOW_S * rate_hz), axis=1)
     regions = {"frontal": frontal, "parietal": parietal, "global": list(range(len(names)))}
@@ -46,3 +53,11 @@ def powers_of(volts: Floats, names: Sequence[str], rate_hz: float) -> Floats | N
         mean: Floats = density[regions[region]].mean(axis=0)
         result.append(band_power(frequency, mean, BANDS_HZ[band]))
     return np.array(result)
+
+
+def _regions(names: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Where the frontal and the parietal electrodes are."""
+    upper = [name.upper() for name in names]
+    frontal = [place for place, name in enumerate(upper) if name[:1] == "F" and name[:2] != "FT"]
+    parietal = [place for place, name in enumerate(upper) if name[:1] == "P"]
+    return frontal, parietal

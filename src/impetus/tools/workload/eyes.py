@@ -33,6 +33,25 @@ def pupil_measures(diameter_mm: Floats, rate_hz: float) -> dict[str, float]:
     }
 
 
+def gaze_measures(gaze_deg: Floats, rate_hz: float) -> dict[str, float]:
+    """Of a gaze in degrees, shape (n, 2 or more), nan where it is not seen: fixations a minute and their mean length.
+
+    Empty if the gaze was seen less than half of the time.
+    """
+    if gaze_deg.shape[1] < 2 or len(gaze_deg) < 2 or rate_hz <= 0:
+        return {}
+    gaze = gaze_deg[:, :2]
+    if np.mean(np.isfinite(gaze).all(axis=1)) < LEAST_SEEN:
+        return {}
+    lengths = fixations_s(gaze, rate_hz)
+    if not len(lengths):
+        return {"fixations a minute": 0.0}
+    return {
+        "fixations a minute": 60 * len(lengths) / (len(gaze) / rate_hz),
+        "mean fixation in s": float(lengths.mean()),
+    }
+
+
 def fixations_s(gaze_deg: Floats, rate_hz: float) -> Floats:
     """Lengths in s of the fixations of a gaze in degrees, shape (n, 2)."""
     least = max(2, round(FIXATION_S * rate_hz))

@@ -33,6 +33,8 @@ class Signal:
     values: Floats
     rate_hz: float | None
     """None where the file does not say."""
+    unit: str = ""
+    """As the file names it; empty where it does not."""
 
 
 def read_intervals(path: Path) -> Floats:
@@ -164,7 +166,7 @@ def read_edf(path: Path) -> list[Signal]:
             start = offset * count
             return [fields[start + width * place : start + width * (place + 1)].strip() for place in range(count)]
 
-        names = column(0, 16)
+        names, units = column(0, 16), column(96, 8)
         low, high, digital_low, digital_high = (
             np.array([float(text) for text in column(offset, 8)]) for offset in (104, 112, 120, 128)
         )
@@ -188,7 +190,7 @@ def read_edf(path: Path) -> list[Signal]:
             continue
         gain = (high[place] - low[place]) / (digital_high[place] - digital_low[place])
         values = low[place] + gain * (digital - digital_low[place])
-        signals.append(Signal(names[place], values, number / record_s))
+        signals.append(Signal(names[place], values, number / record_s, units[place]))
     return signals
 
 

@@ -16,11 +16,13 @@ import numpy as np
 from impetus.model import InvalidInput
 from impetus.tools.workload.arrays import Booleans, Floats
 from impetus.tools.workload.beats import LEAST_QUALITY, Pulse, find_beats
-from impetus.tools.workload.brain_inputs import BrainInputs
+from impetus.tools.workload.brain_inputs import POWERS, BrainInputs, ratios
 from impetus.tools.workload.breathing import breathing_per_min
+from impetus.tools.workload.electrodes import BrainPiece, Epochs
 from impetus.tools.workload.estimate import (
     BRAIN_FILTER,
     CONSOLE_VARIANCE,
+    EPOCH_S,
     HEART_FILTER,
     REPORT_VARIANCE,
     Estimate,
@@ -29,13 +31,12 @@ from impetus.tools.workload.estimate import (
     models,
     report_logit,
 )
-from impetus.tools.workload.eyes import pupil_measures
 from impetus.tools.workload.filtering import FilterSettings, LoadFilter
 from impetus.tools.workload.heart_inputs import CHANNELS, Baseline, HeartInputs
 from impetus.tools.workload.heart_inputs import NAMES as HEART_NAMES
 from impetus.tools.workload.heart_variability import Variability, variability
 from impetus.tools.workload.heartbeat import BREATHING_S, MEAN_S
-from impetus.tools.workload.skin import skin_measures
+from impetus.tools.workload.windows import MEASURES, LastMinute
 
 WINDOW_S = 12.0
 SETTLED_S = 0.6
@@ -51,7 +52,10 @@ DRIFT_S = 2.0
 DOUBLE_S = 5.0
 """Two devices of one kind that both sent within so long are two streams of one person."""
 CONSOLE_EVERY_S = 30.0
-REPORT_HOLDS_S = 600.0
+NOTE_S = 2 * DOUBLE_S
+"""So long after it was last seen, something that is wrong is still said."""
+BRAIN_NOTE_S = 2 * EPOCH_S
+TASK_LOAD_INDEX = "frontal_theta/parietal_alpha"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +92,12 @@ class PersonMonitor:
         self._load = LoadFilter(FilterSettings(HEART_FILTER.drift_per_s, HEART_FILTER.estimate_variance))
         self._stream: _Stream | None = None
         self._rival: tuple[str, float] | None = None
+        self._epochs = Epochs()
+        self._others = {kind: LastMinute(kind) for kind in MEASURES}
+        self._index: tuple[float, float] | None = None
+        """The task-load index of the newest epoch, and when that ended."""
         self._notes: dict[str, tuple[str, float]] = {}
-        """What is wrong, and since when it was not seen any more."""
+        """What is wrong, and until when it is said."""
         self._beats: list[tuple[float, float, bool]] = []
         """Time, height, and whether it can be believed."""
         self._known_until_s = -math.inf
@@ -102,8 +110,6 @@ class PersonMonitor:
         self._carried: dict[str, float] = {}
         self.quality: float | None = None
         self.heart_bpm: float | None = None
-        self.measures: dict[str, float] = {}
-        """Of skin and eyes: shown, and not part of the estimate."""
 
     @property
     def baseline(self) -> Baseline:
@@ -147,23 +153,54 @@ class PersonMonitor:
         stream.next_s, stream.arrived_s = end_s, now_s
         stream.buffer = np.concatenate([stream.buffer, piece.values])[-int(WINDOW_S * stream.rate_hz) :]
 
+    @property
+    def remarks(self) -> list[str]:
+        """All that is wrong now, for the person to read, whether an estimate is made or not."""
+        return [text for text, _ in self._notes.values()]
+
+    def measures(self, now_s: float) -> dict[str, float]:
+        """Of brain, skin and eyes: shown, and not part of the estimate as such."""
+        index, ended_s = self._index or (math.nan, -math.inf)
+        found = {"frontal theta to parietal alpha": index} if now_s - ended_s <= BRAIN_NOTE_S else {}
+        for one in self._others.values():
+            found |= one.measures(now_s)
+        return found
+
+    def remark(self, text: str, now_s: float) -> None:
+        """Something is wrong with a stream before it comes here."""
+        self._note(text, text, now_s)
+
+    def take_brain(self, piece: BrainPiece, now_s: float) -> None:
+        """Take in samples of electrodes; each whole epoch of them is worked out to band powers."""
+        try:
+            epochs = self._epochs.take(piece)
+        except InvalidInput as refusal:
+            self._note("brain", str(refusal), now_s, BRAIN_NOTE_S)
+            return
+        for powers in epochs:
+            self.take_bands(np.full(len(POWERS), np.nan) if powers is None else powers, now_s)
+
     def take_bands(self, powers: Floats, now_s: float) -> None:
-        """Take in the band powers of one epoch, shape (POWERS,), that ended now."""
+        """Take in the band powers of one epoch, shape (POWERS,), that ended now; nan where there are none."""
         inputs, usable = self._brain.update(powers[None])
         if not usable[0]:
-            self._note("brain", "the electrodes on the scalp give nothing that can be believed", now_s)
+            self._note("brain", "the electrodes on the scalp give nothing that can be believed", now_s, BRAIN_NOTE_S)
+            return
+        self._notes.pop("brain", None)
+        self._index = (ratios(powers)[TASK_LOAD_INDEX], now_s)
+        missing_s = self._rest_s - self._brain.epochs * EPOCH_S
+        if missing_s > 0:
+            rest = f"it is not known yet what is usual for the brain: {missing_s:.0f} s of rest are missing"
+            self._note("brain", rest, now_s, BRAIN_NOTE_S)
             return
         model = models().brain
         self._learn(float(model.logit(inputs)[0]), BRAIN_FILTER.estimate_variance)
         usual = model.logit(model.mean[None])[0]
         self._carried["brain rhythms"] = float(model.logit(inputs)[0] - usual)
 
-    def take_other(self, kind: str, values: Floats, rate_hz: float) -> None:
-        """Take in samples of the skin or the eyes: measured and shown; no data was there to learn load from them."""
-        if kind == "skin":
-            self.measures |= skin_measures(values, rate_hz)
-        elif kind == "eyes":
-            self.measures |= pupil_measures(values, rate_hz)
+    def take_other(self, kind: str, samples: Floats, rate_hz: float, now_s: float) -> None:
+        """Take in samples, shape (n, k), of skin or eyes: there was no data to learn load from them."""
+        self._others[kind].take(samples, rate_hz, now_s)
 
     def take_rating(self, rating: int) -> None:
         """Take in what the person says, 1 to 5."""
@@ -184,7 +221,7 @@ class PersonMonitor:
             self._load.pass_over(now_s - self._stepped_s)
         self._stepped_s = now_s
         self._look_at_heart(now_s)
-        for name in [name for name, (_, seen_s) in self._notes.items() if now_s - seen_s > 2 * DOUBLE_S]:
+        for name in [name for name, (_, until_s) in self._notes.items() if now_s > until_s]:
             del self._notes[name]
         if problem := self.problem(now_s):
             return Estimate(None, None, None, None, abstained=problem)
@@ -195,7 +232,9 @@ class PersonMonitor:
         """Why nothing can be said from signals, if so."""
         stream = self._stream
         if stream is None:
-            return None if self._carried else "no signal yet"
+            if self._carried:
+                return None
+            return self._notes["brain"][0] if "brain" in self._notes else "no signal yet"
         for name in ("double", "jump", "drift"):
             if name in self._notes:
                 return self._notes[name][0]
@@ -229,8 +268,8 @@ class PersonMonitor:
     def _restart(self) -> None:
         self._beats, self._known_until_s, self.quality = [], -math.inf, None
 
-    def _note(self, name: str, text: str, now_s: float) -> None:
-        self._notes[name] = (text, now_s)
+    def _note(self, name: str, text: str, now_s: float, holds_s: float = NOTE_S) -> None:
+        self._notes[name] = (text, now_s + holds_s)
 
     def _learn(self, logit: float, variance: float) -> None:
         settings = self._load.settings

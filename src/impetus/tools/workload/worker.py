@@ -35,10 +35,13 @@ from impetus.sdk.own import SHARED
 from impetus.tools.workload.console import console_logit
 from impetus.tools.workload.estimate import Estimate
 from impetus.tools.workload.fatigue import Fatigue, alertness
+from impetus.tools.workload.lab_streaming_layer import LabStreamingLayer
 from impetus.tools.workload.monitor import PersonMonitor, baseline_of
+from impetus.tools.workload.replay import Replay
 from impetus.tools.workload.reports import Rating, TaskLoad, Terms
 from impetus.tools.workload.settings import SourceKind, WorkloadSettings
-from impetus.tools.workload.sources import LabStreamingLayer, NoSource, Replay, Simulator, Source
+from impetus.tools.workload.simulator import Simulator
+from impetus.tools.workload.sources import NoSource, Source
 from impetus.tools.workload.team import LIKELY, Sustained, TeamState, in_steps, proposed_cap, team_state
 
 MODEL = ModelReference(name="workload team", version="1")
@@ -224,10 +227,14 @@ class WorkloadTool(Tool[WorkloadSettings]):
             return
         for piece in arrived.pieces:
             person.monitor.take(piece, now_s)
+        for brain in arrived.brain:
+            person.monitor.take_brain(brain, now_s)
         for powers in arrived.bands:
             person.monitor.take_bands(powers, now_s)
-        for kind, (values, rate_hz) in arrived.others.items():
-            person.monitor.take_other(kind, values, rate_hz)
+        for kind, (samples, rate_hz) in arrived.others.items():
+            person.monitor.take_other(kind, samples, rate_hz, now_s)
+        for text in arrived.remarks:
+            person.monitor.remark(text, now_s)
 
     def _take_console(self, person: _Person, id: str, now_s: float) -> None:
         duty = self._board.of(id)
@@ -264,7 +271,8 @@ class WorkloadTool(Tool[WorkloadSettings]):
             "breathing_per_min": _rounded(monitor.breathing_per_min, 1),
             "rmssd_ms": _rounded(None if variability is None else variability.rmssd_ms, 1),
             "sdnn_ms": _rounded(None if variability is None else variability.sdnn_ms, 1),
-            "measures": {name: _rounded(value) for name, value in monitor.measures.items()},
+            "measures": {name: _rounded(value) for name, value in monitor.measures(now.timestamp()).items()},
+            "remarks": [text for text in monitor.remarks if text != estimate.abstained],
             "alertness": _rounded(fatigue.alertness, 1),
             "fatigue": fatigue.fatigue.value,
             "hours_on_shift": _rounded(fatigue.hours_on_shift, 2),

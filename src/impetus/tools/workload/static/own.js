@@ -126,6 +126,7 @@ export function mount(element, context) {
     parts.state.replaceChildren(
       node("p", {}, stateMark(context, t, now.state), now.abstained ? ` – ${t(now.abstained)}` : ""),
       now.abstained ? null : bar(context, t, now),
+      ...now.remarks.map((text) => node("p", {}, t(text))),
       facts([
         [t("High load"), now.load === null ? null : percent(now.load)],
         [t("Carried by"), carried],
@@ -133,7 +134,7 @@ export function mount(element, context) {
         [t("Breathing"), now.breathing_per_min === null ? null : `${now.breathing_per_min} /min`],
         ["RMSSD", now.rmssd_ms === null ? null : `${now.rmssd_ms} ms`],
         [t("Quality of the signal"), percent(now.quality)],
-        ...Object.entries(now.measures).map(([name, value]) => [t(name), value.toPrecision(3)]),
+        ...Object.entries(now.measures).map(([name, value]) => [t(name), value === null ? null : value.toPrecision(3)]),
         [t("Alertness usual now"), `${t(now.fatigue)} (${now.alertness})`],
         [t("On shift"), `${now.hours_on_shift.toFixed(1)} h`],
         ["NASA-TLX", now.task_load === null ? null : Math.round(now.task_load)],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +12,7 @@ from hypothesis import strategies as st
 
 from impetus.model import InvalidInput
 from impetus.tools.workload.files import read_edf, read_intervals, read_signal
-
-
-def edf(signals: dict[str, list[int]], *, rate: int, records: int) -> bytes:
-    """A file as the format's specification of 1992 has it."""
-    count = len(signals)
-    header = f"{'0':<8}{'X X X X':<80}{'Startdate X':<80}01.01.2601.00.00{256 * (count + 1):<8}{'':<44}"
-    header += f"{records:<8}{1:<8}{count:<4}"
-    header += "".join(f"{name:<16}" for name in signals) + " " * 80 * count
-    for text in ("mV", "-1", "1", "-32768", "32767"):
-        header += f"{text:<8}" * count
-    header += " " * 80 * count + f"{rate:<8}" * count + " " * 32 * count
-    body = b""
-    for record in range(records):
-        for values in signals.values():
-            body += struct.pack(f"<{rate}h", *values[record * rate : (record + 1) * rate])
-    return header.encode("latin-1") + body
+from impetus.tools.workload.tests.edf import edf
 
 
 def test_an_edf_file_gives_its_channels_in_their_units(tmp_path: Path) -> None:

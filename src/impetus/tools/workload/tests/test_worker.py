@@ -114,8 +114,8 @@ async def test_fewer_than_five_are_never_spoken_of_together(tmp_path: Path) -> N
     room = Room(tmp_path)
     await room.tool.start()
     await room.agree(4)
-    await room.work(60)
-    await room.work(100, held=9, waiting=30)
+    await room.work(40)
+    await room.work(40, held=9, waiting=30)
     team = [result for result in room.context.results if result.kind == "team"]
     assert team
     assert all(result.content["overloaded"] is None and result.content["people"] is None for result in team)
