@@ -13,7 +13,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from impetus.api.settings import ApiSettings
 from impetus.connectors.cot.settings import CotSettings
 from impetus.connectors.mqtt.settings import MqttSettings
-from impetus.governance.settings import AccessSettings
+from impetus.exercise.settings import ExerciseSettings
+from impetus.governance.settings import AccessSettings, StatisticsSettings
 from impetus.model import ConfigurationError
 from impetus.response.notification_settings import NotificationSettings
 from impetus.situation.settings import SituationSettings
@@ -84,10 +85,12 @@ class Settings(BaseSettings):
     http: Annotated[HttpSettings, Field(title="HTTP")] = HttpSettings()
     api: Annotated[ApiSettings, Field(title="HTTP interface")] = ApiSettings()
     access: Annotated[AccessSettings, Field(title="Access")] = AccessSettings()
+    statistics: Annotated[StatisticsSettings, Field(title="Statistics")] = StatisticsSettings()
     situation: Annotated[SituationSettings, Field(title="Situation")] = SituationSettings()
     mqtt: Annotated[MqttSettings, Field(title="MQTT")] = MqttSettings()
     notification: Annotated[NotificationSettings, Field(title="Notification")] = NotificationSettings()
     cot: Annotated[CotSettings, Field(title="Cursor-on-Target")] = CotSettings()
+    exercise: Annotated[ExerciseSettings, Field(title="Exercise")] = ExerciseSettings()
     connectors: Annotated[
         tuple[str, ...], Field(title="Connectors", description="The connectors that `impetus serve` runs.")
     ] = ("mqtt",)

@@ -18,6 +18,7 @@ FREE_TEXT: Final = tuple(
     for name in (
         "alerts", "incidents", "decisions", "handovers", "results", "requests", "dead-letters", "map",
         "shared-incidents", "stream", "procedures", "tasks", "notifications", "tools", "dashboards",
+        "statistics", "public-statistics",
     )
 )  # fmt: skip
 """Where texts are that tools, the outside world or investigators wrote."""

@@ -13,6 +13,7 @@ from impetus.api.dashboards import Dashboards
 from impetus.api.settings import ApiSettings
 from impetus.api.sharing import create_shares, sharing_works
 from impetus.bus import Bus
+from impetus.exercise.settings import ExerciseSettings
 from impetus.governance import Governance
 from impetus.governance.anchors import FILE_NAME as ANCHORS
 from impetus.governance.anchors import write_anchors
@@ -20,6 +21,8 @@ from impetus.governance.cases import Cases
 from impetus.governance.custody import EvidenceCustody
 from impetus.governance.data_protection import DataProtection
 from impetus.governance.public_register import PublicRegister
+from impetus.governance.settings import StatisticsSettings
+from impetus.governance.statistics import Statistics
 from impetus.model import Clock, Permission
 from impetus.response import notification
 from impetus.response.cap_exchange import CapExchange
@@ -62,6 +65,9 @@ class Services:
     time_zone: str = "UTC"
     """Time zone in which the pages show times."""
     notification_settings: NotificationSettings = field(default_factory=NotificationSettings)
+    exercise: ExerciseSettings = field(default_factory=ExerciseSettings)
+    """Of the installation of an exercise; without a title this is the real operation."""
+    statistics_settings: StatisticsSettings = field(default_factory=StatisticsSettings)
     broadcaster: Broadcaster = field(init=False)
     shares: Shares = field(init=False)
     dashboards: Dashboards = field(init=False)
@@ -76,6 +82,7 @@ class Services:
     data_protection: DataProtection = field(init=False)
     public_register: PublicRegister = field(init=False)
     cases: Cases = field(init=False)
+    statistics: Statistics = field(init=False)
     welcomed: dict[str, tuple[float, frozenset[Permission]]] = field(default_factory=dict)
     """What callers with open streams were last found to be allowed, by session or token, and when."""
 
@@ -93,6 +100,7 @@ class Services:
         self.data_protection = DataProtection(self.store, self.clock, self.tools)
         self.public_register = PublicRegister(self.store, self.clock, self.data_protection)
         self.cases = Cases(self.store, self.clock)
+        self.statistics = Statistics(self.store, self.clock, self.statistics_settings)
         self.cap = CapExchange(self.store, self.clock, self.notification_settings)
 
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from impetus.governance.data_protection import DataProtection, RegisterEntry
+from impetus.governance.statistics import KIND as RELEASES
 from impetus.model import Clock
+from impetus.model.statistics import StatisticsRelease
 from impetus.store import Store
 
 
@@ -28,6 +30,24 @@ class PublicRegister:
             tools = [_public(entry) for entry in entries if entry.obstacle is None]
             found.append({"id": organisation.id, "name": organisation.name, "tools": tools})
         return found
+
+    async def statistics(self) -> Sequence[Mapping[str, Any]]:
+        """Organisations with the figures that they released; nothing in them is a count of people as it was."""
+        async with self._store.view() as view:
+            organisations = [one for one in await view.organisations.list_in_installation() if one.active]
+            return [
+                {
+                    "id": organisation.id,
+                    "name": organisation.name,
+                    "releases": [
+                        StatisticsRelease.model_validate_json(document.content).model_dump(
+                            mode="json", exclude={"released_by"}
+                        )
+                        for document in await view.governance_documents.list(organisation.id, RELEASES)
+                    ],
+                }
+                for organisation in organisations
+            ]
 
 
 def _public(entry: RegisterEntry) -> Mapping[str, Any]:

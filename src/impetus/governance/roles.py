@@ -35,6 +35,7 @@ _NOTIFY: Final = frozenset({Permission.NOTIFICATIONS_READ, Permission.NOTIFICATI
 _RULE: Final = frozenset({Permission.RULES_DECIDE})
 _WRITE_SHEETS: Final = frozenset({Permission.DATA_PROTECTION_WRITE})
 _REVEAL: Final = frozenset({Permission.IDENTITIES_REVEAL, Permission.EVIDENCE_UNMASK})
+_PUBLISH: Final = frozenset({Permission.STATISTICS_RELEASE})
 _MEND: Final = frozenset({Permission.DEAD_LETTERS_READ, Permission.DEAD_LETTERS_DECIDE})
 
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
@@ -42,6 +43,7 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
         Role.OPERATOR: _OPERATE | _START,
         Role.SUPERVISOR: _RULE
         | _REVEAL
+        | _PUBLISH
         | _WRITE_SHEETS
         | _OPERATE
         | _MEND
@@ -51,7 +53,7 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
         | {Permission.ALERTS_ASSIGN, Permission.PROCEDURES_PUBLISH},
         Role.IT_SECURITY: _OPERATE | _MEND | _START,
         Role.ANALYST: _WATCH | _CARRY_OUT | {Permission.ALERTS_DECIDE, Permission.EVIDENCE_READ} | _REVEAL,
-        Role.PLANNER: _WATCH | _START,
+        Role.PLANNER: _WATCH | _START | _PUBLISH,
         # Sees how data is used, not the data.
         Role.DATA_PROTECTION_OFFICER: frozenset({Permission.TOOLS_READ, Permission.AUDIT_READ, Permission.SHARING_READ})
         | _CARRY_OUT

@@ -123,3 +123,33 @@ class AccessSettings(BaseModel):
     password: Annotated[
         PasswordSettings, Field(title="Passwords", description="What a password must be and how it is kept.")
     ] = PasswordSettings()
+
+
+class StatisticsSettings(BaseModel):
+    """What figures about people may cost in privacy before no more of them leave."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    budget: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=10,
+            title="Privacy budget",
+            description="Sum of the epsilons that an organisation may spend within the window.",
+        ),
+    ] = 2.0
+    window_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=3_650,
+            title="Window of the budget",
+            json_schema_extra={"unit": "d"},
+            description="What was released longer ago counts no longer.",
+        ),
+    ] = 30
+    floor: Annotated[
+        int,
+        Field(ge=2, le=1_000, title="Floor", description="Figures of fewer people than this do not leave."),
+    ] = 10

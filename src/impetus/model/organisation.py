@@ -59,6 +59,8 @@ class Permission(StrEnum):
     """Ask for, or second, that a pseudonym is compared with a known identifier."""
     EVIDENCE_UNMASK = "evidence:unmask"
     """See the people in the evidence of a confirmed alert."""
+    STATISTICS_RELEASE = "statistics:release"
+    """Let figures about people leave the organisation, with noise and within the privacy budget."""
     SHARING_READ = "sharing:read"
     SHARING_DECIDE = "sharing:decide"
     NOTIFICATIONS_READ = "notifications:read"
