@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,16 @@ def machine() -> str:
     )
 
 
+def how(returncode: int) -> str:
+    """In words how a process ended: what is killed leaves no traceback."""
+    if returncode > 0:
+        return f"exit status {returncode}"
+    try:
+        return f"killed by {signal.Signals(-returncode).name}"
+    except ValueError:
+        return f"killed by signal {-returncode}"
+
+
 def main(names: list[str]) -> int:
     available = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in HELPERS and path.stem[0] != "_")
     if unknown := sorted(set(names) - set(available)):
@@ -36,8 +47,9 @@ def main(names: list[str]) -> int:
     for name in names or available:
         print(f"\n{name}", flush=True)
         # A process of its own each, so that no benchmark warms or burdens the next.
-        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=FOLDER.parent, check=False).returncode:
-            failed.append(name)
+        ended = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=FOLDER.parent, check=False).returncode
+        if ended:
+            failed.append(f"{name} ({how(ended)})")
     if failed:
         print(f"\nFailed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
