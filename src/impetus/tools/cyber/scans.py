@@ -23,6 +23,8 @@ from impetus.tools.cyber.network import CVE
 XML_LIMIT_BYTES = 4 * 1024**3
 JSON_LIMIT_BYTES = 256 * 1024**2
 TEXT_LIMIT = 250
+COMPONENT = "component"
+"""Host of a CycloneDX document that names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def _xml(path: Path) -> Scan:
         remarks.append(f"the report is cut off or broken ({error}); what stands before was read")
     except OSError as error:
         raise InvalidInput(f"{path.name} cannot be read: {error.strerror}", hint="give a file") from error
-    return Scan(scanner, list(hosts.values()), remarks)
+    return Scan(scanner, _one_host(hosts.values()) if scanner == "cyclonedx" else list(hosts.values()), remarks)
 
 
 def _counts(scanner: str, element: Element, above: list[Element]) -> bool:
@@ -263,22 +265,38 @@ def _openvas_host(element: Element, above: list[str]) -> Iterator[ScannedHost]:
         yield ScannedHost(addresses=[name])
 
 
-def _bom(element: Element, above: list[str]) -> Iterator[ScannedHost]:
-    """Vulnerabilities of a CycloneDX document: they are of the component that it describes."""
-    host = ScannedHost()
-    for one in element.iter():
-        if _tag(one) != "vulnerability":
-            continue
-        values = {_tag(part): _short(part.text) for part in one.iter()}
-        if values.get("id"):
-            host.add(Finding(_short(values["id"]), 0, "tcp", _score(values.get("base")), values.get("vector", "")))
-        else:
-            continue
-    if element.findtext("{*}metadata/{*}component/{*}name"):
-        host.hostnames.append(_short(element.findtext("{*}metadata/{*}component/{*}name")))
-    else:
-        host.hostnames.append("component")
+def _bom_component(element: Element, above: list[str]) -> Iterator[ScannedHost]:
+    """The name of the component that a CycloneDX document describes; what it is made of is let go."""
+    if above and above[-1] == "metadata":
+        yield ScannedHost(hostnames=[_short(element.findtext("{*}name")) or COMPONENT])
+
+
+def _bom_vulnerability(element: Element, above: list[str]) -> Iterator[ScannedHost]:
+    """One vulnerability: of the component that the document describes."""
+    ids = [_short(element.findtext("{*}id"))]
+    ids += [_short(one.text) for one in element.findall("{*}references/{*}reference/{*}id")]
+    host = ScannedHost(hostnames=[COMPONENT])
+    score = next((one for one in element.iter() if _tag(one) in ("base", "score") and _score(one.text)), None)
+    vector = next((_short(one.text) for one in element.iter() if _tag(one) == "vector"), "")
+    for id in _cves_or_first(ids):
+        host.add(Finding(id, 0, "tcp", _score(score.text) if score is not None else None, vector))
     yield host
+
+
+def _cves_or_first(ids: Iterable[str]) -> list[str]:
+    """A tool's own number stands for the CVEs that it refers to."""
+    known = list(dict.fromkeys(id for id in ids if id))
+    return list(dict.fromkeys(id.upper() for id in known if CVE.fullmatch(id))) or known[:1]
+
+
+def _one_host(hosts: Iterable[ScannedHost]) -> list[ScannedHost]:
+    """All that a CycloneDX document says is of one component."""
+    parts = list(hosts) or [ScannedHost(hostnames=[COMPONENT])]
+    named = next((part for part in parts if part.name != COMPONENT), parts[0])
+    for part in parts:
+        for finding in part.findings.values():
+            named.add(finding)
+    return [named]
 
 
 _OF_REPORT = frozenset({"ports", "host"})
@@ -289,7 +307,7 @@ _PARTS: dict[str, dict[str, _Reader]] = {
     "nmap": {"host": _nmap},
     "nessus": {"ReportHost": _nessus},
     "openvas": {"result": _openvas_result, "ports": _openvas_port_list, "host": _openvas_host},
-    "cyclonedx": {"bom": _bom},
+    "cyclonedx": {"component": _bom_component, "vulnerability": _bom_vulnerability},
 }
 
 
@@ -312,15 +330,12 @@ def _json(path: Path) -> Scan:
 
 def _cyclonedx_json(content: dict[str, Any]) -> Scan:
     named = ((content.get("metadata") or {}).get("component") or {}).get("name")
-    host = ScannedHost(hostnames=[_short(named) or "component"])
+    host = ScannedHost(hostnames=[_short(named) or COMPONENT])
     for one in content.get("vulnerabilities") or ():
         ids = [_short(one.get("id"))]
         ids += [_short(reference.get("id")) for reference in one.get("references") or ()]
-        ids = list(dict.fromkeys(id for id in ids if id))
-        # A tool's own number stands for the CVE that it refers to.
-        chosen = [id.upper() for id in ids if CVE.fullmatch(id)] or ids[:1]
         rating: dict[str, Any] = next((one for one in one.get("ratings") or () if one.get("score") is not None), {})
-        for id in chosen:
+        for id in _cves_or_first(ids):
             host.add(Finding(id, 0, "tcp", _score(rating.get("score")), _short(rating.get("vector"))))
     return Scan("cyclonedx", [host])
 

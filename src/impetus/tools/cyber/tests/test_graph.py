@@ -278,6 +278,38 @@ def test_worlds_agree_with_enumeration(seed: int) -> None:
         assert abs(share - chance) <= 4 * math.sqrt(max(chance * (1 - chance), 1e-9) / worlds) + 1e-9
 
 
+def test_zones_in_a_ring_and_hosts_in_none_are_worked_out() -> None:
+    """Flows that lead round and round end; a CVE without CVSS counts as the city assumes; a host that nobody placed is
+    reached from nowhere."""
+    names = ("out", "a", "b", "c")
+    ring = [
+        Flow.model_validate({"from": one, "to": other, "ports": [80]})
+        for one, other in ((*itertools.pairwise(names), ("c", "a"), ("a", "a"), ("c", "out")))
+    ]
+    weak = (Vulnerability(id="CVE-2020-1", port=80),)
+    network = Network(
+        zones=tuple(Zone(name=name, attacker=name == "out") for name in names),
+        assets=(
+            *(Asset(id=f"h-{name}", zone=name, value=1.0, vulnerabilities=weak) for name in names[1:]),
+            Asset(id="lost", value=1.0, vulnerabilities=weak),
+        ),
+        flows=tuple(ring),
+    )
+    worlds = 65_536
+    found = {one.asset: one for one in assess(network, worlds=worlds).assets}
+    assumed = Assumptions()
+    chance = assumed.unknown * assumed.easy  # the CVE is drawn once for all, what it does on a host for each
+    for steps, name in enumerate(names[1:], start=1):
+        exact_chance = chance * assumed.easy ** (steps - 1)
+        error = math.sqrt(exact_chance * (1 - exact_chance) / worlds)
+        assert abs(found[f"h-{name}"].user.likelihood - exact_chance) < 4 * error
+        path = found[f"h-{name}"].shortest
+        assert path is not None
+        assert [step.host for step in path.steps if step.host] == [f"h-{one}" for one in names[1 : steps + 1]]
+    assert not found["lost"].reachable
+    assert found["lost"].user.likelihood == 0.0
+
+
 def test_paths_are_ways_that_hold() -> None:
     """A likely path's steps follow from each other, and no path is told to what cannot be reached."""
     for seed in range(10):

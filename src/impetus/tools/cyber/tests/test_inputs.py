@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -72,6 +74,81 @@ def test_json_reports_parse_without_loss() -> None:
         text = (SCANS / name).read_text()
         ids = set(re.findall(r'"id"\s*:\s*"(CVE-\d+-\d+)"', text))
         assert {cve for host in read_scan(SCANS / name).hosts for cve in host.cves} == ids
+
+
+@needs_scans
+def test_cyclonedx_as_xml_parses_without_loss() -> None:
+    """Every identifier of a vulnerability is there, with its score if it is above 0, which stands for none."""
+    for name, component in (("grype_dd_1_14_1.xml", "defectdojo/defectdojo-django:1.14.1"), ("spec1.xml", "component")):
+        text = (SCANS / "cyclonedx" / name).read_text()
+        ids = set(re.findall(r"<v:id>([^<]+)</v:id>", text))
+        (host,) = read_scan(SCANS / "cyclonedx" / name).hosts
+        assert host.name == component
+        assert {one.id for one in host.findings.values()} == ids
+        scored = re.findall(r"<v:id>([^<]+)</v:id>(?:(?!</v:vulnerability>).)*?<v:base>([\d.]+)", text, re.DOTALL)
+        assert {one.id for one in host.findings.values() if one.cvss is not None} == {
+            id for id, base in scored if float(base)
+        }
+
+
+MIB = 2**20
+WORDS = "what the scanner has to say about this; " * 50
+HOSTS = {
+    "nmap": (
+        "<nmaprun>",
+        '<host><address addr="10.{}.{}.{}" addrtype="ipv4"/><ports><port protocol="tcp" portid="80">'
+        '<state state="open"/><script id="vulners" output="CVE-2020-1234 WORDS"/></port></ports></host>',
+        "</nmaprun>",
+    ),
+    "nessus": (
+        "<NessusClientData_v2><Report>",
+        '<ReportHost name="10.{}.{}.{}"><ReportItem port="80" protocol="tcp" severity="3" pluginID="1">'
+        "<cve>CVE-2020-1234</cve><plugin_output>WORDS</plugin_output></ReportItem></ReportHost>",
+        "</Report></NessusClientData_v2>",
+    ),
+    "openvas": (
+        "<report><report><results>",
+        "<result><host>10.{}.{}.{}</host><port>80/tcp</port><nvt oid='1'><refs><ref type='cve' id='CVE-2020-1234'/>"
+        "</refs></nvt><severity>5.0</severity><description>WORDS</description></result>",
+        "</results></report></report>",
+    ),
+    "cyclonedx": (
+        "<bom><components>",
+        "<component><name>a{}-{}-{}</name><description>WORDS</description></component>",
+        "</components><vulnerabilities><vulnerability><id>CVE-2020-1234</id></vulnerability></vulnerabilities></bom>",
+    ),
+}
+"""Of each scanner, how its report begins, what it says of one host, how it ends."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scanner", HOSTS)
+def test_a_report_of_500_mb_is_streamed(scanner: str, tmp_path: Path) -> None:
+    """Of 500 MB with two kilobytes of text a host, no more than a fraction is ever in memory, and each host counts."""
+    begin, host, end = HOSTS[scanner]
+    path, hosts = tmp_path / "report.xml", 0
+    with path.open("w") as file:
+        file.write(begin)
+        while file.tell() < 500 * MIB:
+            for number in range(hosts, hosts + 4_096):
+                # 20,000 hosts, each again and again, as a scan that was joined from many runs says it.
+                one = number % 20_000
+                file.write(host.format(one >> 16, one >> 8 & 255, one & 255).replace("WORDS", WORDS))
+            hosts += 4_096
+        file.write(end)
+    code = (
+        "import pathlib, resource, sys; from impetus.tools.cyber.scans import read_scan\n"
+        "scan = read_scan(pathlib.Path(sys.argv[1]))\n"
+        "print(len(scan.hosts), len(set().union(*(host.cves for host in scan.hosts))), len(scan.remarks),"
+        " resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(path)], check=True, capture_output=True, text=True, timeout=600
+    )
+    path.unlink()
+    found, cves, remarks, memory_kib = map(int, answer.stdout.split())
+    assert (found, cves, remarks) == (1 if scanner == "cyclonedx" else min(hosts, 20_000), 1, 0)
+    assert memory_kib < 300 * 1024
 
 
 def test_entities_and_nonsense_are_refused(tmp_path: Path) -> None:
