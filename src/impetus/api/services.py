@@ -13,7 +13,6 @@ from impetus.api.dashboards import Dashboards
 from impetus.api.settings import ApiSettings
 from impetus.api.sharing import create_shares, sharing_works
 from impetus.bus import Bus
-from impetus.exercise.settings import ExerciseSettings
 from impetus.governance import Governance
 from impetus.governance.anchors import FILE_NAME as ANCHORS
 from impetus.governance.anchors import write_anchors
@@ -65,8 +64,6 @@ class Services:
     time_zone: str = "UTC"
     """Time zone in which the pages show times."""
     notification_settings: NotificationSettings = field(default_factory=NotificationSettings)
-    exercise: ExerciseSettings = field(default_factory=ExerciseSettings)
-    """Of the installation of an exercise; without a title this is the real operation."""
     statistics_settings: StatisticsSettings = field(default_factory=StatisticsSettings)
     broadcaster: Broadcaster = field(init=False)
     shares: Shares = field(init=False)
