@@ -32,14 +32,17 @@ expect.set_options(timeout=20_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let a test of this folder try twice more: a city and two browsers on two cores are at times too slow for a click.
+    """Give a test of this folder time, for its city starts with it, and let it try twice more.
 
-    Each repeat is printed in the summary (`-ra` in pyproject.toml); what is wrong fails three times.
+    A city and two browsers on two cores are at times too slow for a click. Each repeat is printed in the summary
+    (`-ra` in pyproject.toml); what is wrong fails three times.
     """
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.flaky(reruns=2))
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(400))
 
 
 @pytest.fixture(scope="session")

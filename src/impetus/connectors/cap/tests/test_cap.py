@@ -39,6 +39,7 @@ from impetus.model import (
     Status,
     Urgency,
 )
+from impetus.model.scrubbing import scrub
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HEADING = Heading("one", "municipality@city.example", "Municipality", NOON, MessageType.ALERT)
@@ -161,7 +162,8 @@ def test_an_alert_survives_the_way_through_another_house(alert: Alert) -> None:
         "id", "category", "urgency", "severity", "certainty", "status", "confidence", "onset", "sent", "instruction",
     }  # fmt: skip
     assert back.model_dump(include=kept) == alert.model_dump(include=kept)
-    assert back.headline == " ".join(alert.headline.split())
+    # What looks like a telephone number or a plate does not leave the house.
+    assert back.headline == " ".join(scrub(alert.headline).split())
     assert (back.place is None) == (alert.place is None)
     if alert.place is not None and back.place is not None:
         assert back.place.geometry == alert.place.geometry
