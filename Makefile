@@ -29,7 +29,7 @@ test: environment test-packages check ## Run every check and all tests but the s
 
 test-all: environment test-packages check ## Run every check and all tests
 	@echo "Running all tests, the slow ones too ..."
-	@$(BIN)/pytest -q -m "" $(PYTEST)
+	@HYPOTHESIS_PROFILE=searching $(BIN)/pytest -q -m "" $(PYTEST)
 
 check: lint layers types docs
 

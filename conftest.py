@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
@@ -9,8 +11,12 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = ["tests.servers"]
 
 # A busy machine is slow; that is no failure of the code under test.
-settings.register_profile("impetus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("impetus")
+TOLERANT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The quick suite tries the same examples each time: what it says of a change is said of that change.
+settings.register_profile("repeatable", TOLERANT, derandomize=True)
+# `make test-all` looks for new ones.
+settings.register_profile("searching", TOLERANT)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 # The default draws every frame with its variables, which takes seconds for one deep traceback.
 structlog.configure(
