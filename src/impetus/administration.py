@@ -152,7 +152,7 @@ async def verify_audit() -> None:
 def list_tools() -> None:
     """Print the installed tools as a table."""
     table = Table("tool", "version", "title", "state", box=None)
-    for tool in load_tools().values():
+    for tool in (found.imported() for found in load_tools().values()):
         manifest = tool.manifest
         table.add_row(
             tool.id,

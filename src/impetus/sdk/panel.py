@@ -299,9 +299,9 @@ def load_panels(tool: InstalledTool) -> Sequence[Panel]:
 
     Raises `ConfigurationError` if that file is wrong.
     """
-    if tool.tool_type is None:
+    if tool.package is None:
         return ()
-    name = f"{tool.tool_type.__module__.rpartition('.')[0]}.panel"
+    name = f"{tool.package}.panel"
     if importlib.util.find_spec(name) is None:
         return ()
     try:

@@ -1,4 +1,8 @@
-"""The tools that are installed: the entry-point group `impetus.tools`."""
+"""The tools that are installed: the entry-point group `impetus.tools`.
+
+A tool's code is imported where it is run or asked, not where it is only listed: a tool may bring hundreds of megabytes
+of libraries with it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -27,28 +31,57 @@ class InstalledTool:
     """Where its manifest and card lie; None if that could not be found out."""
     manifest: Manifest | None
     """None if the manifest is wrong."""
-    tool_type: type[Tool[Any]] | None
+    code: type[Tool[Any]] | EntryPoint | None
+    """Its class, or where that is to be imported from; None if that is not known."""
     error: str = ""
-    """Why it cannot run; empty if it can."""
+    """Why it cannot run, as far as is known without importing it."""
 
     @property
     def broken(self) -> bool:
         return bool(self.error)
 
+    @property
+    def package(self) -> str | None:
+        """The package that its worker lies in; None if it lies in none."""
+        if self.code is None:
+            return None
+        module = self.code.module if isinstance(self.code, EntryPoint) else self.code.__module__
+        return module.rpartition(".")[0] or None
+
+    @property
+    def tool_type(self) -> type[Tool[Any]] | None:
+        """Its class where that is imported; see `imported`."""
+        return None if isinstance(self.code, EntryPoint) else self.code
+
     def usable(self) -> tuple[type[Tool[Any]], Manifest]:
-        """Its class and manifest. Raises `ConfigurationError` if it is broken."""
-        if self.tool_type is None or self.manifest is None or self.error:
-            raise ConfigurationError(f"tool {self.id!r} cannot run: {self.error}", hint="mend or uninstall it")
-        return self.tool_type, self.manifest
+        """Its class, imported if it is not yet, and its manifest. Raises `ConfigurationError` if it is broken."""
+        checked = self.imported()
+        if checked.tool_type is None or checked.manifest is None or checked.error:
+            raise ConfigurationError(f"tool {self.id!r} cannot run: {checked.error}", hint="mend or uninstall it")
+        return checked.tool_type, checked.manifest
+
+    def imported(self) -> InstalledTool:
+        """The same with its class imported, or with the error that this brought."""
+        if self.error or not isinstance(self.code, EntryPoint):
+            return self
+        try:
+            tool_type = self.code.load()
+            if not (inspect.isclass(tool_type) and issubclass(tool_type, Tool)):
+                raise ConfigurationError(f"{self.code.value} is not a subclass of impetus.sdk.Tool")
+        except ImpetusError as error:
+            return replace(self, code=None, error=str(error))
+        except (Exception, SystemExit) as error:  # a plug-in may fail in any way; the others go on
+            return replace(self, code=None, error=f"{self.code.value}: {type(error).__name__}: {error}")
+        return replace(self, code=tool_type)
 
 
 def load_tools() -> Mapping[str, InstalledTool]:
-    """All installed tools by id, sorted; one that fails to import is listed with its error and disturbs no other."""
+    """All installed tools by id, sorted, none imported; one whose manifest is wrong is listed with its error."""
     return load_entry_points(entry_points(group=GROUP))
 
 
 def load_tool(id: str) -> InstalledTool:
-    """One installed tool. Imports no other. Raises `impetus.model.NotFound` if there is none of that id."""
+    """One installed tool. Raises `impetus.model.NotFound` if there is none of that id."""
     found = load_entry_points(entry_points(group=GROUP, name=id))
     if id not in found:
         known = ", ".join(sorted(entry.name for entry in entry_points(group=GROUP))) or "none"
@@ -72,14 +105,14 @@ def load_entry_points(entries: Iterable[EntryPoint]) -> Mapping[str, InstalledTo
     for entry in sorted(entries, key=lambda entry: entry.name):
         known = tools.get(entry.name)
         if known is None:
-            tools[entry.name] = _load(entry)
-        elif known.tool_type is None or _qualified_name(known.tool_type) != entry.value:
+            tools[entry.name] = _find(entry)
+        elif not isinstance(known.code, EntryPoint) or known.code.value != entry.value:
             error = f"two packages install a tool of this name, one as {entry.value}; uninstall one of them"
             tools[entry.name] = InstalledTool(entry.name, None, None, None, error)
     return tools
 
 
-def _load(entry: EntryPoint) -> InstalledTool:
+def _find(entry: EntryPoint) -> InstalledTool:
     folder: Path | None = None
     manifest: Manifest | None = None
     try:
@@ -87,14 +120,11 @@ def _load(entry: EntryPoint) -> InstalledTool:
         manifest = read_manifest(folder)
         if manifest.id != entry.name:
             raise ConfigurationError(f"its entry point is named {entry.name!r}, its manifest {manifest.id!r}")
-        tool_type = entry.load()
-        if not (inspect.isclass(tool_type) and issubclass(tool_type, Tool)):
-            raise ConfigurationError(f"{entry.value} is not a subclass of impetus.sdk.Tool")
     except ImpetusError as error:
         return InstalledTool(entry.name, folder, manifest, None, str(error))
     except (Exception, SystemExit) as error:  # a plug-in may fail in any way; the others go on
         return InstalledTool(entry.name, folder, manifest, None, f"{entry.value}: {type(error).__name__}: {error}")
-    return InstalledTool(entry.name, folder, manifest, tool_type)
+    return InstalledTool(entry.name, folder, manifest, entry)
 
 
 def _folder(module: str) -> Path:
@@ -105,7 +135,3 @@ def _folder(module: str) -> Path:
     if specification is None or specification.origin is None:
         raise ConfigurationError(f"module {module} cannot be found")
     return Path(specification.origin).parent
-
-
-def _qualified_name(tool_type: type[Tool[Any]]) -> str:
-    return f"{tool_type.__module__}:{tool_type.__qualname__}"

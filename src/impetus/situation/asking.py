@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Final
@@ -118,7 +119,8 @@ class RequestService:
             person=by.user.id if task.person else None,
             asked=now,
         )
-        tool_type = self._tools[tool].tool_type
+        # In a thread, as the first question to a tool imports it.
+        tool_type = (await asyncio.to_thread(self._tools[tool].imported)).tool_type
         check_content(None if tool_type is None else tool_type.task_models.get(task.id), request)
         async with self._store.transaction() as transaction:
             known_one = await transaction.requests.find(by.tenant, tool, request.id)

@@ -6,6 +6,7 @@ law asks for a proof of it; what the data said does not.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -89,7 +90,7 @@ class OwnService:
             )
         if wanted.shared and not use.shared_with:
             raise InvalidInput(f"{tool} shares nothing with anybody", hint="leave 'shared' out")
-        self._check(tool, CONSENT, wanted.terms)
+        await self._check(tool, CONSENT, wanted.terms)
         now = self._clock.now()
         consent = await folders.open(
             by.user.id,
@@ -105,7 +106,7 @@ class OwnService:
     async def say(self, by: Principal, tool: str, entry: NewEntry) -> OwnEntry:
         """Tell the tool something. Raises `NotFound`, `NotAllowed`, `InvalidInput` and `Conflict`."""
         folders, _ = self._folders(by, tool)
-        self._check(tool, entry.kind, entry.content)
+        await self._check(tool, entry.kind, entry.content)
         return await folders.say(_person(by), entry.kind, entry.content, now=self._clock.now())
 
     async def withdraw(self, by: Principal, tool: str) -> None:
@@ -156,8 +157,8 @@ class OwnService:
             raise NotAllowed(f"{tool} is not for your role", hint="Ask an administrator if it should be.")
         return OwnFolders(self._home, tool, by.tenant), manifest.own
 
-    def _check(self, tool: str, kind: str, content: dict[str, JsonValue]) -> None:
-        tool_type = self._tools[tool].tool_type
+    async def _check(self, tool: str, kind: str, content: dict[str, JsonValue]) -> None:
+        tool_type = (await asyncio.to_thread(self._tools[tool].imported)).tool_type
         model = None if tool_type is None else tool_type.own_models.get(kind)
         if model is None:
             if kind == CONSENT and not content:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -54,7 +55,7 @@ def test_a_broken_tool_is_listed_with_its_error(folder: Path, file: str, text: s
     (folder / file).write_text(text)
     found = load_entry_points([entry(), entry("nowhere.at.all:Tool", "nowhere")])
     assert set(found) == {"nowhere", "spare-tool"}
-    broken = found["spare-tool"]
+    broken = found["spare-tool"].imported()
     assert error in broken.error
     with pytest.raises(ConfigurationError, match="cannot run"):
         broken.usable()
@@ -83,4 +84,14 @@ def test_an_unknown_tool_is_not_found_and_the_known_ones_are_named() -> None:
 def test_the_installed_tools_are_usable() -> None:
     tools = load_tools()
     assert "anomaly" in tools
-    assert {name: tool.error for name, tool in tools.items() if tool.broken} == {}
+    assert {name: tool.imported().error for name, tool in tools.items() if tool.imported().broken} == {}
+
+
+def test_what_is_listed_is_not_imported() -> None:
+    """A tool may bring hundreds of megabytes; a process that only lists it shall not carry them."""
+    listing = (
+        "import sys; from impetus.sdk import load_tools; tools = load_tools(); "
+        "print([name for name in sys.modules if name.startswith('impetus.tools.') and name.endswith('.worker')])"
+    )
+    printed = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "[]"
