@@ -1,4 +1,8 @@
-"""People counters of a venue: how many are there, and whether they leave all at once."""
+"""People counters of a venue: how many are there, and whether they leave all at once.
+
+A square empties every evening, within an hour; at an alarm it empties within minutes. So a fall counts only if most of
+it happened within the last minutes.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +39,14 @@ class Counter:
         return self.readings[-1][1]
 
     def fall(self) -> tuple[float, float] | None:
-        """(before, now) if the count fell within minutes far more than it scatters; None otherwise."""
+        """(before, now) if the count fell within minutes far more than it scatters; None otherwise.
+
+        >>> counter = Counter()
+        >>> all(counter.add(60.0 * minute, 200.0 + minute % 3) for minute in range(25))
+        True
+        >>> counter.fall() is None and counter.add(1_500.0, 80.0) and counter.fall()
+        (201.0, 80.0)
+        """
         if len(self.readings) < 6:
             return None
         now_s, now = self.readings[-1]
@@ -45,6 +56,9 @@ class Counter:
             return None
         before = sum(earlier) / len(earlier)
         scatter = math.sqrt(max(sum((value - before) ** 2 for value in earlier) / len(earlier), before, 1.0))
+        just_before = [value for time_s, value in self.readings if now_s - 2 * FALL_S < time_s <= now_s - FALL_S]
+        if not just_before or now > (1.0 - FALL_SHARE) * sum(just_before) / len(just_before):
+            return None
         if before >= LEAST_PEOPLE and before - now >= FALL_SHARE * before and before - now >= FALL_DEVIATIONS * scatter:
             return before, now
         return None

@@ -34,7 +34,7 @@ from impetus.model import (
 from impetus.sdk import Context, Tool
 from impetus.tools.evacuation.asking import PlanChanged, PlanChosen, PlanWanted, VenueDrawn
 from impetus.tools.evacuation.checking import check_venue, venue_document
-from impetus.tools.evacuation.counters import Counter
+from impetus.tools.evacuation.counters import FALL_S, Counter
 from impetus.tools.evacuation.features import VenueFile, parse_features
 from impetus.tools.evacuation.ground import make_ground
 from impetus.tools.evacuation.importing import read_venue
@@ -137,7 +137,9 @@ class EvacuationTool(Tool[EvacuationSettings]):
             if time_s > self.context.clock.now().timestamp() + 300.0:
                 continue  # its clock is wrong: the anomaly tool says so
             counter = self._counters.setdefault(name, Counter())
-            if counter.add(time_s, batch.value[place]):
+            # What history tells is learnt from, not raised: whoever left then is long gone.
+            fresh = time_s > self.context.clock.now().timestamp() - FALL_S
+            if counter.add(time_s, batch.value[place]) and fresh:
                 await self._watch(name, counter, time_s)
 
     async def _watch(self, name: str, counter: Counter, time_s: float) -> None:

@@ -140,3 +140,16 @@ async def test_counters_that_fall_at_once_are_an_egress() -> None:
     await count(tool, made, 290, 180, 60, 20)
     assert [alert.detector for alert in made.alerts] == ["egress"]
     assert made.alerts[0].onset <= made.clock.now() + timedelta(seconds=1)
+
+
+async def test_a_square_that_empties_in_the_evening_and_what_history_tells_are_no_egress() -> None:
+    tool, made = await started()
+    await count(tool, made, *[300.0 * 0.96**minute + 5 * (minute % 3) for minute in range(90)])
+    assert made.alerts == []
+    past = [
+        Observation(datastream=COUNTER, time=made.clock.now() - timedelta(hours=3, minutes=-minute), value=value)
+        for minute, value in enumerate([300.0] * 20 + [20.0] * 5)
+    ]
+    fresh, empty = await started()
+    await fresh.observe(ObservationBatch.of(past))
+    assert empty.alerts == []
