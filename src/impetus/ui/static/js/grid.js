@@ -8,6 +8,7 @@ const { agGrid } = window;
 agGrid.ModuleRegistry.registerModules([agGrid.AllCommunityModule]);
 
 const dense = matchMedia("(max-width: 1500px)").matches;
+const narrow = matchMedia("(max-width: 1760px)").matches;
 
 const theme = agGrid.themeQuartz.withParams({
   browserColorScheme: "dark",
@@ -88,4 +89,4 @@ export function textCell(text, name = "clip") {
   });
 }
 
-export { MONO, dense };
+export { MONO, dense, narrow };

@@ -2,7 +2,7 @@
 
 import { choice, find, findAll, setText, settled } from "./dom.js";
 import { clockTime, minuteTime, whole, word } from "./format.js";
-import { cell, dense, makeGrid, textCell } from "./grid.js";
+import { cell, dense, makeGrid, narrow, textCell } from "./grid.js";
 import { t, tn } from "./i18n.js";
 import { SEVERITY_RANK } from "./palette.js";
 
@@ -134,13 +134,15 @@ export class AlertQueue extends EventTarget {
         }) },
         { headerName: t("Time"), width: dense ? 50 : 74, cellRenderer: textCell((alert) => (dense ? minuteTime : clockTime)(alert.received), "mono muted") },
         { headerName: t("Alert"), flex: 2.1, minWidth: 96, cellRenderer: textCell((alert) => (alert.repeats ? `×${whole(alert.repeats + 1)} ${alert.headline}` : alert.headline), "clip strong-text") },
-        { headerName: t("Place"), flex: 1, minWidth: 62, hide: dense, cellRenderer: textCell((alert) => alert.place?.name ?? "–") },
+        { headerName: t("Place"), flex: 1, minWidth: 62, hide: narrow, // headlines name the place
+          cellRenderer: textCell((alert) => alert.place?.name ?? "–") },
         { headerName: t("P"), headerTooltip: t("Probability"), width: dense ? 40 : 45, cellRenderer: textCell((alert) => alert.confidence.toFixed(2), "mono muted") },
-        { headerName: t("Status"), width: dense ? 98 : 120, cellRenderer: cell((shown, alert) => {
+        { headerName: t("Status"), width: narrow ? 84 : 120, cellRenderer: cell((shown, alert) => {
           shown.className = "state";
           shown.dataset.state = alert.state;
           shown.textContent = word(alert.state);
-          shown.title = alert.holder_name ? t("held by {name}", { name: alert.holder_name }) : alert.handled_by ?? "";
+          const whose = alert.holder_name ? t("held by {name}", { name: alert.holder_name }) : alert.handled_by;
+          shown.title = whose ? `${word(alert.state)} · ${whose}` : word(alert.state);
         }) },
         { colId: "order", hide: true, sort: "desc", valueGetter: (row) => row.data, comparator: (a, b) => compare(a, b) },
       ],
