@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Any
@@ -19,6 +19,7 @@ from impetus.api import Services, create_api, running
 from impetus.bus import Bus, open_bus
 from impetus.connectors.cot import run_connector as run_cot_connector
 from impetus.connectors.mqtt import run_connector as run_mqtt_connector
+from impetus.exercise.clock import clock_of
 from impetus.governance import Governance
 from impetus.model import (
     SYSTEM_TENANT,
@@ -28,7 +29,7 @@ from impetus.model import (
     Health,
     HealthState,
     NotFound,
-    SystemClock,
+    Status,
 )
 from impetus.model.scrubbing import scrub_json
 from impetus.sdk import load_tools
@@ -42,6 +43,7 @@ from impetus.supervisor import Heartbeat, Part, Supervisor
 from impetus.ui import mount_ui
 
 CONNECTORS = ("mqtt", "cot")
+HELD_LOOK_S = 0.3
 
 log = structlog.get_logger("app")
 
@@ -129,18 +131,24 @@ def stop_on_signals() -> asyncio.Event:
 def create_services(settings: Settings, bus: Bus, store: Store, clock: Clock) -> Services:
     """What the HTTP interface and the pages work with."""
     tools = load_tools()
+    situation, notification = settings.situation, settings.notification
+    if settings.exercise.title:
+        # Alerts of an exercise say so from the start, and everything that is made of them.
+        situation = situation.model_copy(update={"status": Status.EXERCISE})
+        notification = notification.model_copy(update={"exercise": True})
     return Services(
         bus=bus,
         store=store,
         clock=clock,
         settings=settings.api,
         governance=Governance(store, clock, settings.access),
-        situation=Situation.create(bus, store, clock, settings.situation, priors_of(tools)),
+        situation=Situation.create(bus, store, clock, situation, priors_of(tools)),
         evidence=EvidenceStore(settings.home / "evidence"),
         tools=tools,
         home=settings.home,
         time_zone=settings.timezone,
-        notification_settings=settings.notification,
+        notification_settings=notification,
+        exercise=settings.exercise,
         statistics_settings=settings.statistics,
     )
 
@@ -160,7 +168,7 @@ class _Server(uvicorn.Server):
 async def run_hub(settings: Settings) -> None:
     """Serve the HTTP interface and the pages, and run the situation, until SIGTERM or SIGINT."""
     configure_logging()
-    clock = SystemClock()
+    clock = clock_of(settings.exercise.clock)
     async with opened_bus(settings, clock) as bus, opened_store(settings, clock) as store:
         services = create_services(settings, bus, store, clock)
         application = create_api(services)
@@ -189,10 +197,10 @@ async def run_connector(settings: Settings, name: str) -> None:
     if name not in CONNECTORS:
         raise NotFound(f"there is no connector {name!r}", hint=f"known: {', '.join(CONNECTORS)}")
     configure_logging()
-    clock = SystemClock()
+    clock = clock_of(settings.exercise.clock)
     async with opened_bus(settings, clock) as bus, opened_store(settings, clock) as store, beating():
         if name == "cot":
-            await run_cot_connector(settings.cot, bus=bus, store=store, clock=clock)
+            await run_cot_connector(settings.cot, home=settings.home, bus=bus, store=store, clock=clock)
         else:
             await run_mqtt_connector(settings.mqtt, home=settings.home, bus=bus, store=store, clock=clock)
 
@@ -200,7 +208,7 @@ async def run_connector(settings: Settings, name: str) -> None:
 async def run_tool(settings: Settings, tool: str) -> None:
     """Run one tool until SIGTERM or SIGINT."""
     configure_logging()
-    clock = SystemClock()
+    clock = clock_of(settings.exercise.clock, paced=True)
     heartbeat = Heartbeat.from_environment()
     async with opened_bus(settings, clock) as bus, opened_store(settings, clock) as store:
         own = settings.tools.get(tool, {})
@@ -222,10 +230,19 @@ def parts_of(settings: Settings) -> Sequence[Part]:
     ]
 
 
-async def serve(settings: Settings, *, more_parts: Sequence[Part] = ()) -> None:
-    """Run all parts, and `more_parts`, as supervised processes until SIGTERM or SIGINT."""
+async def serve(
+    settings: Settings,
+    *,
+    more_parts: Sequence[Part] = (),
+    held: Callable[[], Collection[str]] | None = None,
+    over: Callable[[], bool] | None = None,
+) -> None:
+    """Run all parts, and `more_parts`, as supervised processes until SIGTERM or SIGINT.
+
+    In an exercise `held` says which parts are down for now, and `over` when it is time to end.
+    """
     configure_logging()
-    clock = SystemClock()
+    clock = clock_of(settings.exercise.clock)
     parts = [*parts_of(settings), *more_parts]
     async with opened_store(settings, clock):
         pass  # brought up to date once, before several processes open it
@@ -262,4 +279,20 @@ async def serve(settings: Settings, *, more_parts: Sequence[Part] = ()) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, supervisor.stop)
-        await supervisor.run()
+        watching = asyncio.create_task(_watch(supervisor, held, over))
+        try:
+            await supervisor.run()
+        finally:
+            watching.cancel()
+
+
+async def _watch(
+    supervisor: Supervisor, held: Callable[[], Collection[str]] | None, over: Callable[[], bool] | None
+) -> None:
+    """Do with the parts what the controller of an exercise wants."""
+    while held is not None or over is not None:
+        if held is not None:
+            supervisor.hold(held())
+        if over is not None and over():
+            supervisor.stop()
+        await asyncio.sleep(HELD_LOOK_S)

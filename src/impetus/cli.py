@@ -77,11 +77,14 @@ def demo(
     readings_per_second: Annotated[
         int | None, typer.Option(help="Load test: so many readings a second in all.", min=1, max=100_000)
     ] = None,
+    scenario: Annotated[
+        str | None, typer.Option(help="Play this scenario: the name of one that is shipped, e.g. protest, or a folder.")
+    ] = None,
 ) -> None:
     """Start a live city of invented sensors, with everything real behind it. Ends with Ctrl-C."""
     from impetus import demo as demonstration
 
-    run(demonstration.run_demo(port=port, as_json=as_json, readings_per_second=readings_per_second))
+    run(demonstration.run_demo(port=port, as_json=as_json, readings_per_second=readings_per_second, scenario=scenario))
 
 
 @app.command()
@@ -213,6 +216,41 @@ def exercise_city() -> None:
     from impetus import demo as demonstration
 
     run(demonstration.run_city())
+
+
+@exercise_app.command("list")
+def exercise_list() -> None:
+    """List the scenarios that come with the program."""
+    from impetus.exercise.scenario import folder_of, load_scenario, shipped
+
+    for name in shipped():
+        scenario = load_scenario(folder_of(name))
+        typer.echo(f"{name:14} {scenario.minutes:3g} min  {scenario.title}")
+
+
+@exercise_app.command("validate")
+def exercise_validate(
+    scenario: Annotated[str, typer.Argument(help="Folder of a scenario, or the name of one that is shipped.")],
+) -> None:
+    """Check a scenario; says what is wrong and where."""
+    from impetus import demo as demonstration
+
+    for line in demonstration.validate_scenario(scenario):
+        typer.echo(line)
+
+
+@exercise_app.command("run")
+def exercise_run(
+    scenario: Annotated[str, typer.Argument(help="Folder of a scenario, or the name of one that is shipped.")],
+    speed: Annotated[float, typer.Option(help="Times as fast as the time.", min=1, max=60)] = 20.0,
+    variant: Annotated[int, typer.Option(help="Seed of a variant; 0: as it is written.", min=0)] = 0,
+    folder: Annotated[Path | None, typer.Option(help="Folder that keeps the run; a new one if left out.")] = None,
+    tool: Annotated[list[str] | None, typer.Option(help="Run only these tools; give it several times.")] = None,
+) -> None:
+    """Play a scenario to its end without players, apart from the real operation, and review it."""
+    from impetus import demo as demonstration
+
+    run(demonstration.run_and_review(scenario, speed=speed, variant=variant, folder=folder, tools=tool))
 
 
 @exercise_app.command("base-map")

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from impetus.api.settings import ApiSettings
 from impetus.connectors.cot.settings import CotSettings
 from impetus.connectors.mqtt.settings import MqttSettings
+from impetus.exercise.settings import ExerciseSettings
 from impetus.governance.settings import AccessSettings, StatisticsSettings
 from impetus.model import ConfigurationError
 from impetus.response.notification_settings import NotificationSettings
@@ -89,6 +90,7 @@ class Settings(BaseSettings):
     mqtt: Annotated[MqttSettings, Field(title="MQTT")] = MqttSettings()
     notification: Annotated[NotificationSettings, Field(title="Notification")] = NotificationSettings()
     cot: Annotated[CotSettings, Field(title="Cursor-on-Target")] = CotSettings()
+    exercise: Annotated[ExerciseSettings, Field(title="Exercise")] = ExerciseSettings()
     connectors: Annotated[
         tuple[str, ...], Field(title="Connectors", description="The connectors that `impetus serve` runs.")
     ] = ("mqtt",)

@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -20,6 +20,7 @@ from typing import IO
 import structlog
 
 HEARTBEAT_VARIABLE = "IMPETUS_HEARTBEAT_FD"
+HELD_LOOK_S = 0.3
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 """A part's log beyond this is set aside as `NAME.log.1` when the part starts."""
 
@@ -83,6 +84,7 @@ class Supervisor:
         self._stop_s = stop_s
         self._stopping = asyncio.Event()
         self._running = {part.name: _Running() for part in parts}
+        self._held: frozenset[str] = frozenset()
 
     def process_ids(self) -> dict[str, int]:
         """The process id of each part that runs now."""
@@ -96,6 +98,10 @@ class Supervisor:
         """Ask all parts to end; `run` returns when they have."""
         self._stopping.set()
 
+    def hold(self, names: Collection[str]) -> None:
+        """These parts shall not run until they are named no more: in an exercise, a part that is down."""
+        self._held = frozenset(names)
+
     async def run(self) -> None:
         """Start all parts and keep them running until `stop` is called."""
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -108,10 +114,18 @@ class Supervisor:
         back_off_s = self._back_off_s
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
+            if part.name in self._held:
+                await self._tell(part.name, "is down: the controller of the exercise wants it so", running.restarts)
+                while part.name in self._held and not self._stopping.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._stopping.wait(), HELD_LOOK_S)
+                continue
             started_s = loop.time()
             outcome = await self._run_once(part, running)
             if self._stopping.is_set():
                 return
+            if part.name in self._held:
+                continue
             if loop.time() - started_s >= self._healthy_s:
                 back_off_s = self._back_off_s
             running.restarts += 1
@@ -156,7 +170,7 @@ class Supervisor:
         try:
             while not ended.done():
                 await asyncio.wait({ended, stopping}, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
-                if stopping.done():
+                if stopping.done() or part.name in self._held:
                     await self._end(process, ended)
                     return "was stopped"
                 silence_s = loop.time() - running.last_beat_s

@@ -13,12 +13,17 @@ from impetus.api.dashboards import Dashboards
 from impetus.api.settings import ApiSettings
 from impetus.api.sharing import create_shares, sharing_works
 from impetus.bus import Bus
+from impetus.exercise.settings import ExerciseSettings
 from impetus.governance import Governance
+from impetus.governance.access_review import AccessReview
 from impetus.governance.anchors import FILE_NAME as ANCHORS
 from impetus.governance.anchors import write_anchors
 from impetus.governance.cases import Cases
+from impetus.governance.comparisons import Comparisons
 from impetus.governance.custody import EvidenceCustody
 from impetus.governance.data_protection import DataProtection
+from impetus.governance.oversight import OversightService
+from impetus.governance.persons import Persons
 from impetus.governance.public_register import PublicRegister
 from impetus.governance.settings import StatisticsSettings
 from impetus.governance.statistics import Statistics
@@ -64,6 +69,8 @@ class Services:
     time_zone: str = "UTC"
     """Time zone in which the pages show times."""
     notification_settings: NotificationSettings = field(default_factory=NotificationSettings)
+    exercise: ExerciseSettings = field(default_factory=ExerciseSettings)
+    """Of the installation of an exercise; without a title this is the real operation."""
     statistics_settings: StatisticsSettings = field(default_factory=StatisticsSettings)
     broadcaster: Broadcaster = field(init=False)
     shares: Shares = field(init=False)
@@ -79,6 +86,10 @@ class Services:
     data_protection: DataProtection = field(init=False)
     public_register: PublicRegister = field(init=False)
     cases: Cases = field(init=False)
+    comparisons: Comparisons = field(init=False)
+    persons: Persons = field(init=False)
+    access_review: AccessReview = field(init=False)
+    oversight: OversightService = field(init=False)
     statistics: Statistics = field(init=False)
     welcomed: dict[str, tuple[float, frozenset[Permission]]] = field(default_factory=dict)
     """What callers with open streams were last found to be allowed, by session or token, and when."""
@@ -97,6 +108,10 @@ class Services:
         self.data_protection = DataProtection(self.store, self.clock, self.tools)
         self.public_register = PublicRegister(self.store, self.clock, self.data_protection)
         self.cases = Cases(self.store, self.clock)
+        self.persons = Persons(self.store, self.clock, self.cases)
+        self.access_review = AccessReview(self.store, self.clock)
+        self.oversight = OversightService(self.store, self.clock, self.tools)
+        self.comparisons = Comparisons(self.store, self.clock, self.home, self.cases)
         self.statistics = Statistics(self.store, self.clock, self.statistics_settings)
         self.cap = CapExchange(self.store, self.clock, self.notification_settings)
 
@@ -116,6 +131,7 @@ async def running(services: Services) -> AsyncIterator[Services]:
             "results-retention": services.results.keep_forgetting,
             "own-retention": lambda: _forget_own(services),
             "audit-anchors": lambda: _anchor(services),
+            "model-cards": lambda: _note_cards(services),
         }
         reporting = {
             **{name: _plain(work) for name, work in works.items()},
@@ -172,6 +188,14 @@ def _plain(work: Callable[[], Awaitable[None]]) -> Callable[[Progress], Awaitabl
 async def _anchor(services: Services) -> None:
     while True:
         await write_anchors(services.store, services.clock, services.home / ANCHORS)
+        await asyncio.sleep(ANCHOR_S)
+
+
+async def _note_cards(services: Services) -> None:
+    while True:
+        async with services.store.view() as view:
+            tenants = [one.id for one in await view.organisations.list_in_installation() if one.active]
+        await services.oversight.note_cards(tenants)
         await asyncio.sleep(ANCHOR_S)
 
 

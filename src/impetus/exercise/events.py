@@ -130,33 +130,57 @@ class Schedule:
             strength=strength,
         )
 
-    def _choose(self, kind: EventKind, start: datetime) -> tuple[str, str, float, dict[str, float]]:
-        """Site, title, seconds of onset, strength by datastream."""
+    def happening(
+        self, id: str, kind: EventKind, site: str, start: datetime, end: datetime, strength: float = 1.0
+    ) -> PlantedEvent | None:
+        """One event at a chosen site, added to the plan; `strength` beside the usual one. None if nothing there would
+        read it."""
+        _, title, onset_s, effect = self._choose(kind, start, site)
+        if not effect:
+            return None
+        event = PlantedEvent(
+            id=id,
+            kind=kind,
+            title=title,
+            site=site,
+            datastreams=tuple(effect),
+            start=start,
+            end=end,
+            onset_s=onset_s,
+            strength={name: _stronger(kind, value, strength) for name, value in effect.items()},
+        )
+        self.events.append(event)
+        return event
+
+    def _choose(
+        self, kind: EventKind, start: datetime, site: str | None = None
+    ) -> tuple[str, str, float, dict[str, float]]:
+        """Site, title, seconds of onset, strength by datastream; at `site`, or where chance has it."""
         if kind is EventKind.CROWD_SURGE:
-            return self._crowd_surge()
+            return self._crowd_surge(site)
         if kind is EventKind.TRAFFIC_JAM:
-            return self._traffic_jam()
+            return self._traffic_jam(site)
         if kind is EventKind.AIR_SPIKE:
-            return self._air_spike()
+            return self._air_spike(site)
         if kind is EventKind.RELEASE:
-            return self._release(start)
+            return self._release(start, site)
         if kind is EventKind.POWER_DROP:
-            sensor = self._one_of("power-load")
+            sensor = self._one_of("power-load", site=site)
             return sensor.site, f"Power drops at {sensor.datastream.thing}", 3.0, {sensor.datastream.id: 0.12}
         if kind is EventKind.STUCK_SENSOR:
             # A count that stands still at zero at night is no fault: only signals that always move get stuck.
-            sensor = self._one_of("sound-level", "traffic-speed", "wind-speed", "no2", "power-load")
+            sensor = self._one_of("sound-level", "traffic-speed", "wind-speed", "no2", "power-load", site=site)
             return sensor.site, f"{sensor.datastream.thing} is stuck", 0.001, {sensor.datastream.id: 0.0}
         if kind is EventKind.SILENT_SENSOR:
-            sensor = self._one_of("sound-level", "people-count", "traffic-flow", "pm2-5", "water-level")
+            sensor = self._one_of("sound-level", "people-count", "traffic-flow", "pm2-5", "water-level", site=site)
             return sensor.site, f"{sensor.datastream.thing} falls silent", 0.001, {sensor.datastream.id: 0.0}
-        sensor = self._one_of("air-temperature", "water-level", "no2", "traffic-speed", "wind-speed")
+        sensor = self._one_of("air-temperature", "water-level", "no2", "traffic-speed", "wind-speed", site=site)
         wrong = self._chance.choice([-999.0, 9_999.0, 65_535.0])
         return sensor.site, f"{sensor.datastream.thing} reads what cannot be", 0.001, {sensor.datastream.id: wrong}
 
-    def _crowd_surge(self) -> tuple[str, str, float, dict[str, float]]:
+    def _crowd_surge(self, site: str | None) -> tuple[str, str, float, dict[str, float]]:
         squares = ["Market Square", "City Hall Square", "Harbour Square", "Station Square", "Republic Square"]
-        site = self._chance.choice([square for square in squares if square in self._sites])
+        site = site or self._chance.choice([square for square in squares if square in self._sites])
         strength: dict[str, float] = {}
         for sensor in self._sites[site]:
             if sensor.property.id == "people-count":
@@ -165,9 +189,9 @@ class Schedule:
                 strength[sensor.datastream.id] = self._chance.uniform(14, 20)
         return site, f"Crowd surge at {site}", self._chance.uniform(12, 28), strength
 
-    def _traffic_jam(self) -> tuple[str, str, float, dict[str, float]]:
+    def _traffic_jam(self, site: str | None) -> tuple[str, str, float, dict[str, float]]:
         roads = sorted({sensor.site for sensor in self._sensors.values() if sensor.property.id == "traffic-speed"})
-        site = self._chance.choice(roads)
+        site = site or self._chance.choice(roads)
         strength: dict[str, float] = {}
         for sensor in self._sites[site]:
             if sensor.property.id == "traffic-speed":
@@ -176,8 +200,8 @@ class Schedule:
                 strength[sensor.datastream.id] = self._chance.uniform(0.08, 0.3)
         return site, f"Traffic comes to a halt on {site}", self._chance.uniform(15, 35), strength
 
-    def _air_spike(self) -> tuple[str, str, float, dict[str, float]]:
-        source = self._one_of("pm2-5")
+    def _air_spike(self, site: str | None) -> tuple[str, str, float, dict[str, float]]:
+        source = self._one_of("pm2-5", site=site)
         peak = self._chance.uniform(6.0, 11.0)
         strength: dict[str, float] = {}
         for sensor in self._sensors.values():
@@ -189,9 +213,10 @@ class Schedule:
                     strength[sensor.datastream.id] = 1 + (peak - 1) * share * weight
         return source.site, f"Smoke near {source.site}", self._chance.uniform(15, 30), strength
 
-    def _release(self, start: datetime) -> tuple[str, str, float, dict[str, float]]:
+    def _release(self, start: datetime, chosen: str | None) -> tuple[str, str, float, dict[str, float]]:
         """Bacteria sprayed on a square: a plume with Briggs' spreads for towns in neutral air, in the wind of then."""
-        site, (east, north) = self._chance.choice(RELEASE_SITES)
+        places = [place for place in RELEASE_SITES if chosen in (None, place[0])]
+        site, (east, north) = self._chance.choice(places or RELEASE_SITES)
         # Strong enough that three samplers at least read five times their scatter: fewer tell no place.
         rate = self._chance.uniform(1e8, 3e8)
         wind_mps = self._mean("wind-speed", start)
@@ -217,9 +242,17 @@ class Schedule:
         values = [signals.value(each, moment) for each in self._sensors.values() if each.property.id == property_id]
         return sum(values) / len(values)
 
-    def _one_of(self, *properties: str) -> Sensor:
-        ids = [id for id, sensor in self._sensors.items() if sensor.property.id in properties]
-        return self._sensors[self._chance.choice(ids)]
+    def _one_of(self, *properties: str, site: str | None = None) -> Sensor:
+        fitting = [id for id, sensor in self._sensors.items() if sensor.property.id in properties]
+        there = [id for id in fitting if site in (None, self._sensors[id].site)]
+        return self._sensors[self._chance.choice(there or fitting)]
+
+
+def _stronger(kind: EventKind, value: float, strength: float) -> float:
+    """An effect that is `strength` times the usual one; what is stuck, silent or impossible knows no more or less."""
+    if kind in (EventKind.STUCK_SENSOR, EventKind.SILENT_SENSOR, EventKind.IMPOSSIBLE_VALUE):
+        return value
+    return 1 + (value - 1) * strength if value > 1 else value / max(strength, 1.0)
 
 
 def reading(sensor: Sensor, moment: datetime, active: Sequence[PlantedEvent]) -> float | None:

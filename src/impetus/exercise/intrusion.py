@@ -76,8 +76,8 @@ def append(path: Path, events: Iterator[dict[str, object]]) -> None:
         file.writelines(json.dumps(one) + "\n" for one in events)
 
 
-async def play(path: Path, clock: Clock, stop: asyncio.Event) -> None:
-    """Three days of noise at once, then noise and an intrusion now and then, until `stop`."""
+async def play(path: Path, clock: Clock, stop: asyncio.Event, *, attacks: bool = True) -> None:
+    """Three days of noise at once, then noise and, with `attacks`, an intrusion now and then, until `stop`."""
     started = clock.now()
     if not await asyncio.to_thread(path.exists):
         append(path, noise(started - HISTORY, started, seed=1))
@@ -86,7 +86,7 @@ async def play(path: Path, clock: Clock, stop: asyncio.Event) -> None:
     next_s = FIRST_S
     while not stop.is_set():
         now_s = clock.monotonic_s() - begun_s
-        if now_s >= next_s:
+        if attacks and now_s >= next_s:
             pending = [(next_s + after_s, one) for after_s, one in attack(clock.now())]
             next_s += EVERY_S
         append(path, iter([one for due_s, one in pending if due_s <= now_s]))

@@ -69,8 +69,10 @@ ITEMS: Sequence[tuple[float, str, str]] = (
 class ThreatFeed:
     """Serves the feed on 127.0.0.1; items appear as time goes on."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, items: Sequence[tuple[float, str, str]] = ITEMS) -> None:
+        """`items`: seconds after the start, title, text."""
         self._clock = clock
+        self._items = list(items)
         self._start = clock.now()
         self._start_s = clock.monotonic_s()
 
@@ -80,13 +82,17 @@ class ThreatFeed:
         async with server:
             await stop.wait()
 
+    def add(self, title: str, text: str) -> None:
+        """Publish an item now."""
+        self._items.append((self._clock.monotonic_s() - self._start_s, title, text))
+
     def document(self) -> bytes:
         """The feed as it is now (RSS 2.0)."""
         elapsed_s = self._clock.monotonic_s() - self._start_s
         entries = "".join(
             f"<item><guid isPermaLink='false'>aurelia-{number}</guid><title>{escape(title)}</title>"
             f"<pubDate>{self._published(self._start)}</pubDate><description>{escape(text)}</description></item>"
-            for number, (after_s, title, text) in enumerate(ITEMS)
+            for number, (after_s, title, text) in enumerate(self._items)
             if after_s <= elapsed_s
         )
         return (
@@ -124,7 +130,7 @@ class ThreatFeed:
         return f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode() + body
 
 
-def demo_settings(port: int) -> dict[str, Any]:
+def demo_settings(port: int, every_s: float = 10) -> dict[str, Any]:
     """Settings of the tool `cti` for the demo city: this feed, and what Aurelia watches."""
     return {
         "sources": [
@@ -137,7 +143,7 @@ def demo_settings(port: int) -> dict[str, Any]:
                 "legal_basis": "Public task, GDPR article 6(1)(e); published reporting only",
                 "reliability": "B",
                 "tlp": "green",
-                "every_s": 10,
+                "every_s": every_s,
             }
         ],
         "internal_addresses": [f"127.0.0.1:{port}"],

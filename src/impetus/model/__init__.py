@@ -14,7 +14,7 @@ from impetus.model.alert import (
     joint_status,
 )
 from impetus.model.base import Identifier, Line, Slug, Text, UtcTime, Value, derived_id, new_id
-from impetus.model.clock import Clock, ManualClock, SystemClock
+from impetus.model.clock import Clock, ManualClock, PacedClock, SystemClock, sleep
 from impetus.model.content import bounded_json
 from impetus.model.envelope import MESSAGE_LIMIT_BYTES, MESSAGES, SYSTEM_TENANT, Envelope
 from impetus.model.errors import (
@@ -162,6 +162,7 @@ __all__ = [
     "NotFound",
     "Observation",
     "ObservationBatch",
+    "PacedClock",
     "PartAction",
     "PartState",
     "PartTrouble",
@@ -223,5 +224,6 @@ __all__ = [
     "from_microseconds",
     "joint_status",
     "new_id",
+    "sleep",
     "to_microseconds",
 ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Clock(Protocol):
@@ -17,6 +18,23 @@ class Clock(Protocol):
     def monotonic_s(self) -> float:
         """Seconds since an arbitrary start; never goes back, for measuring spans."""
         ...
+
+
+@runtime_checkable
+class PacedClock(Clock, Protocol):
+    """A clock that runs at a speed of its own, so that a span of it takes another time to wait for."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until `seconds` of this clock have gone by."""
+        ...
+
+
+async def sleep(clock: Clock, seconds: float) -> None:
+    """Wait for `seconds` as the clock counts them: in an exercise they may take longer or shorter than real ones."""
+    if isinstance(clock, PacedClock):
+        await clock.sleep(seconds)
+    else:
+        await asyncio.sleep(seconds)
 
 
 class SystemClock:

@@ -28,6 +28,7 @@ from impetus.model import (
     Incident,
     IncidentState,
     InvalidInput,
+    Status,
     SubjectKind,
     Urgency,
     derived_id,
@@ -78,7 +79,7 @@ class CapExchange:
             return incident_to_cap(
                 incident,
                 replace(heading, incidents=(incident.id,)),
-                status=joint_status(alert.status for alert in alerts),
+                status=Status.EXERCISE if self._settings.exercise else joint_status(alert.status for alert in alerts),
                 categories=[alert.category for alert in alerts],
             )
 

@@ -151,6 +151,9 @@ class NotificationService:
         )  # fmt: skip
         for news in all_news:
             subject = await _incident_subject(transaction, news) if isinstance(news, Incident) else news
+            if self._settings.exercise:
+                # An incident that somebody opened by hand has no alert that would say so.
+                subject = subject.model_copy(update={"status": Status.EXERCISE})
             for chain in chains:
                 last = known.get((subject.id, chain.id))
                 following = heard(tenant, chain, last, subject, now)

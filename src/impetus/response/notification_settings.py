@@ -12,6 +12,13 @@ class NotificationSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    exercise: Annotated[
+        bool,
+        Field(
+            title="Exercise",
+            description="Nothing here is real: messages say so, and go only through channels that are for exercises.",
+        ),
+    ] = False
     address: Annotated[
         str,
         Field(

@@ -14,7 +14,7 @@ import structlog
 from pydantic import ValidationError
 
 from impetus.bus import Bus
-from impetus.model import Clock, ConfigurationError, HealthState, Unavailable
+from impetus.model import Clock, ConfigurationError, HealthState, Unavailable, sleep
 from impetus.sdk.approval import LOOK_S, Approvals
 from impetus.sdk.asking import NewsLane, RequestLane, news_subjects
 from impetus.sdk.calls import Calls
@@ -261,7 +261,7 @@ class Worker:
                     await self._tick_one(tenant, hosted)
             await shared.outgoing.flush()
             next_s = max(next_s + shared.manifest.tick_s, shared.clock.monotonic_s())
-            await asyncio.sleep(next_s - shared.clock.monotonic_s())
+            await sleep(shared.clock, next_s - shared.clock.monotonic_s())
 
     async def _tick_one(self, tenant: str, hosted: HostedTool) -> None:
         condition = self._shared.condition

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from impetus.bus import Delivery
 from impetus.governance.audit import append
 from impetus.governance.principal import Principal
-from impetus.model import Alert, AlertAction, Assessment, Clock, Envelope, ImpetusError, SubjectKind, derived_id
+from impetus.model import Alert, AlertAction, Assessment, Clock, Envelope, ImpetusError, Status, SubjectKind, derived_id
 from impetus.situation.admission import Window, check_alert
 from impetus.situation.consumer import Refuse
 from impetus.situation.correlating import CorrelationService
@@ -46,6 +46,11 @@ class AlertService:
         people decided stays.
         """
         now = self._clock.now()
+        if self._settings.status is not Status.ACTUAL:
+            alerts = [
+                alert.model_copy(update={"status": self._settings.status}) if alert.status is Status.ACTUAL else alert
+                for alert in alerts
+            ]
         probability = await self._correlation.calibrated(tenant)
         async with self._store.transaction() as transaction:
             arrivals = await transaction.alerts.upsert(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from impetus.model import Role
+from impetus.model import Role, Status
 
 
 class SituationSettings(BaseModel):
@@ -14,6 +14,13 @@ class SituationSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    status: Annotated[
+        Status,
+        Field(
+            title="Status of alerts",
+            description="Given to every alert that arrives as real; `Exercise` in the installation of an exercise.",
+        ),
+    ] = Status.ACTUAL
     alert_batch: Annotated[
         int,
         Field(

@@ -1,0 +1,417 @@
+"""Plays a scenario: each inject at its time through the way by which the real thing would come.
+
+The director obeys the controller's orders, keeps the journal, and holds the clock when the tools fall behind, so that
+at any speed they read everything in its time. What it plays it hands to the stage: the sensors' schedule, the file of
+the intrusion detection system, the threat feed. It knows of no tool and shows nothing on any screen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from impetus.exercise.city import Sensor
+from impetus.exercise.clock import ExerciseClock
+from impetus.exercise.desk import Desk, Entry, EntryKind, Order, OrderKind, Phase, State
+from impetus.exercise.events import GroundTruth, Schedule
+from impetus.exercise.intrusion import append as append_security_alerts
+from impetus.exercise.scenario import (
+    FeedInject,
+    Inject,
+    LinkInject,
+    MessageInject,
+    PartInject,
+    ReadingsInject,
+    Scenario,
+    SecurityInject,
+    read_lines,
+)
+from impetus.exercise.threat_feed import ThreatFeed
+from impetus.model import ConfigurationError, new_id
+
+LOOK_S: Final = 0.05
+SAY_S: Final = 0.5
+QUIET_LOOKS: Final = 10
+"""The tools are ready when nothing waited for so many looks."""
+WAITING_LIMIT: Final = 20
+"""Messages; when more wait for a tool, time stands still until it has caught up."""
+LATE_LIMIT_S: Final = 4.0
+"""The same when the sensors themselves are so late, by the clock of the exercise."""
+LEAD_S: Final = 60.0
+"""Between the start of an unattended run and its scenario, so that the tools have seen the city as it is."""
+
+Player = Callable[[Any, datetime], Awaitable[Sequence[str]]]
+"""Plays an inject of one kind that began at a moment; returns on what it can be noticed. May raise `ConfigurationError`
+with the reason why it cannot be played."""
+Waiting = Callable[[], Awaitable[int | None]]
+"""How many messages wait for the slowest tool; None while some tool is not there yet."""
+
+log = structlog.get_logger("director")
+_INJECT: TypeAdapter[Inject] = TypeAdapter(Inject)
+
+
+@dataclass(slots=True)
+class Stage:
+    """Where injects enter the city."""
+
+    schedule: Schedule
+    truth: GroundTruth
+    eve: Path
+    feed: ThreatFeed | None
+    waiting: Waiting
+    behind_s: Callable[[], float] = lambda: 0.0
+    """How late the sensors send, by the clock of the exercise."""
+    players: Mapping[str, Player] = field(default_factory=dict)
+    """For kinds of injects that need a tool of their own: posts, video."""
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """Injects that nobody would hear, and why."""
+
+
+@dataclass(slots=True)
+class _Cut:
+    """Sensors that are cut off for a while."""
+
+    since: datetime
+    until: datetime
+    sites: frozenset[str]
+    properties: frozenset[str]
+
+    def holds(self, sensor: Sensor, moment: datetime) -> bool:
+        if not self.since <= moment < self.until:
+            return False
+        return (not self.sites or sensor.site in self.sites) and (
+            not self.properties or sensor.property.id in self.properties
+        )
+
+
+class Director:
+    """One scenario in one installation; it may be played several times, each time a run of its own."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        folder: Path,
+        desk: Desk,
+        clock: ExerciseClock,
+        stage: Stage,
+        *,
+        unattended: bool = False,
+        speed: float = 1.0,
+        variant: int = 0,
+    ) -> None:
+        """`folder` is the scenario's. `unattended`: it starts by itself and ends the exercise when it is over."""
+        self.scenario = scenario
+        self._folder = folder
+        self._desk = desk
+        self._clock = clock
+        self._stage = stage
+        self._unattended = unattended
+        self._speed = speed
+        self._variant = variant
+        self._paused = unattended
+        self._held_back = False
+        self._phase = Phase.PREPARING
+        self._run = new_id()
+        self._started: datetime | None = None
+        self._due: list[tuple[datetime, Inject]] = []
+        self._later: list[tuple[datetime, dict[str, object]]] = []
+        """Security alerts and their times."""
+        self._cuts: list[_Cut] = []
+        self._holds: dict[str, datetime] = {}
+        self._quiet = 0
+        self._position = 0
+        self._said_s = 0.0
+        self._waiting = 0
+
+    def silenced(self, sensor: Sensor, moment: datetime) -> bool:
+        """Whether the sensor's readings of that moment get lost on the way."""
+        return any(cut.holds(sensor, moment) for cut in self._cuts)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Play until `stop` is set, or until an unattended run is over."""
+        _, self._position = self._desk.orders()
+        self._desk.hold(())
+        try:
+            while not stop.is_set() and not (self._unattended and self._phase is Phase.ENDED):
+                await self._turn()
+                await asyncio.sleep(LOOK_S)
+        finally:
+            if self._phase is Phase.RUNNING:
+                self._end("broken off")
+            self._desk.hold(())
+            self._say()
+
+    async def _turn(self) -> None:
+        orders, self._position = self._desk.orders(self._position)
+        for order in orders:
+            await self._obey(order)
+        await self._keep_pace()
+        if self._phase is Phase.PREPARING and self._quiet >= QUIET_LOOKS:
+            self._phase = Phase.READY
+            if self._unattended:
+                self._paused = False
+                self._start(self._clock.now() + timedelta(seconds=LEAD_S))
+        if self._phase is Phase.RUNNING:
+            await self._play_due()
+        self._clock_follows()
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._said_s >= SAY_S or orders:
+            self._said_s = now_s
+            self._say()
+
+    async def _keep_pace(self) -> None:
+        """Look at what waits for the tools; at more than a little, let them catch up first."""
+        waiting = await self._stage.waiting()
+        self._quiet = self._quiet + 1 if waiting == 0 else 0
+        self._waiting = waiting or 0
+        late_s = self._stage.behind_s()
+        if self._held_back:
+            self._held_back = self._waiting > WAITING_LIMIT // 4 or late_s > LATE_LIMIT_S / 2
+        elif self._speed > 1:
+            self._held_back = self._waiting > WAITING_LIMIT or late_s > LATE_LIMIT_S
+
+    def _clock_follows(self) -> None:
+        wanted = 0.0 if self._paused or self._held_back else self._speed
+        if self._clock.speed != wanted:
+            self._clock.set_speed(wanted)
+
+    async def _obey(self, order: Order) -> None:
+        text = ""
+        try:
+            text = await self._do(order)
+            kind = EntryKind.ORDER
+        except (ConfigurationError, ValidationError) as error:
+            text = " ".join(str(error).split())[:500]
+            kind = EntryKind.REFUSED
+        self._note(kind, order.kind.value, text=text, by=order.by)
+
+    async def _do(self, order: Order) -> str:
+        if order.kind is OrderKind.START:
+            if self._phase is Phase.RUNNING:
+                raise ConfigurationError("the scenario is being played already")
+            self._run = new_id()
+            self._start(self._clock.now())
+        elif order.kind is OrderKind.PAUSE:
+            self._paused = True
+        elif order.kind is OrderKind.RESUME:
+            self._paused = False
+        elif order.kind is OrderKind.SPEED:
+            self._speed = order.speed or 1.0
+            return f"{self._speed:g}x"
+        elif order.kind is OrderKind.INJECT:
+            now = self._clock.now()
+            given = {"id": f"added-{order.id[-8:]}", **(order.inject or {}), "at": max(self._elapsed_s(now), 0.0)}
+            inject = _INJECT.validate_python(given)
+            if isinstance(inject, SecurityInject) or inject.kind == "posts":
+                raise ConfigurationError("files cannot be added while an exercise runs")
+            await self._play(inject, now)
+            return inject.title
+        elif order.kind is OrderKind.HOLD and order.part:
+            self._hold(order.part, self._clock.now() + timedelta(minutes=order.minutes))
+            return f"{order.part} for {order.minutes:g} min"
+        elif order.kind is OrderKind.RELEASE and order.part:
+            self._holds.pop(_part_name(order.part), None)
+            self._desk.hold(tuple(self._holds))
+            return order.part
+        elif order.kind is OrderKind.CUT and order.site:
+            now = self._clock.now()
+            until = now + timedelta(minutes=order.minutes)
+            self._cuts.append(_Cut(now, until, frozenset({order.site}), frozenset()))
+            return f"{order.site} for {order.minutes:g} min"
+        elif order.kind is OrderKind.END:
+            if self._phase is Phase.RUNNING:
+                self._end(f"ended by {order.by}")
+        else:
+            raise ConfigurationError(f"the order {order.kind.value!r} lacks what it is about")
+        return ""
+
+    def _start(self, moment: datetime) -> None:
+        self._phase, self._started = Phase.RUNNING, moment
+        self._due = [(moment + timedelta(seconds=inject.at), inject) for inject in self.scenario.injects]
+        self._later, self._cuts = [], []
+        skipped = self._stage.skipped
+        for at, inject in self._due:
+            # The sensors must know beforehand what begins when: they are read at their own times.
+            if isinstance(inject, ReadingsInject) and inject.id not in skipped:
+                self._stage.schedule.happening(
+                    f"{self._run}:{inject.id}",
+                    inject.event,
+                    inject.site,
+                    at,
+                    at + timedelta(minutes=inject.minutes),
+                    inject.strength,
+                )
+        self._note(EntryKind.STARTED, self.scenario.title, time=moment)
+
+    async def _play_due(self) -> None:
+        now = self._clock.now()
+        while self._due and self._due[0][0] <= now:
+            at, inject = self._due.pop(0)
+            await self._play(inject, at)
+        ready = [event for at, event in self._later if at <= now]
+        if ready:
+            self._later = [(at, event) for at, event in self._later if at > now]
+            await asyncio.to_thread(append_security_alerts, self._stage.eve, iter(ready))
+        for part in [part for part, until in self._holds.items() if until <= now]:
+            del self._holds[part]
+            self._desk.hold(tuple(self._holds))
+            self._note(EntryKind.OVER, f"{part} works again")
+        if self._started is not None and now >= self._started + self.scenario.length:
+            self._end("the scenario is over")
+
+    async def _play(self, inject: Inject, at: datetime) -> None:
+        reason = self._stage.skipped.get(inject.id, "")
+        sources: Sequence[str] = ()
+        if not reason:
+            try:
+                sources = await self._enter(inject, at)
+            except ConfigurationError as error:
+                reason = str(error)
+        log.info("exercise.inject", inject=inject.id, kind=inject.kind, skipped=reason)
+        self._note(
+            EntryKind.SKIPPED if reason else EntryKind.INJECT,
+            inject.title,
+            inject=inject,
+            text=reason or (f"{inject.sender}: {inject.text}" if isinstance(inject, MessageInject) else ""),
+            sources=tuple(sources)[:100],
+            role=inject.role.value if isinstance(inject, MessageInject) else "",
+            time=at,
+        )
+
+    async def _enter(self, inject: Inject, at: datetime) -> Sequence[str]:
+        """Play an inject; returns on what it can be noticed."""
+        stage = self._stage
+        if isinstance(inject, ReadingsInject):
+            return self._readings(inject, at)
+        if isinstance(inject, LinkInject):
+            until = at + timedelta(minutes=inject.minutes)
+            self._cuts.append(_Cut(at, until, frozenset(inject.sites), frozenset(inject.properties)))
+            return [*inject.sites, *inject.properties]
+        if isinstance(inject, PartInject):
+            self._hold(inject.part, at + timedelta(minutes=inject.minutes))
+            return [inject.part]
+        if isinstance(inject, SecurityInject):
+            return self._security(inject, at)
+        if isinstance(inject, FeedInject):
+            if stage.feed is None:
+                raise ConfigurationError("there is no threat feed of the exercise here")
+            stage.feed.add(inject.title, inject.text)
+            return []
+        if isinstance(inject, MessageInject):
+            return []
+        player = stage.players.get(inject.kind)
+        if player is None:
+            raise ConfigurationError(f"nothing here plays injects of the kind {inject.kind!r}")
+        return await player(inject, at)
+
+    def _readings(self, inject: ReadingsInject, at: datetime) -> Sequence[str]:
+        id = f"{self._run}:{inject.id}"
+        event = next((one for one in self._stage.schedule.events if one.id == id), None)
+        if event is None:
+            event = self._stage.schedule.happening(
+                id, inject.event, inject.site, at, at + timedelta(minutes=inject.minutes), inject.strength
+            )
+        if event is None:
+            raise ConfigurationError(f"no sensor at {inject.site} would read it")
+        self._stage.truth.add([event])
+        return event.datastreams
+
+    def _security(self, inject: SecurityInject, at: datetime) -> Sequence[str]:
+        hosts: set[str] = set()
+        for line in read_lines(self._folder / inject.file):
+            if not isinstance(line, dict):
+                continue
+            moment = at + timedelta(seconds=float(line["after_s"]))
+            event = {name: value for name, value in line.items() if name != "after_s"}
+            self._later.append((moment, {"timestamp": moment.isoformat(), **event}))
+            hosts |= {str(event[name]) for name in ("src_ip", "dest_ip") if name in event}
+        self._later.sort(key=lambda pair: pair[0])
+        return sorted(hosts)
+
+    def _hold(self, part: str, until: datetime) -> None:
+        self._holds[_part_name(part)] = until
+        self._desk.hold(tuple(self._holds))
+
+    def _end(self, why: str) -> None:
+        self._phase = Phase.ENDED
+        self._due, self._later, self._cuts = [], [], []
+        now = self._clock.now()
+        # What has not happened yet does not happen any more.
+        self._stage.schedule.events[:] = [
+            event for event in self._stage.schedule.events if not (event.id.startswith(self._run) and event.end > now)
+        ]
+        self._holds.clear()
+        self._desk.hold(())
+        self._note(EntryKind.ENDED, why)
+        self._say()
+
+    def _elapsed_s(self, now: datetime) -> float:
+        return 0.0 if self._started is None else (now - self._started).total_seconds()
+
+    def _note(
+        self,
+        kind: EntryKind,
+        title: str,
+        *,
+        text: str = "",
+        by: str = "",
+        inject: Inject | None = None,
+        sources: tuple[str, ...] = (),
+        role: str = "",
+        time: datetime | None = None,
+    ) -> None:
+        moment = time or self._clock.now()
+        self._desk.note(
+            Entry(
+                run=self._run,
+                kind=kind,
+                time=moment,
+                elapsed_s=round(self._elapsed_s(moment), 3),
+                inject=inject.id if inject is not None else None,
+                inject_kind=inject.kind if inject is not None else "",
+                title=title,
+                text=text,
+                sources=sources,
+                role=role,
+                by=by,
+                hint=inject.hint if inject is not None else "",
+            )
+        )
+
+    def _say(self) -> None:
+        now = self._clock.now()
+        following = self._due[0] if self._due else None
+        self._desk.say(
+            State(
+                run=self._run,
+                scenario=self.scenario.id,
+                variant=self._variant,
+                title=self.scenario.title,
+                phase=self._phase,
+                time=now,
+                started=self._started,
+                elapsed_s=round(self._elapsed_s(now), 2),
+                length_s=self.scenario.minutes * 60,
+                speed=self._speed,
+                paused=self._paused,
+                waiting=self._waiting,
+                held_back=self._held_back,
+                next_inject=following[1].title if following else None,
+                next_s=following[1].at if following else None,
+                held=tuple(sorted(self._holds)),
+                skipped=dict(self._stage.skipped),
+            )
+        )
+
+
+def _part_name(part: str) -> str:
+    """As the supervisor names it: `tool:air` is `worker-air`."""
+    kind, _, name = part.partition(":")
+    return f"worker-{name}" if kind == "tool" else f"connector-{name}"
