@@ -12,6 +12,7 @@ from impetus.sdk import Manifest
 from impetus.sdk.panel import Action, AnyWidget, Form, Kpi, Panel, Table
 from impetus.ui.client import ApiProblem
 from impetus.ui.session import Visit
+from impetus.ui.tool_texts import translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ async def render_panels(panels: Sequence[Panel], visit: Visit, tool: str = "") -
         shown = panel.visible(role, visit.permissions)
         if shown is None:
             continue
+        shown = translated(shown, visit.language)
         widgets = [
             await _draw(widget, visit, tasks)
             for widget in shown.widgets

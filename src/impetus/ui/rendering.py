@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from impetus.ui import languages, security
 from impetus.ui.text import harmless
+from impetus.ui.tool_texts import word
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
@@ -119,4 +120,8 @@ def _filters(language: str) -> dict[str, Any]:
             return "–"
         return duration(max(0.0, (datetime.now(UTC) - datetime.fromisoformat(value)).total_seconds()))
 
-    return {"moment": moment, "number": number, "duration": duration, "age": age}
+    def tool_text(value: str) -> str:
+        """What a tool declared, in the reader's language."""
+        return word(value, language)
+
+    return {"tool_text": tool_text, "moment": moment, "number": number, "duration": duration, "age": age}
