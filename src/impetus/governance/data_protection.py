@@ -10,7 +10,18 @@ from typing import Final
 from impetus.governance import audit
 from impetus.governance.duties import duties_of
 from impetus.governance.principal import Principal
-from impetus.model import Clock, Conflict, DataClass, InvalidInput, NotAllowed, NotFound, Permission
+from impetus.model import (
+    Category,
+    Clock,
+    Conflict,
+    DataClass,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    Permission,
+    Role,
+    Severity,
+)
 from impetus.model.data_protection import (
     LONGEST_APPROVAL,
     DataProtectionRecord,
@@ -21,9 +32,9 @@ from impetus.model.data_protection import (
     Risk,
     Worksheet,
 )
-from impetus.sdk import InstalledTool, Manifest
+from impetus.sdk import AiActClass, InstalledTool, Manifest
 from impetus.sdk.approval import fingerprint, obstacle
-from impetus.sdk.manifest import InputKind
+from impetus.sdk.manifest import Capability, Detector, InputKind, forbidden_practice
 from impetus.store import Store
 
 MOST_RETENTION: Final = "more than the {days} days that the tool's manifest allows"
@@ -66,6 +77,32 @@ def prefilled(manifest: Manifest) -> Worksheet:
     )
 
 
+def elsewhere(tool: str) -> Manifest:
+    """What stands for the manifest of a tool that runs elsewhere: nothing is known of it, so the worst is assumed."""
+    return Manifest(
+        id=tool,
+        title=f"{tool} (runs elsewhere)",
+        summary="Runs outside this installation and sends its alerts over the HTTP interface.",
+        version="0.0.0",
+        capability=Capability.EMERGENCY_MANAGEMENT,
+        roles=(Role.SUPERVISOR,),
+        purposes=("alerting the control room",),
+        personal_data=True,
+        data_classes=(DataClass.PERSONAL,),
+        retention_days=365,
+        ai_act_class=AiActClass.LIMITED,
+        detectors=(
+            Detector(
+                id="any",
+                title="Whatever it notices",
+                description="What it sends; its supplier has to say what that is.",
+                category=Category.SECURITY,
+                max_severity=Severity.EXTREME,
+            ),
+        ),
+    )
+
+
 def _risks(manifest: Manifest) -> Sequence[Risk]:
     """Risks that follow from what is declared; the measure is for a person to write."""
     classes = set(manifest.data_classes)
@@ -103,24 +140,44 @@ class DataProtection:
         async with self._store.view() as view:
             records = {record.tool: record for record in await view.data_protection.list(tenant)}
         now = self._clock.now()
-        return [_entry(manifest, records.get(id), now) for id, manifest in sorted(self._manifests.items())]
+        known = {id: elsewhere(id) for id in records} | dict(self._manifests)
+        return [_entry(manifest, records.get(id), now) for id, manifest in sorted(known.items())]
+
+    async def require_approval(self, tenant: str, tool: str) -> None:
+        """Raises `NotAllowed` unless the tool may run for the organisation now, wherever it runs."""
+        async with self._store.view() as view:
+            record = await view.data_protection.find(tenant, tool)
+        if reason := obstacle(self._manifests.get(tool) or elsewhere(tool), record, self._clock.now()):
+            raise NotAllowed(
+                f"nothing is taken from the tool '{tool}': {reason}",
+                hint="The data-protection officer approves tools in the register, those that run elsewhere too.",
+            )
 
     async def entry(self, by: Principal, tool: str) -> RegisterEntry:
-        """The entry of one tool. Raises `NotAllowed` and `NotFound`."""
+        """The entry of one tool; for those who fill in worksheets also of one that is not installed: it runs elsewhere.
+
+        Raises `NotAllowed` and `NotFound`.
+        """
         by.require(Permission.DATA_PROTECTION_READ)
-        manifest = self._manifest(tool)
         async with self._store.view() as view:
             record = await view.data_protection.find(by.tenant, tool)
+        strange = record is None and not by.may(Permission.DATA_PROTECTION_WRITE)
+        manifest = self._manifest(tool) if strange else self._manifests.get(tool) or elsewhere(tool)
         return _entry(manifest, record, self._clock.now())
 
     async def write(self, by: Principal, tool: str, worksheet: Worksheet, version: int) -> RegisterEntry:
         """Keep a worksheet as the draft; an approval that is in force stands until the officer decides anew.
 
+        The first worksheet of a tool that is not installed enters one that runs elsewhere and sends its alerts here.
+
         `version` is that of the entry the caller saw, 0 if there was none. Raises `Conflict`, `InvalidInput`,
         `NotAllowed` and `NotFound`.
         """
         by.require(Permission.DATA_PROTECTION_WRITE)
-        manifest = self._manifest(tool)
+        manifest = self._manifests.get(tool) or elsewhere(tool)
+        for purpose in worksheet.purposes:
+            if practice := forbidden_practice(purpose):
+                raise InvalidInput(f"purposes: {purpose!r} is a forbidden practice: {practice}")
         if worksheet.retention_days > manifest.retention_days:
             raise InvalidInput(f"retention_days: {MOST_RETENTION.format(days=manifest.retention_days)}")
         if not set(manifest.data_classes) <= set(worksheet.data_classes):
@@ -160,7 +217,7 @@ class DataProtection:
         by.require(Permission.DATA_PROTECTION_DECIDE)
         if by.user is None:
             raise NotAllowed("a named person decides on data protection")
-        manifest = self._manifest(tool)
+        manifest = self._manifests.get(tool) or elsewhere(tool)
         now = self._clock.now()
         if not reason.strip():
             raise InvalidInput("reason: say why", hint="It stands in the register and in the audit log.")
@@ -173,6 +230,7 @@ class DataProtection:
             old = await transaction.data_protection.find(by.tenant, tool)
             _same(old, version)
             if old is None:
+                self._manifest(tool)
                 raise Conflict("there is no worksheet yet", hint="Fill it in first.")
             if outcome is Outcome.APPROVED and (lacking := old.draft.lacking()):
                 raise Conflict(f"the worksheet lacks: {', '.join(lacking)}", hint="Fill in what is missing.")

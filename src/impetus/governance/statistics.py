@@ -67,6 +67,8 @@ class Statistics:
                         hint=f"Counted are: {', '.join(sorted(COUNTED))}.",
                     )
             _affordable(await self._ledger(view, by.tenant), request.epsilon)
+        if request.until == request.since:
+            raise InvalidInput("until: there is no time between 'since' and 'until'")
         if request.until > self._clock.now():
             raise InvalidInput("until: the time asked for is not over yet")
         means = await self._means(by.tenant, request)

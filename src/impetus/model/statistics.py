@@ -58,7 +58,7 @@ class StatisticsRequest(Value):
     @model_validator(mode="after")
     def _cells_fit(self) -> Self:
         width = self.cell.span
-        if self.until <= self.since:
+        if self.until < self.since:
             raise ValueError("'until' lies before 'since'")
         for moment in (self.since, self.until):
             if (moment - datetime.min.replace(tzinfo=moment.tzinfo)) % width:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from impetus.model import to_microseconds
 from impetus.store.database import insert_if_absent, insert_or_replace
 from impetus.store.paging import bounded, read_cursor, write_cursor
 from impetus.store.records import AuditHead, AuditRecord, Page
@@ -60,6 +62,13 @@ class AuditRepository:
         columns = [table.c[name] for name in AuditRecord.model_fields]
         query = select(*columns).where(table.c.tenant == tenant, table.c.sequence > after)
         return (await self._connection.execute(query.order_by(table.c.sequence).limit(limit))).all()
+
+    async def since(self, tenant: str, since: datetime, *, limit: int) -> Sequence[AuditRecord]:
+        """The newest `limit` records that are not older than that, newest first; nothing is checked."""
+        query = select(table).where(table.c.tenant == tenant).order_by(table.c.sequence.desc()).limit(limit)
+        rows = await self._connection.execute(query)
+        begin = to_microseconds(since)
+        return [record for row in rows.mappings() if (record := AuditRecord.model_construct(**row)).time_us >= begin]
 
     async def list(
         self,

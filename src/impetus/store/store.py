@@ -33,6 +33,7 @@ from impetus.store.incidents import AssessmentRepository, IncidentRepository
 from impetus.store.migrations import READINGS, STORE, migrate
 from impetus.store.notification import CapRepository, NotificationRepository
 from impetus.store.outbox import OutboxRepository
+from impetus.store.persons import PersonRepository
 from impetus.store.procedures import ProcedureRepository, TaskRepository
 from impetus.store.readings import ReadingStore
 from impetus.store.requests import RequestRepository
@@ -55,6 +56,7 @@ class Transaction:
         self.workload = WorkloadRepository(connection)
         self.handovers = HandoverRepository(connection)
         self.incidents = IncidentRepository(connection)
+        self.persons = PersonRepository(connection)
         self.verdicts = VerdictRepository(connection)
         self.rules = RulesRepository(connection)
         self.assessments = AssessmentRepository(connection)

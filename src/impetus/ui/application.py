@@ -19,6 +19,7 @@ from impetus.ui import (
     guide_pages,
     languages,
     notification_pages,
+    oversight_pages,
     pages,
     report_pages,
     sharing_pages,
@@ -73,6 +74,7 @@ def mount_ui(app: FastAPI, services: Services) -> None:
     app.include_router(notification_pages.router(site))
     app.include_router(data_protection_pages.router(site))
     app.include_router(guide_pages.router(site))
+    app.include_router(oversight_pages.router(site))
 
     @app.exception_handler(LogInFirst)
     async def log_in_first(request: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -35,9 +36,12 @@ def router(site: Site) -> APIRouter:
         )
 
     @pages.get("/data-protection")
-    async def register(visit: Visit = someone) -> Response:
+    async def register(visit: Visit = someone, tool: Annotated[str | None, Query(max_length=64)] = None) -> Response:
         if not visit.may(Permission.DATA_PROTECTION_READ):
             return not_allowed(visit)
+        if tool:
+            # The address of a tool that is not installed yet is made here, so that the form needs no script.
+            return RedirectResponse(f"/data-protection/{quote(tool, safe='')}", 303)
         entries = (await visit.client.get("/data-protection"))["items"]
         return visit.page("pages/data_protection.html", "data-protection", entries=entries)
 

@@ -61,6 +61,11 @@ SECTIONS: Sequence[Section] = (
                 "o",
             ),
             Entry("cases", "/cases", _("Cases"), "letter", Permission.CASES_READ, "c"),
+            Entry("oversight", "/oversight", _("Oversight"), "board", Permission.DATA_PROTECTION_READ, "e"),
+            Entry("statistics", "/statistics", _("Statistics"), "sensor", Permission.DATA_PROTECTION_READ, "k"),
+            Entry(
+                "access-review", "/access-review", _("Access review"), "audit", Permission.DATA_PROTECTION_DECIDE, "w"
+            ),
             Entry("guides", "/guides", _("Guides"), "rules", Permission.CASES_READ, "u"),
         ),
     ),

@@ -94,9 +94,13 @@ def router(site: Site) -> APIRouter:
         return visit.page("pages/dead_letters.html", "dead-letters", letters=letters)
 
     @pages.get("/audit")
-    async def audit(visit: Visit = someone, before: Annotated[str | None, Query()] = None) -> Response:
-        records = await visit.client.get("/audit", limit=LIST_LIMIT, after=before)
-        return visit.page("pages/audit.html", "audit", records=records)
+    async def audit(
+        visit: Visit = someone,
+        before: Annotated[str | None, Query()] = None,
+        actor: Annotated[str | None, Query(max_length=300)] = None,
+    ) -> Response:
+        records = await visit.client.get("/audit", limit=LIST_LIMIT, after=before, actor=actor)
+        return visit.page("pages/audit.html", "audit", records=records, actor=actor)
 
     @pages.get("/profile")
     async def profile(visit: Visit = someone) -> Response:

@@ -136,7 +136,8 @@ async def read_alert(caller: Caller, hub: Hub, id: PathId) -> Response:
 @resource.post("", Permission.ALERTS_WRITE, Accepted, body=Alert, status=202)
 async def send_alert(caller: Caller, hub: Hub, alert: Annotated[Alert, Depends(json_body(Alert))]) -> Response:
     """Raise an alert, or bring one up to date with a greater revision. It is on disk when this answers, and in the
-    queue a moment later. Sending it again is harmless."""
+    queue a moment later. Sending it again is harmless. Without a valid approval of the tool it is refused."""
+    await hub.data_protection.require_approval(caller.tenant, alert.tool)
     hub.situation.alerts.check(alert)
     envelope = Envelope.wrap(
         alert,

@@ -91,6 +91,22 @@ class CaseStep(BaseModel):
     version: Annotated[int, Field(ge=1)]
 
 
+class NewComparison(BaseModel):
+    """A pseudonym, and what it may stand for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pseudonym: Annotated[str, Field(max_length=64)]
+    identifier: Annotated[str, Field(min_length=1, max_length=300)]
+
+
+class Compared(BaseModel):
+    """What became of a comparison."""
+
+    same: bool
+    """False too when the key of the pseudonym is destroyed."""
+
+
 class CaseQuery(BaseModel):
     """Which cases to list."""
 
@@ -199,6 +215,15 @@ async def step_case(
         detail=step.detail,
     )
     return one(case, status=201)
+
+
+@cases.post("/{id}/comparisons", Permission.IDENTITIES_REVEAL, Compared, body=NewComparison)
+async def compare_pseudonym(
+    caller: Caller, hub: Hub, id: PathId, wanted: Annotated[NewComparison, Depends(json_body(NewComparison))]
+) -> Response:
+    """Whether a pseudonym stands for an identifier: for the two people who agreed on it, within an hour."""
+    same = await hub.comparisons.compare(caller, id, wanted.pseudonym, wanted.identifier)
+    return plain({"same": same}, status=201)
 
 
 @cases.get("/{id}", Permission.CASES_READ, Case)

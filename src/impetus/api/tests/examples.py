@@ -12,6 +12,21 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 TRIED = ("2030-01-01T00:00:00Z", "2030-01-01", "08:00", "a", "a" * 64, "police", "fire", "PT1M", "application/json")
+WORKSHEET: Mapping[str, Any] = {
+    "purposes": ["alerting the control room"],
+    "legal_basis": "gdpr-6-1-e",
+    "legal_reference": "Public Safety Ordinance, section 4",
+    "data_classes": ["personal"],
+    "persons": "people in the square",
+    "sources": ["a camera of a partner"],
+    "retention_days": 30,
+    "necessity": "calls come late",
+    "proportionality": "few pictures, masked",
+    "risks": [{"title": "A false alert", "likelihood": 2, "severity": 2, "measure": "a person decides"}],
+    "responsible": "Head of the control room",
+    "contact": "privacy@example.org",
+}
+"""A complete worksheet of a tool that runs elsewhere."""
 _numbers = itertools.count(1)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from impetus.api.tests.conftest import Api
+from impetus.api.tests.examples import WORKSHEET
 from impetus.model import Alert, ObservationBatch, Permission, Severity
 from impetus.situation import running
 from impetus.situation.tests.house import a_datastream, an_alert, eventually
@@ -41,6 +42,18 @@ async def test_the_queue_is_ordered_filtered_and_paged(api: Api) -> None:
 async def test_a_machine_sends_an_alert_and_it_reaches_the_queue_once(api: Api) -> None:
     alert = an_alert(tool="camera-of-ours", detector="any")
     body = json.loads(alert.model_dump_json())
+    async with await api.machine(Permission.ALERTS_WRITE) as machine:
+        refused = await machine.post("/alerts", json=body)
+        assert refused.status_code == 403
+        assert "camera-of-ours" in refused.text
+    dora = await api.person("dora")
+    olivia = await api.person("olivia")
+    assert (await olivia.get("/data-protection/camera-of-ours")).status_code == 404
+    assert not (await dora.get("/data-protection/camera-of-ours")).json()["runs"]
+    kept = await dora.put("/data-protection/camera-of-ours", json={"version": 0, "worksheet": WORKSHEET})
+    assert kept.status_code == 200, kept.text
+    decision = {"outcome": "approved", "reason": "seen", "version": 1, "until": "2028-01-01T00:00:00Z"}
+    assert (await dora.post("/data-protection/camera-of-ours/decisions", json=decision)).status_code == 201
     async with (
         running(api.services.situation),
         await api.machine(Permission.ALERTS_WRITE, Permission.ALERTS_READ) as machine,
@@ -54,6 +67,9 @@ async def test_a_machine_sends_an_alert_and_it_reaches_the_queue_once(api: Api) 
         assert Alert.model_validate({name: shown[0][name] for name in body}) == alert
         late = await machine.post("/alerts", json=body | {"id": "late", "sent": "2090-01-01T00:00:00Z"})
         assert late.status_code == 422
+        withdrawn = {"outcome": "withdrawn", "reason": "a complaint", "version": 2}
+        assert (await dora.post("/data-protection/camera-of-ours/decisions", json=withdrawn)).status_code == 201
+        assert (await machine.post("/alerts", json=body | {"id": "after"})).status_code == 403
 
 
 async def _items(client: object, path: str) -> list[dict[str, object]]:

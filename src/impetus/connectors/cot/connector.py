@@ -7,6 +7,7 @@ import contextlib
 import signal
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -40,9 +41,12 @@ from impetus.model import (
     joint_status,
     to_microseconds,
 )
+from impetus.sdk.pseudonyms import Pseudonyms
 from impetus.store import Store
 
 PART: Final = "connector-cot"
+PSEUDONYMS_FOR: Final = "cot"
+"""The purpose for which devices in the field have pseudonyms."""
 HEALTH_INTERVAL_S: Final = 3.0
 WAITING_LIMIT: Final = 1_000
 KNOWN_LIMIT: Final = 10_000
@@ -58,8 +62,11 @@ StatusOf = Callable[[Incident], Awaitable[Status]]
 class CotConnector:
     """Between one TAK server and the bus."""
 
-    def __init__(self, settings: CotSettings, bus: Bus, clock: Clock, status_of: StatusOf) -> None:
+    def __init__(
+        self, settings: CotSettings, bus: Bus, clock: Clock, status_of: StatusOf, pseudonyms: Pseudonyms
+    ) -> None:
         self._settings = settings
+        self._pseudonyms = pseudonyms
         self._status_of = status_of
         self._bus = bus
         self._clock = clock
@@ -87,15 +94,22 @@ class CotConnector:
         self._recent.append(now_s)
         tenant = self._settings.tenant
         if is_report(event):
+            try:
+                # Of an emergency's end the uid is the beginning's, and so is the pseudonym until its key is rotated.
+                pseudonym = self._pseudonyms.of(event.uid)
+            except ImpetusError as error:
+                # Without a key nothing of a device goes on, not even to the dead letters.
+                self.refuse(b"", f"a report was not taken: {error.message}")
+                return
             content = f"{event.type}|{event.latitude:.4f}|{event.longitude:.4f}|{event.callsign}|{event.remarks}"
-            if self._known.get(event.uid) == content:
+            if self._known.get(pseudonym) == content:
                 return  # servers repeat a mark every minute
-            self._known[event.uid] = content
-            self._known.move_to_end(event.uid)
+            self._known[pseudonym] = content
+            self._known.move_to_end(pseudonym)
             if len(self._known) > KNOWN_LIMIT:
                 self._known.popitem(last=False)
             revision = max(0, to_microseconds(event.time) // 1_000_000)
-            alert = report_alert(event, tenant, revision)
+            alert = report_alert(event, tenant, revision, pseudonym)
             self._put(
                 Envelope.wrap(alert, kind="alert", tenant=tenant, origin=TOOL, time=event.time, partition=alert.source)
             )
@@ -205,7 +219,7 @@ class CotConnector:
 
 
 async def run_connector(
-    settings: CotSettings, *, bus: Bus, store: Store, clock: Clock, stop: asyncio.Event | None = None
+    settings: CotSettings, *, home: Path, bus: Bus, store: Store, clock: Clock, stop: asyncio.Event | None = None
 ) -> None:
     """Run the TAK connector until `stop` is set, or until SIGTERM or SIGINT where no event is given.
 
@@ -221,7 +235,7 @@ async def run_connector(
             found = await view.alerts.many(incident.tenant, incident.alerts)
         return joint_status(record.alert.status for record in found.values())
 
-    connector = CotConnector(settings, bus, clock, status_of)
+    connector = CotConnector(settings, bus, clock, status_of, Pseudonyms(home, settings.tenant, PSEUDONYMS_FOR, clock))
     if settings.units:
         async with store.transaction() as transaction:
             await transaction.datastreams.put(settings.tenant, unit_datastreams(settings.units))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
@@ -155,12 +154,14 @@ def is_report(event: CotEvent) -> bool:
     return event.type.startswith(("b-a-", "b-m-p", "b-r-"))
 
 
-def report_alert(event: CotEvent, tenant: str, revision: int) -> Alert:
-    """An emergency or a mark from the field as an alert, so that it stands in the queue with everything else."""
+def report_alert(event: CotEvent, tenant: str, revision: int, pseudonym: str) -> Alert:
+    """An emergency or a mark from the field as an alert, so that it stands in the queue with everything else.
+
+    `pseudonym` stands for the device that sent it: its `uid` is a phone's or a radio's, and so a person's.
+    """
     emergency = event.type.startswith("b-a-")
     over = event.type == "b-a-o-can"
-    # Of an emergency's end the uid is the beginning's.
-    name = event.callsign.strip() or event.uid
+    name = event.callsign.strip() or pseudonym
     exercise = event.opex.startswith("e")
     fields: dict[str, Any] = {
         "detector": "emergency" if emergency else "mark",
@@ -172,10 +173,10 @@ def report_alert(event: CotEvent, tenant: str, revision: int) -> Alert:
     accuracy = "" if event.accuracy_m >= UNKNOWN else f"\nAccuracy {event.accuracy_m:.0f} m"
     return Alert(
         **fields,
-        id=derived_id("cot", tenant, event.uid),
+        id=derived_id("cot", tenant, pseudonym),
         revision=revision,
         tool=TOOL,
-        source=f"cot:{hashlib.sha256(event.uid.encode()).hexdigest()[:16]}",
+        source=f"cot:{pseudonym}",
         description=f"{event.remarks}\nType {event.type}{accuracy}"[:10_000].strip(),
         certainty=Certainty.OBSERVED,
         confidence=0.8,

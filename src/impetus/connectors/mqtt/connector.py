@@ -38,9 +38,12 @@ from impetus.model import (
     InvalidInput,
     to_microseconds,
 )
+from impetus.sdk.pseudonyms import Pseudonyms
 from impetus.store import Store
 
 PART = "connector-mqtt"
+PSEUDONYMS_FOR = "mqtt"
+"""The purpose for which identifiers in topics have pseudonyms."""
 HEALTH_INTERVAL_S = 2.0
 DRAIN_LIMIT_S = 5.0
 """How long a connector that is told to stop still tries to get rid of what it holds."""
@@ -75,13 +78,21 @@ class Connector:
     nothing, messages wait in memory up to the set limits; beyond them sources are paused, so that the senders wait.
     """
 
-    def __init__(self, settings: MqttSettings, bus: Bus, registry: Registry, clock: Clock) -> None:
+    def __init__(
+        self, settings: MqttSettings, bus: Bus, registry: Registry, clock: Clock, home: Path | None = None
+    ) -> None:
+        """`home` is the folder of all state, where the keys of pseudonyms lie; mappings with identifiers need it."""
         self._settings = settings
         self._bus = bus
         self._registry = registry
         self._clock = clock
         self._routers = [
-            Router(connection, max_payload_bytes=settings.max_payload_bytes) for connection in settings.connections
+            Router(
+                connection,
+                max_payload_bytes=settings.max_payload_bytes,
+                pseudonym_of=Pseudonyms(home, connection.tenant, PSEUDONYMS_FOR, clock).of if home else None,
+            )
+            for connection in settings.connections
         ]
         self._tenants = [connection.tenant for connection in settings.connections]
         self._grouping = Grouping(settings.partitions)
@@ -240,8 +251,12 @@ class Connector:
                 raise PayloadRefused(f"the payload has {arrival.size_bytes:,} bytes; the limit is {limit:,}")
             parsed = self._routers[arrival.connection].parse(arrival.topic, arrival.payload, arrival_us=arrival_us)
         except PayloadRefused as error:
-            refusals.append(Refusal(tenant, arrival.topic, arrival.payload, error.message))
+            topic, keep = self._routers[arrival.connection].shown(arrival.topic)
+            refusals.append(Refusal(tenant, topic, arrival.payload if keep else b"", error.message))
             return
+        topic, keep = (
+            self._routers[arrival.connection].shown(arrival.topic) if parsed.refused else (arrival.topic, True)
+        )
         registered = self._registry.of(tenant)
         for readings in parsed.readings:
             if readings.datastream not in registered and await self._registry.look_again(tenant):
@@ -250,8 +265,10 @@ class Connector:
             if kept is not None:
                 self._grouping.add(tenant, kept)
                 self.counts.readings += len(kept.value)
-            refusals.extend(Refusal(tenant, arrival.topic, part.body, part.reason) for part in refused)
-        refusals.extend(Refusal(tenant, arrival.topic, part.body, part.reason) for part in parsed.refused)
+            if refused:
+                topic, keep = self._routers[arrival.connection].shown(arrival.topic)
+            refusals.extend(Refusal(tenant, topic, part.body if keep else b"", part.reason) for part in refused)
+        refusals.extend(Refusal(tenant, topic, part.body if keep else b"", part.reason) for part in parsed.refused)
 
     async def _publish(self, envelopes: Sequence[Envelope]) -> None:
         try:
@@ -348,7 +365,7 @@ async def run_connector(
 
     tenants = list(dict.fromkeys(connection.tenant for connection in settings.connections))
     registry = Registry(load, tenants, clock, refresh_s=settings.registry_refresh_s)
-    connector = Connector(settings, bus, registry, clock)
+    connector = Connector(settings, bus, registry, clock, home)
     sources: list[Source] = [
         Listener(
             connection,

@@ -86,6 +86,15 @@ class JsonMapping(BaseModel):
             title="Path of the datastream", description="Where the payload names the datastream, instead of the topic."
         ),
     ] = None
+    identifiers: Annotated[
+        tuple[str, ...],
+        Field(
+            title="Identifiers",
+            description="Placeholders that stand for a person's device, badge or plate: the datastream and the dead "
+            "letters carry a pseudonym in their place, and payloads that are refused are not kept.",
+            max_length=10,
+        ),
+    ] = ()
     value: Annotated[
         str,
         Field(
@@ -150,8 +159,12 @@ class JsonMapping(BaseModel):
 
     @model_validator(mode="after")
     def _placeholders_exist(self) -> JsonMapping:
+        known = set(_PLACEHOLDER.findall(self.topic))
+        if strange := [name for name in self.identifiers if name not in known]:
+            raise ValueError(f"identifiers names {strange[0]!r}, which the topic {self.topic!r} does not have")
+        if self.identifiers and self.datastream_path is not None:
+            raise ValueError("with identifiers the datastream is named by the topic, not by the payload")
         if self.datastream_path is None:
-            known = set(_PLACEHOLDER.findall(self.topic))
             for name in _PLACEHOLDER.findall(self.datastream):
                 if name not in known:
                     raise ValueError(f"datastream uses {{{name}}}, which the topic {self.topic!r} does not have")
@@ -192,6 +205,10 @@ class CompiledMapping:
             elif pattern not in ("+", level):
                 return None
         return found
+
+    def topic_of(self, placeholders: Mapping[str, str]) -> str:
+        """The pattern with these values in it."""
+        return _PLACEHOLDER.sub(lambda match: placeholders.get(match.group(1), ""), self.mapping.topic)
 
     def datastream_of(self, placeholders: Mapping[str, str]) -> str:
         """The datastream's identifier as the topic gives it."""

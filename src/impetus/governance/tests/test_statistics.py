@@ -114,12 +114,14 @@ async def test_what_is_refused(house: House) -> None:
         await statistics.release(house.person("sofia"), wanted(datastreams=["elsewhere"]))
     with pytest.raises(InvalidInput, match="not over yet"):
         await statistics.release(house.person("sofia"), wanted(until=LATER + timedelta(hours=5)))
+    with pytest.raises(InvalidInput, match="no time"):
+        await statistics.release(house.person("sofia"), wanted(until=BEGIN))
     wrong: Sequence[dict[str, object]] = (
         {"epsilon": 0.0},
         {"epsilon": float("nan")},
         {"passes": 0},
         {"since": BEGIN + timedelta(minutes=30)},
-        {"until": BEGIN},
+        {"until": BEGIN - timedelta(hours=1)},
         {"datastreams": []},
         {"datastreams": ["square", "square"]},
         {"until": BEGIN + timedelta(days=500)},

@@ -70,7 +70,11 @@ async def test_an_incomplete_sheet_is_told_what_it_lacks_and_nothing_in_it_is_ma
         assert answer.status_code == 409
         assert "necessity" in answer.text
         assert (await dora.post("/data-protection/air", data={"version": "x"})).status_code == 422
-        assert (await dora.get("/data-protection/none")).status_code == 404
+        elsewhere = await dora.get("/data-protection", params={"tool": "camera-of-a-partner"})
+        assert elsewhere.status_code == 303
+        assert "runs elsewhere" in (await dora.get(elsewhere.headers["location"])).text
+    async with ui.person("olivia") as olivia:
+        assert (await olivia.get("/data-protection/none")).status_code == 404
 
 
 async def test_a_case_is_opened_and_answered_in_the_page(ui: Ui) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from impetus.bus import Bus, open_bus
-from impetus.connectors.cot.connector import CotConnector
+from impetus.connectors.cot.connector import PSEUDONYMS_FOR, CotConnector
 from impetus.connectors.cot.event import EVENT_LIMIT_BYTES, CotEvent, read_event, write_event
 from impetus.connectors.cot.framing import EventSplitter
 from impetus.connectors.cot.mapping import ShownAlert, alert_event, incident_event, report_alert
@@ -32,6 +32,7 @@ from impetus.model import (
     Status,
     SystemClock,
 )
+from impetus.sdk.pseudonyms import Pseudonyms
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -172,9 +173,9 @@ def test_an_incident_vanishes_from_their_maps_when_it_is_closed() -> None:
 
 
 def test_an_emergency_in_the_field_becomes_an_alert_and_ends_as_one() -> None:
-    alert = report_alert(an_event(type="b-a-o-tbl", callsign="Unit 7", opex="e-nordic"), "police", 1)
+    alert = report_alert(an_event(type="b-a-o-tbl", callsign="Unit 7", opex="e-nordic"), "police", 1, "p-1")
     assert (alert.severity, alert.status, alert.detector) == (Severity.SEVERE, Status.EXERCISE, "emergency")
-    over = report_alert(an_event(type="b-a-o-can", callsign="Unit 7"), "police", 2)
+    over = report_alert(an_event(type="b-a-o-can", callsign="Unit 7"), "police", 2, "p-1")
     assert over.id == alert.id
     assert over.ended == NOON
 
@@ -232,7 +233,7 @@ async def until(condition: Any, seconds: float = 15.0) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_to_the_server_and_back_also_after_it_was_gone(server: TakServer, bus: Bus) -> None:
+async def test_to_the_server_and_back_also_after_it_was_gone(server: TakServer, bus: Bus, tmp_path: Path) -> None:
     clock = SystemClock()
     now = clock.now()
     connector = CotConnector(
@@ -240,6 +241,7 @@ async def test_to_the_server_and_back_also_after_it_was_gone(server: TakServer, 
         bus,
         clock,
         real,
+        named(tmp_path),
     )
     works = (connector.client.run, connector.publish, connector.show)
     tasks = [asyncio.create_task(work()) for work in works]
@@ -286,8 +288,40 @@ async def test_to_the_server_and_back_also_after_it_was_gone(server: TakServer, 
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_flood_from_the_field_is_set_aside_not_let_in(bus: Bus) -> None:
-    connector = CotConnector(CotSettings(events_per_minute=5), bus, SystemClock(), real)
+def named(home: Path) -> Pseudonyms:
+    return Pseudonyms(home, "municipality", PSEUDONYMS_FOR, SystemClock())
+
+
+async def test_a_device_in_the_field_has_a_pseudonym_and_without_its_key_nothing_goes_on(
+    bus: Bus, tmp_path: Path
+) -> None:
+    connector = CotConnector(CotSettings(), bus, SystemClock(), real, named(tmp_path))
+    publishing = asyncio.create_task(connector.publish())
+    try:
+        device = "ANDROID-359881234567890"
+        connector.receive(an_event(uid=device, type="b-m-p-s-m", callsign=" "))
+        await until(lambda: connector.handled == 1)
+        (delivery,) = [one async for one in bus.replay(("municipality.alert.cot",))]
+        text = delivery.envelope.model_dump_json()
+        assert device not in text
+        alert = delivery.envelope.open(Alert)
+        pseudonym = alert.source.removeprefix("cot:")
+        assert named(tmp_path).matches(pseudonym, device)
+        assert pseudonym in alert.headline, "nobody gave the device a name"
+        for file in (tmp_path / "secrets" / "pseudonyms" / "municipality").glob("*.json"):
+            file.unlink()
+        connector.receive(an_event(uid="ANDROID-2", type="b-m-p-s-m", remarks="a new one"))
+        await until(lambda: connector.handled == 2)
+        (letter,) = await bus.dead_letters("municipality")
+        assert "key of the pseudonyms is lost" in letter.reason
+        assert "ANDROID" not in repr(letter)
+    finally:
+        publishing.cancel()
+        await asyncio.gather(publishing, return_exceptions=True)
+
+
+async def test_a_flood_from_the_field_is_set_aside_not_let_in(bus: Bus, tmp_path: Path) -> None:
+    connector = CotConnector(CotSettings(events_per_minute=5), bus, SystemClock(), real, named(tmp_path))
     for number in range(20):
         connector.receive(an_event(uid=f"m{number}", type="b-m-p-s-m"))
     assert connector.refused == 15

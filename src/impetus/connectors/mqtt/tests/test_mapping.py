@@ -14,6 +14,7 @@ from impetus.connectors.mqtt.mapping import CompiledMapping, JsonMapping, look_u
 from impetus.connectors.mqtt.payload import PayloadRefused
 from impetus.connectors.mqtt.routing import Router
 from impetus.connectors.mqtt.settings import EmbeddedListener
+from impetus.model import ConfigurationError
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,8 @@ def test_a_pattern_fits_a_topic(pattern: str, topic: str, found: Any) -> None:
         {"topic": "a/{datastream}", "value": "a[x]"},
         {"topic": "a/{datastream}", "scale": float("nan")},
         {"topic": "a/{datastream}", "vlaue": "b"},
+        {"topic": "a/{datastream}", "identifiers": ["plate"]},
+        {"topic": "a/{plate}", "identifiers": ["plate"], "datastream_path": "id"},
     ],
 )
 def test_a_wrong_mapping_is_refused(wrong: dict[str, Any]) -> None:
@@ -88,3 +91,27 @@ def test_a_topic_that_nothing_fits_is_refused_by_name() -> None:
     router = Router(EmbeddedListener(), max_payload_bytes=1_000)
     with pytest.raises(PayloadRefused, match="no mapping fits the topic 'elsewhere/x'"):
         router.parse("elsewhere/x", b"{}", arrival_us=0)
+
+
+def test_an_identifier_in_a_topic_is_a_pseudonym_in_the_datastream_and_in_the_dead_letter() -> None:
+    mapping = JsonMapping(topic="gates/{gate}/{badge}", datastream="{gate}:{badge}", identifiers=("badge",))
+    settings = EmbeddedListener(anonymous=True, sensorthings=False, mappings=(mapping,))
+    router = Router(settings, max_payload_bytes=1_000, pseudonym_of=lambda raw: f"p-{len(raw)}")
+    payload = b'{"value": 1, "time": "2026-11-21T08:00:00Z"}'
+    parsed = router.parse("gates/north/ROSSI-1234", payload, arrival_us=0)
+    assert [one.datastream for one in parsed.readings] == ["north:p-10"]
+    assert router.shown("gates/north/ROSSI-1234") == ("gates/north/p-10", False)
+    assert router.shown("elsewhere/ROSSI-1234") == ("elsewhere/ROSSI-1234", True)
+
+
+def test_without_a_key_a_topic_with_identifiers_is_refused_and_nothing_of_it_is_kept() -> None:
+    def lost(identifier: str) -> str:
+        raise ConfigurationError("the key of the pseudonyms is lost")
+
+    mapping = JsonMapping(topic="gates/{gate}/{badge}", datastream="{gate}", identifiers=("badge",))
+    settings = EmbeddedListener(anonymous=True, sensorthings=False, mappings=(mapping,))
+    for pseudonym_of in (lost, None):
+        router = Router(settings, max_payload_bytes=1_000, pseudonym_of=pseudonym_of)
+        with pytest.raises(PayloadRefused, match="not taken"):
+            router.parse("gates/north/ROSSI-1234", b"1", arrival_us=0)
+        assert router.shown("gates/north/ROSSI-1234") == ("gates/{gate}/{badge}", False)
