@@ -22,7 +22,7 @@ from benchmarks.reporting import Figure, report
 from impetus.tools.cti.extraction import extract
 from impetus.tools.cti.indicators import NAMED_ONLY, IndicatorType, find_indicators
 from impetus.tools.cti.relevance import Matcher, MatchWay
-from impetus.tools.cti.stix import bundle, report_objects
+from impetus.tools.cti.stix import Tlp, bundle, indicator_objects, report_objects
 from impetus.tools.cti.techniques import load_classifier
 from impetus.tools.cti.tests.planted import EXACT, IRRELEVANT, RELEVANT, WATCH
 from impetus.tools.cti.training import read_tram, validate
@@ -186,11 +186,12 @@ def _relevance() -> list[Figure]:
 
 def _bundles(notes: list[str]) -> list[Figure]:
     try:
-        from stix2validator import ValidationOptions, validate_instance
+        import stix2  # type: ignore[import-untyped]  # noqa: F401
     except ImportError:
-        notes.append("STIX: not checked, stix2-validator is not installed (pip install stix2-validator).")
+        notes.append("STIX: not checked, the library stix2 is not installed.")
         return []
-    options = ValidationOptions(version="2.1")
+    from impetus.tools.cti.tests.stix_rules import broken_rules
+
     broken = count = 0
     for text in _reports(40):
         found = extract(text)
@@ -203,9 +204,15 @@ def _bundles(notes: list[str]) -> list[Figure]:
             techniques=found.techniques,
         )
         count += 1
-        broken += not validate_instance(bundle(objects), options).is_valid
-    notes.append(f"STIX: {count} bundles checked by the validator of OASIS.")
-    return [Figure("STIX bundles that the validator refuses", "bundles", 0, broken, at_most=True)]
+        objects += indicator_objects(
+            found.indicators, time=datetime.now(UTC), tlp=Tlp.AMBER, item="report", title="Report", confidence=80
+        )
+        broken += bool(broken_rules(bundle(objects)))
+    notes.append(
+        f"STIX: {count} bundles, promoted ones among them, read strictly by the library stix2 and checked by our own"
+        " rules for references, times, markings and identifiers (the validator of OASIS comes without its schemas)."
+    )
+    return [Figure("STIX bundles that break a rule", "bundles", 0, broken, at_most=True)]
 
 
 def _reports(count: int) -> Iterator[str]:

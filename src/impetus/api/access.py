@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated
@@ -55,12 +56,26 @@ def services_of(request: Request) -> Services:
     return services
 
 
+def _password(credentials: str) -> str:
+    """The password of HTTP Basic (RFC 7617), which is a token here: TAXII's clients know no other way, many of them.
+
+    Empty if it is none. Log-in names are not looked at, and a person's password is no token.
+    """
+    try:
+        decoded = base64.b64decode(credentials[: 4 * SECRET_LIMIT], validate=True).decode()
+    except ValueError:
+        return ""
+    return decoded.partition(":")[2]
+
+
 async def authenticate(request: Request, *, touch: bool = True) -> Principal:
     """Who is behind the token or, without one, behind the session's cookie. Raises `NotAuthenticated`."""
     services = services_of(request)
     header = request.headers.get("authorization")
     if header is not None:
         scheme, _, secret = header.partition(" ")
+        if scheme.lower() == "basic":
+            scheme, secret = "bearer", _password(secret)
         if scheme.lower() != "bearer" or not 0 < len(secret) <= SECRET_LIMIT:
             raise NotAuthenticated("The Authorization header is not 'Bearer TOKEN'.", hint="Send a token, or log in.")
         return await services.governance.authenticate(bearer=secret, touch=touch)

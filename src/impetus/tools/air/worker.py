@@ -6,13 +6,12 @@ import asyncio
 import json
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel
 
 from impetus.model import (
     Alert,
@@ -21,106 +20,47 @@ from impetus.model import (
     Observation,
     ObservationBatch,
     Place,
-    Status,
     ToolRequest,
     ToolResult,
     derived_id,
     from_microseconds,
 )
 from impetus.sdk import Context, Tool
-from impetus.tools.air.agents import TABLE, Level, agent_of, dose_level
+from impetus.tools.air.agents import TABLE, agent_of
 from impetus.tools.air.alerts import device_alert, release_alert, release_id
 from impetus.tools.air.arrays import Booleans, Floats
 from impetus.tools.air.background import COVARIATES
-from impetus.tools.air.bands import Sample, chart_rows, expectations
+from impetus.tools.air.bands import Sample, expectations
 from impetus.tools.air.detection import Detection, Detector, Reading
 from impetus.tools.air.devices import Devices
 from impetus.tools.air.drivers import RawReading
-from impetus.tools.air.hazard import hazard_map
+from impetus.tools.air.episodes import SERIES_SAMPLES, Episode, Network, excess_of, levels_of, nearest_of, series_of
 from impetus.tools.air.instruments import instruments_of
 from impetus.tools.air.listening import listen
+from impetus.tools.air.measured import RATE_UNITS, UNITS, WATCHED
 from impetus.tools.air.open_space import open_cells, read_open_space
 from impetus.tools.air.plane import Plane
-from impetus.tools.air.posterior import Posterior
-from impetus.tools.air.quantities import convert, gas_gpm3
+from impetus.tools.air.quantities import convert
 from impetus.tools.air.release import Box
+from impetus.tools.air.sensors import Sensors
 from impetus.tools.air.settings import AirSettings
 from impetus.tools.air.spread import Terrain
+from impetus.tools.air.whatif import DispersionWanted, what_if
 from impetus.tools.air.winds import WindRecord
-from impetus.tools.air.zones import (
-    SEARCH_M,
-    Assessment,
-    Excess,
-    advice,
-    assess,
-    document,
-    drawn_zones,
-    place_of,
-    point_samples,
-    wind_of,
-)
+from impetus.tools.air.zones import Assessment, assess, document
 
-BACTERIA, PARTICLES, GAS = "bacteria-concentration", "fluorescent-particles", "gas-concentration"
-WATCHED = (BACTERIA, PARTICLES, GAS)
-UNITS: Mapping[str, str] = {BACTERIA: "CFU/m3", PARTICLES: "1/L", GAS: "ppb"}
-RATE_UNITS: Mapping[str, str] = {BACTERIA: "CFU/s", PARTICLES: "1e3/s", GAS: "g/s"}
 COVARIATE_PROPERTIES: Mapping[str, str] = {
     "wind-speed": "wind_speed_mps",
     "relative-humidity": "humidity_percent",
     "rain-rate": "rain_mmph",
     "air-temperature": "temperature_c",
 }
-EXCESS_SAMPLES = 6
 MOST_POSSIBLE = 1e9
 """No air sensor reads more, in any of the units: above it, the device is broken."""
-MOST_PEOPLE = 1e6
 HISTORY_DAYS = 5.0
 CHECKPOINT_S = 60.0
 ROUNDS_AT_ONCE = 40
-SERIES_SAMPLES = 90
 HEALTH_S = 60.0
-HEAVY = (
-    "the gas is heavier than air: near the source it hugs the ground and spreads to the sides, further than drawn",
-)
-
-
-class DispersionWanted(BaseModel):
-    """A release to draw; rules that ask give the place only."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    agent: Annotated[str, Field(title="Agent", max_length=64)] = "chlorine"
-    rate_gps: Annotated[float, Field(title="Release rate in g/s", gt=0, le=1e6)] = 100.0
-    longitude: Annotated[float | None, Field(title="Longitude", ge=-180, le=180)] = None
-    latitude: Annotated[float | None, Field(title="Latitude", ge=-90, le=90)] = None
-
-
-@dataclass
-class _Network:
-    """The sensors of one kind of measurement."""
-
-    detector: Detector
-    sums: dict[str, list[float]] = field(default_factory=dict)
-    bin: int | None = None
-    samples: dict[str, deque[Sample]] = field(default_factory=dict)
-    """Sensor -> its latest samples."""
-    noticed_s: dict[str, float] = field(default_factory=dict)
-    """Sensor -> when it first read something of the release that goes on."""
-    release: _Episode | None = None
-
-
-@dataclass
-class _Episode:
-    """A release that goes on."""
-
-    id: str
-    onset_s: float
-    alert: str
-    latest_s: float
-    revision: int = 0
-    updated_s: float = -math.inf
-    posterior: Posterior | None = None
-    result: ToolResult | None = None
 
 
 class AirTool(Tool[AirSettings]):
@@ -131,12 +71,10 @@ class AirTool(Tool[AirSettings]):
 
     def __init__(self, context: Context, settings: AirSettings) -> None:
         super().__init__(context, settings)
-        self._streams: dict[str, Datastream] = {}
-        self._plane: Plane | None = None
+        self._sensors = Sensors()
         self._winds = WindRecord()
         self._covariates: dict[str, float] = {}
-        self._people: dict[str, float] = {}
-        self._networks: dict[str, _Network] = {}
+        self._networks: dict[str, Network] = {}
         self._newest_us: dict[str, int] = {}
         self._told_us: dict[str, int] = {}
         """What the instance before had seen: learnt from again, and told no more."""
@@ -163,7 +101,7 @@ class AirTool(Tool[AirSettings]):
     async def observe(self, batch: ObservationBatch) -> None:
         # Instruments of its own come beside the platform's readings.
         async with self._lock:
-            if any(name not in self._streams for name in batch.datastreams):
+            if any(name not in self._sensors.streams for name in batch.datastreams):
                 await self._refresh()
             await self._take(batch)
             await self._send()
@@ -194,9 +132,9 @@ class AirTool(Tool[AirSettings]):
 
     async def _instrument(self, sensor: str, reading: RawReading) -> None:
         """A reading that a driver brought, taken as one that the platform brought."""
-        if sensor not in self._streams:
+        if sensor not in self._sensors.streams:
             await self._refresh()
-        stream = self._streams.get(sensor)
+        stream = self._sensors.streams.get(sensor)
         now = self.context.clock.now()
         if stream is None:
             self._remark(f"{sensor} is in the table of instruments, but is no registered datastream", now.timestamp())
@@ -216,7 +154,7 @@ class AirTool(Tool[AirSettings]):
         if now.timestamp() - self._health_s < HEALTH_S:
             return
         self._health_s = now.timestamp()
-        streams = [stream for stream in self._streams.values() if stream.observed_property in WATCHED]
+        streams = [stream for stream in self._sensors.streams.values() if stream.observed_property in WATCHED]
         content = self._devices.document(streams, now)
         await self.context.publish(
             ToolResult(
@@ -255,37 +193,11 @@ class AirTool(Tool[AirSettings]):
         weather, remarks = self._winds.weather(now.timestamp(), Terrain(self.settings.terrain), now.hour)
         if weather is None:
             raise InvalidInput(remarks[0], hint="a plume cannot be drawn")
-        plane = Plane(*position)
-        random = np.random.default_rng(1)
-        samples = point_samples(0.0, 0.0, wanted.rate_gps, weather, random)
-        levels = agent.levels(self.settings.exposure_min)
-        drawn = await asyncio.to_thread(
-            hazard_map, samples, weather, Box.around(0, 0, SEARCH_M), levels, random, age_s=0.0
-        )
-        zones, curve, outline = drawn_zones(drawn, plane, self._counted(plane))
+        counted = self._sensors.counted(Plane(*position))
+        minutes = self.settings.exposure_min
         await self.context.publish(
-            ToolResult(
-                id=derived_id(request.id, "what-if"),
-                tool="air",
-                kind="what-if",
-                title=f"{agent.title}, {wanted.rate_gps:g} g/s",
-                time=now,
-                status=Status.EXERCISE,
-                place=place_of(outline, plane) or request.place,
-                alert=request.alert,
-                incident=request.incident,
-                request=request.id,
-                content={
-                    "agent": agent.title,
-                    "unit": "g/m3",
-                    "source_of_levels": agent.source,
-                    "source": {"longitude": position[0], "latitude": position[1], "rate": wanted.rate_gps},
-                    "wind": wind_of(weather),
-                    "zones": zones,
-                    "curve": curve,
-                    "advice": advice(drawn),
-                    "remarks": [*remarks, *(HEAVY if agent.heavy else ())],
-                },
+            await asyncio.to_thread(
+                what_if, request, wanted, agent, position, weather, remarks, counted, now=now, exposure_min=minutes
             )
         )
         return f"the zone of {wanted.rate_gps:g} g/s of {agent.title} is drawn"
@@ -293,12 +205,7 @@ class AirTool(Tool[AirSettings]):
     # Readings
 
     async def _refresh(self) -> None:
-        for stream in await self.context.datastreams():
-            self._streams[stream.id] = stream
-        places = [stream.place.centre for stream in self._streams.values() if stream.place is not None]
-        if self._plane is None and places:
-            count = len(places)
-            self._plane = Plane(sum(place[0] for place in places) / count, sum(place[1] for place in places) / count)
+        self._sensors.know(await self.context.datastreams())
 
     async def _take(self, batch: ObservationBatch) -> None:
         now_us = round(self.context.clock.now().timestamp() * 1e6)
@@ -306,7 +213,7 @@ class AirTool(Tool[AirSettings]):
         order = sorted(range(len(batch)), key=lambda place: batch.time_us[place])
         for turn, place in enumerate(order):
             name = batch.datastreams[batch.index[place]]
-            stream = self._streams.get(name)
+            stream = self._sensors.streams.get(name)
             time_us, value = batch.time_us[place], batch.value[place]
             if stream is None or time_us <= self._newest_us.get(name, -(2**62)):
                 continue
@@ -326,7 +233,7 @@ class AirTool(Tool[AirSettings]):
         elif name == "solar-radiation":
             self._winds.radiation(stream.id, time_s, value)
         elif name == "people-count":
-            self._people[stream.id] = min(max(value, 0.0), MOST_PEOPLE)
+            self._sensors.count(stream.id, value)
         elif name in COVARIATE_PROPERTIES:
             if name == "wind-speed":
                 self._winds.speed(stream.id, time_s, value)
@@ -359,7 +266,7 @@ class AirTool(Tool[AirSettings]):
             self._remark(f"{stream.id} is at the end of its range: it reads at least so much", now_s)
         network = self._networks.get(stream.observed_property)
         if network is None:
-            network = self._networks[stream.observed_property] = _Network(Detector(self._positions(stream)))
+            network = self._networks[stream.observed_property] = Network(Detector(self._sensors.positions(stream)))
         number = math.floor(time_s / self.settings.sample_s)
         if network.bin is not None and number > network.bin:
             self._finish(network)
@@ -367,7 +274,7 @@ class AirTool(Tool[AirSettings]):
             network.bin = number if network.bin is None else max(network.bin, number)
         network.sums.setdefault(stream.id, []).append(value)
 
-    def _finish(self, network: _Network) -> None:
+    def _finish(self, network: Network) -> None:
         """Test the samples of a bin that is over."""
         if network.bin is None or not network.sums:
             return
@@ -393,8 +300,8 @@ class AirTool(Tool[AirSettings]):
         if network.release is not None and network.detector.open_detections():
             network.release.latest_s = time_s
 
-    def _detected(self, network: _Network, detection: Detection, *, tell: bool) -> None:
-        stream = self._streams[detection.sensors[0]]
+    def _detected(self, network: Network, detection: Detection, *, tell: bool) -> None:
+        stream = self._sensors.streams[detection.sensors[0]]
         id = release_id(stream, detection)
         known = self._alerts.get(id)
         revision = 0 if known is None else known.revision + 1
@@ -405,7 +312,7 @@ class AirTool(Tool[AirSettings]):
         for sensor in detection.sensors:
             network.noticed_s.setdefault(sensor, detection.onset_s)
         if network.release is None:
-            network.release = _Episode(derived_id("air", "release", id), detection.onset_s, id, detection.time_s)
+            network.release = Episode(derived_id("air", "release", id), detection.onset_s, id, detection.time_s)
 
     def _device(self, stream: Datastream, time_s: float, value: float, wrong: bool, fresh: bool) -> None:
         """One alert when a sensor begins to read what cannot be, and its end when it does no more."""
@@ -434,15 +341,15 @@ class AirTool(Tool[AirSettings]):
 
     def _factor(self, sensor: str) -> float:
         """How much of a datastream's unit one of its kind is."""
-        stream = self._streams[sensor]
+        stream = self._sensors.streams[sensor]
         return convert(1.0, UNITS[stream.observed_property], stream.unit)
 
     # Zones
 
-    async def _update(self, name: str, network: _Network, now_s: float) -> None:
+    async def _update(self, name: str, network: Network, now_s: float) -> None:
         """Work out the source and the zone of a release that goes on; end one that is over."""
         episode = network.release
-        if episode is None or self._plane is None:
+        if episode is None or self._sensors.plane is None:
             return
         if now_s - episode.latest_s > self.settings.end_s:
             await self._end(network, episode)
@@ -455,7 +362,7 @@ class AirTool(Tool[AirSettings]):
             for kept in await self.context.published("hazard-zone"):
                 if kept.id == episode.id:
                     episode.revision = kept.revision + 1
-        readings = self._excess(name, network)
+        readings = excess_of(name, network, self._sensors, self._devices, self.settings, self._gas)
         now = self.context.clock.now()
         weather, remarks = self._winds.weather(now_s, Terrain(self.settings.terrain), now.hour)
         if weather is None:
@@ -463,9 +370,9 @@ class AirTool(Tool[AirSettings]):
             return
         if not any(reading.value > 0 for reading in readings):
             return
-        levels, agent, unit = self._levels(name)
+        levels, agent, unit = levels_of(name, self.settings, self._gas)
         random = np.random.default_rng(episode.revision + 1)
-        plane, space = self._plane, self._space
+        plane, space = self._sensors.plane, self._space
 
         def allowed(box: Box) -> tuple[Floats, Floats, Booleans] | None:
             return open_cells(space, plane, box) if space is not None else None
@@ -490,9 +397,9 @@ class AirTool(Tool[AirSettings]):
                 rate_unit=RATE_UNITS[name],
                 remarks=remarks,
                 sensors=readings,
-                people=self._counted(plane),
+                people=self._sensors.counted(plane),
             )
-            return found, {**content, **self._series(network, readings)}, place
+            return found, {**content, **series_of(network, readings, self._sensors)}, place
 
         found, content, place = await asyncio.to_thread(work)
         episode.posterior = found.posterior
@@ -502,7 +409,7 @@ class AirTool(Tool[AirSettings]):
                 "revision": episode.revision,
                 "tool": "air",
                 "kind": "hazard-zone",
-                "title": f"{agent} near {self._nearest(readings)}",
+                "title": f"{agent} near {nearest_of(readings, self._sensors)}",
                 "time": now,
                 "place": place,
                 "alert": episode.alert,
@@ -512,7 +419,7 @@ class AirTool(Tool[AirSettings]):
         episode.revision += 1
         await self.context.publish(episode.result)
 
-    async def _end(self, network: _Network, episode: _Episode) -> None:
+    async def _end(self, network: Network, episode: Episode) -> None:
         network.release = None
         network.noticed_s.clear()
         now = self.context.clock.now()
@@ -525,102 +432,6 @@ class AirTool(Tool[AirSettings]):
             update = {"revision": alert.revision + 1, "sent": now, "ended": ended}
             self._alerts[alert.id] = alert.model_copy(update=update)
             await self.context.emit(self._alerts[alert.id])
-
-    def _excess(self, name: str, network: _Network) -> list[Excess]:
-        """What each sensor read beyond its background, on the average of its latest samples since the onset."""
-        onset_s = network.release.onset_s if network.release else 0.0
-        found = []
-        detected = {name for one in network.detector.open_detections() for name in one.sensors}
-        for sensor, kept in network.samples.items():
-            position = self._position(sensor)
-            recent = [one for one in list(kept)[-EXCESS_SAMPLES:] if one.time_s >= onset_s - self.settings.sample_s]
-            if position is None or not recent:
-                continue
-            instrument = self._devices.of(sensor)
-            stream = self._streams[sensor]
-            mean = sum(one.value - one.expected for one in recent) / len(recent)
-            least = convert(instrument.least(counts_a_litre=name == PARTICLES), stream.unit, UNITS[name])
-            limit = max(2 * recent[-1].sd / math.sqrt(len(recent)), least)
-            value = mean if mean > limit else 0.0
-            saturated = stream.highest is not None and recent[-1].value >= 0.98 * convert(
-                stream.highest, stream.unit, UNITS[name]
-            )
-            if name == GAS:
-                mass = self._gas.molar_mass_gpmol
-                value, limit = gas_gpm3(value, mass), gas_gpm3(limit, mass)
-            if name == PARTICLES:
-                value, limit = 1_000 * value, 1_000 * limit
-            height_m = self.settings.sensor_height_m if instrument.height_m is None else instrument.height_m
-            found.append(
-                Excess(
-                    sensor,
-                    *position,
-                    height_m,
-                    value,
-                    limit,
-                    saturated,
-                    trusted=sensor in detected,
-                    first_s=network.noticed_s.get(sensor),
-                    error_s=self.settings.sample_s + instrument.sampling_s,
-                )
-            )
-        return found
-
-    def _series(self, network: _Network, readings: Sequence[Excess]) -> dict[str, JsonValue]:
-        """The latest samples of the sensor that reads most, with the band of its background."""
-        sensor = max(readings, key=lambda reading: reading.value).sensor
-        stream = self._streams[sensor]
-        return {
-            "series": {
-                "sensor": sensor,
-                "unit": UNITS[stream.observed_property],
-                "rows": chart_rows(network.samples[sensor]),
-            }
-        }
-
-    def _levels(self, name: str) -> tuple[Sequence[Level], str, str]:
-        """Levels in the unit of the zone, what the agent is called, and that unit."""
-        if name == GAS:
-            return self._gas.levels(self.settings.exposure_min), self._gas.title, "g/m3"
-        if name == BACTERIA and self.settings.bacteria_doses_cfu is not None:
-            minutes = self.settings.exposure_min
-            doses = [
-                dose_level(f"dose-{n}", f"{dose:g} CFU inhaled in {minutes:g} min", dose, exposure_s=60 * minutes)
-                for n, dose in enumerate(self.settings.bacteria_doses_cfu, start=1)
-            ]
-            return doses, "Bacteria", "CFU/m3"
-        own = self.settings.bacteria_cfupm3 if name == BACTERIA else tuple(1e3 * v for v in self.settings.particles_pl)
-        unit = "CFU/m3" if name == BACTERIA else "1/m3"
-        title = "Bacteria" if name == BACTERIA else "Fluorescent particles"
-        levels = [Level(f"level-{n}", f"{value:g} {unit}", value) for n, value in enumerate(own, start=1)]
-        return levels, title, unit
-
-    def _positions(self, like: Datastream) -> dict[str, tuple[float, float]]:
-        found = {}
-        for stream in self._streams.values():
-            position = self._position(stream.id)
-            if stream.observed_property == like.observed_property and position is not None:
-                found[stream.id] = position
-        return found
-
-    def _position(self, sensor: str, plane: Plane | None = None) -> tuple[float, float] | None:
-        stream, plane = self._streams.get(sensor), plane or self._plane
-        if stream is None or stream.place is None or plane is None:
-            return None
-        return plane.to_metres(*stream.place.centre)
-
-    def _counted(self, plane: Plane) -> dict[tuple[float, float], float]:
-        found: dict[tuple[float, float], float] = {}
-        for sensor, count in self._people.items():
-            position = self._position(sensor, plane)
-            if position is not None:
-                found[position] = found.get(position, 0.0) + count
-        return found
-
-    def _nearest(self, readings: Sequence[Excess]) -> str:
-        strongest = max(readings, key=lambda reading: reading.value)
-        stream = self._streams[strongest.sensor]
-        return (stream.place.name if stream.place and stream.place.name else stream.thing)[:120]
 
     def _remark(self, text: str, now_s: float) -> None:
         self._remarks[text] = now_s

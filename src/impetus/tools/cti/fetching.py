@@ -63,6 +63,14 @@ class Credentials:
         return {}
 
 
+class BadStatus(Unavailable):
+    """A server answered, and not with what was asked for."""
+
+    def __init__(self, message: str, *, answered: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.answered = answered
+
+
 class _Refused(Exception):
     """The guard lets nobody connect there."""
 
@@ -146,10 +154,16 @@ class Fetcher:
         return await self._ask("GET", url, headers or {}, credentials, through_proxy, None)
 
     async def post(
-        self, url: str, body: bytes, *, headers: Mapping[str, str], credentials: Credentials | None = None
+        self,
+        url: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str],
+        credentials: Credentials | None = None,
+        follow: bool = True,
     ) -> Answer:
-        """Ask a query that needs a body; raises as `get`."""
-        return await self._ask("POST", url, headers, credentials, False, body)
+        """Send a body; raises as `get`, and `BadStatus` for a redirect that is not to be followed."""
+        return await self._ask("POST", url, headers, credentials, False, body, follow=follow)
 
     async def allowed_by_robots(self, url: str, *, through_proxy: bool = False) -> bool:
         """Whether the site's robots.txt (RFC 9309) lets this program read the address; one that is missing does."""
@@ -163,8 +177,9 @@ class Fetcher:
                 answer = await self.get(f"{site}/robots.txt", through_proxy=through_proxy)
                 rules.parse(answer.body[:ROBOTS_LIMIT_BYTES].decode("utf-8", "replace").splitlines())
             except Unavailable as error:
+                missing = isinstance(error, BadStatus) and 400 <= error.answered < 500
                 # RFC 9309, 2.3.1: what is not there (4xx) forbids nothing; what cannot be reached (5xx) forbids all.
-                rules.parse([] if "status 4" in str(error) else ["User-agent: *", "Disallow: /"])
+                rules.parse([] if missing else ["User-agent: *", "Disallow: /"])
             known = self._robots[site] = (now_s, rules)
         return known[1].can_fetch(self.user_agent.partition("/")[0], url)
 
@@ -183,6 +198,8 @@ class Fetcher:
         credentials: Credentials | None,
         through_proxy: bool,
         body: bytes | None,
+        *,
+        follow: bool = True,
     ) -> Answer:
         try:
             async with asyncio.timeout(self.limit_s):
@@ -193,7 +210,7 @@ class Fetcher:
                     )
                     proof = credentials.header() if credentials is not None and own else {}
                     answer = await self._once(method, url, {**headers, **proof}, through_proxy, body)
-                    if answer.status not in (301, 302, 303, 307, 308):
+                    if not follow or answer.status not in (301, 302, 303, 307, 308):
                         return _checked(answer)
                     url = urljoin(url, answer.headers.get("location", ""))
                 raise Unavailable(f"{url} redirects again and again")
@@ -287,7 +304,8 @@ def _checked(answer: Answer) -> Answer:
     if answer.status == 304 or 200 <= answer.status < 300:
         return answer
     hint = "check its log-in" if answer.status in (401, 403) else ""
-    raise Unavailable(f"{_shown(answer.url)} answers with status {answer.status}", hint=hint)
+    text = f"{_shown(answer.url)} answers with status {answer.status}"
+    raise BadStatus(text, answered=answer.status, hint=hint)
 
 
 def _address(url: str) -> typing.Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from impetus.sdk.panel import Action, Chart, ChartSeries, ChartStyle, Column, Form, Format, Kpi, Panel, Table
-from impetus.tools.cti.worker import Nothing, WatchWanted
+from impetus.tools.cti.wanted import Nothing, WatchWanted
 
 WATCH = "/tools/cti/results?kind=watch&limit=1"
 TREND = "/tools/cti/results?kind=trend&limit=1"

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, model_validator
 from impetus.model import Line, Slug, Value
 from impetus.sdk import ToolSettings
 from impetus.tools.cti.grading import Reliability
+from impetus.tools.cti.rules import PromotionRule
 from impetus.tools.cti.stix import Tlp
 from impetus.tools.cti.watch import WatchItem
 
@@ -92,6 +93,15 @@ class CtiSettings(ToolSettings):
     """A source that takes longer is given up until its next turn."""
     fetch_limit_mb: Annotated[float, Field(title="Size of one answer, MB", gt=0, le=50)] = 10.0
     """In megabytes; a longer answer is refused."""
+    promotion_rules: Annotated[tuple[PromotionRule, ...], Field(title="Promotion rules", max_length=50)] = ()
+    """Written rules by which items are promoted without a person; without any, only people promote."""
+    misp_address: Annotated[str, Field(title="MISP server", pattern=r"^(https?://.+)?$", max_length=500)] = ""
+    """`https://...` of the own MISP server to which what is promoted is sent; inside the own network,
+    `internal_addresses` has to name it."""
+    misp_key: Annotated[SecretStr | None, Field(title="Key of the MISP server")] = None
+    """An authentication key that may add events."""
+    misp_tlp: Annotated[Tlp, Field(title="Strictest marking sent to MISP")] = Tlp.AMBER
+    """What is marked more strictly stays here."""
     user_agent: Annotated[str, Field(title="User agent", max_length=200)] = "impetus-cti/0.1 (threat intelligence)"
     """What is told to web servers; add how to reach you."""
 

@@ -141,6 +141,10 @@ def report_objects(
     for technique in best.values():
         stix_object = _of_technique(technique, moment)
         found.setdefault(stix_object["id"], stix_object)
+    if not found:
+        # A report refers to something (section 4.16): if nothing was found, to who looked.
+        reader = _reader(moment)
+        found[reader["id"]] = reader
     for stix_object in found.values():
         stix_object["object_marking_refs"] = [mark]
     name = (title.strip() or "Report")[:250]
@@ -154,7 +158,7 @@ def report_objects(
         "description": "What was extracted by machine awaits review.",
         "report_types": ["threat-report"],
         "published": timestamp(published or time),
-        "object_refs": sorted(found) or [mark],
+        "object_refs": sorted(found),
         "object_marking_refs": [mark],
     }
     if labels:
@@ -210,6 +214,19 @@ def indicator_objects(
                 }
             )
     return objects
+
+
+def _reader(moment: str) -> Object:
+    return {
+        "type": "identity",
+        "spec_version": "2.1",
+        "id": f"identity--{derived_id('stix', 'identity', 'impetus cti')}",
+        "created": moment,
+        "modified": moment,
+        "name": "impetus cti",
+        "description": "A program. It found nothing in this report.",
+        "identity_class": "system",
+    }
 
 
 _HASH_NAMES = {

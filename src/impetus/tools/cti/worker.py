@@ -4,120 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, cast
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, ClassVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from impetus.model import (
-    Alert,
-    Category,
-    Certainty,
-    Factor,
-    ImpetusError,
-    InvalidInput,
-    ModelReference,
-    Severity,
-    ToolRequest,
-    ToolResult,
-    Urgency,
-    Verdict,
-    derived_id,
-)
+from impetus.model import ImpetusError, InvalidInput, ToolRequest, ToolResult, Verdict, derived_id
 from impetus.sdk import Context, Tool
-from impetus.tools.cti.case import CaseState, add_source, case_content, indicators_of, observed, signature_of
+from impetus.tools.cti.alerting import alert_of
+from impetus.tools.cti.case import CaseState, add_source, case_content, signature_of
 from impetus.tools.cti.duplicates import DuplicateIndex, signature
-from impetus.tools.cti.entities import Entity, EntityKind
+from impetus.tools.cti.exploitation import exploitations
 from impetus.tools.cti.extraction import Extraction, extract
 from impetus.tools.cti.fetching import Fetcher
-from impetus.tools.cti.grading import HALF_LIFE_DAYS, TRUST, Reliability, decayed
-from impetus.tools.cti.indicators import IndicatorType
+from impetus.tools.cti.grading import HALF_LIFE_DAYS, TRUST, decayed
+from impetus.tools.cti.health import Health
 from impetus.tools.cti.items import Item
 from impetus.tools.cti.masking import masked
-from impetus.tools.cti.relevance import RELEVANT, Matcher, Relevance
+from impetus.tools.cti.misp_export import MispExport
+from impetus.tools.cti.promotion import BY_A_PERSON, intelligence_of
+from impetus.tools.cti.relevance import Matcher, Relevance
+from impetus.tools.cti.rules import PromotionRule
 from impetus.tools.cti.settings import CtiSettings, Source
 from impetus.tools.cti.sources import Reading, SourceState, Told, read_source
-from impetus.tools.cti.stix import Tlp, indicator_objects, report_objects
-from impetus.tools.cti.techniques import Technique
-from impetus.tools.cti.watch import Watch, WatchItem, WatchKind
+from impetus.tools.cti.trend import Trend
+from impetus.tools.cti.wanted import ItemChosen, NoteWanted, Nothing, WatchWanted
+from impetus.tools.cti.watch import Watch, WatchItem
 
-MODEL = ModelReference(name="cti watch match", version="1")
 FADED = 0.2
 """An item that nobody judged leaves the queue when its relevance has sunk so far."""
 FADE_EVERY_S = 3_600.0
 OPEN_ITEMS = 2_000
-TREND_DAYS = 60
-DETECTORS = {
-    "leak": "leak",
-    "phishing": "lookalike",
-    "vulnerability": "exposure",
-    "attack": "threat",
-    "mention": "threat",
-}
-CATEGORIES = {"exposure": Category.INFRA}
-HEADLINES = {
-    "leak": "Leak or access for sale",
-    "lookalike": "Look-alike or phishing",
-    "exposure": "Vulnerability of what is in use",
-    "threat": "Threat in reporting",
-}
-ACTIONS = {
-    "leak": "Check whether the leaked accounts are in use; change their passwords and look for log-ins since the leak.",
-    "lookalike": "Warn staff and citizens, and ask the registrar to take the name down.",
-    "exposure": "Check where the software runs and whether it can be reached; patch or shield it first.",
-    "threat": "Tell those who run what is named, and watch it more closely.",
-}
-
-
-class ItemChosen(BaseModel):
-    """Names an item of the queue."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: Annotated[str, Field(title="Item", min_length=1, max_length=128)]
-
-
-class NoteWanted(ItemChosen):
-    """A case note."""
-
-    text: Annotated[str, Field(title="Note", min_length=1, max_length=2_000)]
-
-
-class WatchWanted(BaseModel):
-    """Something to watch; never a private person."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Annotated[WatchKind, Field(title="Kind")] = WatchKind.BRAND
-    name: Annotated[str, Field(title="Name, domain or address range", min_length=2, max_length=200)]
-    aliases: Annotated[str, Field(title="Other names, with commas", max_length=1_000)] = ""
-    context: Annotated[str, Field(title="Words that stand near it, with commas", max_length=1_000)] = ""
-    ambiguous: Annotated[bool, Field(title="Means other things too")] = False
-
-
-class Nothing(BaseModel):
-    """No particulars."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-@dataclass
-class _Health:
-    """How a source does."""
-
-    state: SourceState = field(default_factory=SourceState)
-    next_s: float = 0.0
-    failures: int = 0
-    told: str = ""
-    """The last published content, so that only news is published."""
-    revision: int = 0
-    read: datetime | None = None
-    problem: str = ""
-    set_aside: list[str] = field(default_factory=list)
-    items: int = 0
-    relevant: int = 0
+MISP_EVERY_S = 10.0
 
 
 class CtiTool(Tool[CtiSettings]):
@@ -139,11 +58,11 @@ class CtiTool(Tool[CtiSettings]):
         self._watch = Watch(items=settings.watch)
         self._watch_revision = 0
         self._matcher = Matcher(self._watch)
-        self._health = {source.id: _Health() for source in settings.sources}
+        self._health = {source.id: Health() for source in settings.sources}
         self._cases: dict[str, ToolResult] = {}
         """The newest state of each item that was published."""
         self._duplicates = DuplicateIndex()
-        self._days: dict[str, dict[str, int]] = {}
+        self._trend = Trend()
         self._trend_revision = 0
         self._trend_told = ""
         self._exploited: dict[str, ToolResult] = {}
@@ -152,6 +71,7 @@ class CtiTool(Tool[CtiSettings]):
         self._wake = asyncio.Event()
         self._faded_s = context.clock.monotonic_s()
         self._fetcher: Fetcher | None = None
+        self._misp = MispExport(settings, context.clock)
 
     async def start(self) -> None:
         self._restore(await self.context.load_checkpoint())
@@ -184,9 +104,11 @@ class CtiTool(Tool[CtiSettings]):
                 for source in settings.sources:
                     if self._health[source.id].next_s <= self.context.clock.monotonic_s():
                         await self.poll(source)
+                await self._send_to_misp(self._fetcher)
                 self._wake.clear()
                 now_s = self.context.clock.monotonic_s()
                 wait_s = min((one.next_s - now_s for one in self._health.values()), default=3_600.0)
+                wait_s = min(wait_s, MISP_EVERY_S) if self._misp.waiting else wait_s
                 try:
                     async with asyncio.timeout(max(0.2, min(wait_s, 60.0))):
                         await self._wake.wait()
@@ -202,7 +124,8 @@ class CtiTool(Tool[CtiSettings]):
             for source in self.settings.sources
             if self._health[source.id].problem
         ]
-        await self.context.degraded("; ".join(problems[:5])[:1_000] or None)
+        problems += [self._misp.problem] if self._misp.problem else []
+        await self.context.degraded("; ".join(problems[-5:])[:1_000] or None)
         if self.context.clock.monotonic_s() - self._faded_s >= FADE_EVERY_S:
             self._faded_s = self.context.clock.monotonic_s()
             await self._fade()
@@ -241,10 +164,7 @@ class CtiTool(Tool[CtiSettings]):
             health.read = self.context.clock.now()
             health.next_s = now_s + source.every_s
         except ImpetusError as error:
-            health.failures += 1
-            health.problem = str(error)[:500]
-            # Politely less and less often, up to an hour.
-            health.next_s = now_s + min(max(3_600.0, source.every_s), source.every_s * 2 ** min(health.failures, 8))
+            health.failed(str(error), now_s, source.every_s)
             self.context.log.warning("cti.source_failed", source=source.id, error=health.problem)
         await self._publish_source(source)
         await self._publish_trend()
@@ -270,7 +190,7 @@ class CtiTool(Tool[CtiSettings]):
         signed = await asyncio.to_thread(signature, item.whole)
         async with self._changing:
             now = self.context.clock.now()
-            self._count(now, relevance)
+            self._trend.count(now, relevance)
             health = self._health[source.id]
             health.items += 1
             health.relevant += relevance.relevant
@@ -284,7 +204,9 @@ class CtiTool(Tool[CtiSettings]):
             id = derived_id("cti-item", self.context.tenant, source.id, item.id, item.title, content["signature"])
             if id in self._cases:
                 return
-            alert = self._alert(id, source, item, relevance, now) if self._alerts(relevance) else None
+            alert = (
+                alert_of(id, source, item, relevance, now) if relevance.score >= self.settings.alert_relevance else None
+            )
             case = ToolResult(
                 id=id,
                 tool="cti",
@@ -298,7 +220,14 @@ class CtiTool(Tool[CtiSettings]):
             self._duplicates.add(id, signed)
             if alert is not None:
                 await self.context.emit(alert)
-            await self._tell_exploited(case, extraction, relevance, now)
+            for told_of in exploitations(
+                case, extraction, relevance, self._exploited, tenant=self.context.tenant, now=now
+            ):
+                self._exploited[told_of.id] = told_of
+                await self.context.publish(told_of)
+            rule = next((one for one in self.settings.promotion_rules if one.holds(case.content)), None)
+            if rule is not None and relevance.relevant:
+                await self._promote(case, rule)
 
     def _judged(self, item: Item, source: Source) -> tuple[Relevance, Extraction]:
         found = self._matcher.judge(item.whole)
@@ -309,88 +238,11 @@ class CtiTool(Tool[CtiSettings]):
         relevance = Relevance(round(score, 4), found.kind, found.matches, found.threats)
         return relevance, extract(item.whole, minimum=0.5)
 
-    def _alerts(self, relevance: Relevance) -> bool:
-        return relevance.score >= self.settings.alert_relevance
-
-    def _alert(self, item_id: str, source: Source, item: Item, relevance: Relevance, now: datetime) -> Alert:
-        detector = DETECTORS[relevance.kind]
-        ordered = sorted(relevance.matches, key=lambda one: -one.strength)
-        strongest = list({one.reason: one for one in reversed(ordered)}.values())[::-1]
-        total = sum(one.strength for one in strongest[:8]) or 1.0
-        watched = list(dict.fromkeys(one.item.name for one in strongest))
-        severity = Severity.MODERATE
-        if relevance.score >= 0.85 and detector != "lookalike":
-            severity = Severity.SEVERE
-        return Alert(
-            id=derived_id("cti-alert", item_id),
-            tool="cti",
-            detector=detector,
-            source=source.id,
-            headline=f"{HEADLINES[detector]}: {', '.join(watched[:2])}"[:300],
-            description=masked(f"{item.title}\n\nRead in: {source.title}.")[:2_000],
-            instruction=ACTIONS[detector],
-            category=CATEGORIES.get(detector, Category.SECURITY),
-            urgency=Urgency.EXPECTED,
-            severity=severity,
-            certainty=Certainty.POSSIBLE,
-            confidence=min(0.99, relevance.score),
-            onset=min(item.published or now, now),
-            sent=now,
-            explanation=tuple(
-                Factor(
-                    name=masked(one.reason)[:300],
-                    weight=round(one.strength / total, 3),
-                    observed=masked(one.text)[:200],
-                    expected=f"{one.item.kind.value} {one.item.name}"[:200],
-                )
-                for one in strongest[:8]
-            ),
-            model=MODEL,
-        )
-
     async def _join(self, case: ToolResult, source: Source, item: Item) -> None:
         """The same reporting once more: its source is added, nothing is thrown away."""
         content = add_source(dict(case.content), source, item.url)
         if content is not None:
             await self._put(case.model_copy(update={"revision": case.revision + 1, "content": content}))
-
-    async def _tell_exploited(
-        self, case: ToolResult, extraction: Extraction, relevance: Relevance, now: datetime
-    ) -> None:
-        """A vulnerability that is said to be exploited or traded is told to whoever reads that: the cyber tool."""
-        concepts = {threat.concept for threat in relevance.threats}
-        exploited = bool({"exploit"} & concepts) and bool({"intrusion", "ransomware", "denial"} & concepts)
-        traded = "access" in concepts and "exploit" in concepts
-        if not (exploited or traded):
-            return
-        for cve in dict.fromkeys(one.value for one in extraction.indicators if one.type is IndicatorType.CVE):
-            id = derived_id("cti-exploitation", self.context.tenant, cve)
-            known = self._exploited.get(id)
-            before = known.content if known else {}
-            items = list(cast(list[str], before.get("items", [])))
-            if case.id in items:
-                continue
-            trust = max((TRUST[Reliability(one["reliability"])] for one in _sources(case)), default=0.75)
-            missed = 1.0 - float(cast(float, before.get("likelihood", 0.0)))
-            content: dict[str, JsonValue] = {
-                "cve": cve,
-                "exploited": exploited or bool(before.get("exploited")),
-                "traded": traded or bool(before.get("traded")),
-                "likelihood": round(1.0 - missed * (1.0 - 0.6 * trust), 4),
-                "items": list[JsonValue]([*items, case.id][-50:]),
-                "last_seen": now.isoformat(),
-            }
-            result = ToolResult(
-                id=id,
-                revision=known.revision + 1 if known else 0,
-                tool="cti",
-                kind="exploitation",
-                title=f"{cve} is reported as {'exploited' if content['exploited'] else 'traded'}",
-                time=now,
-                content=content,
-            )
-            self._exploited[id] = result
-            await self.context.publish(result)
 
     async def _handle(self, request: ToolRequest) -> str:
         match request.task:
@@ -435,45 +287,23 @@ class CtiTool(Tool[CtiSettings]):
         content = {**case.content, "state": state.value, "judged": now.isoformat()}
         await self._put(case.model_copy(update={"revision": case.revision + 1, "ended": now, "content": content}))
 
-    async def _promote(self, case: ToolResult) -> str:
-        now = self.context.clock.now()
-        content = cast(dict[str, Any], case.content)
-        tlp = Tlp(content["tlp"])
-        indicators = indicators_of(content)
-        relevance = float(content["first_relevance"])
-        objects = report_objects(
-            title=case.title,
-            text=case.id,
-            time=now,
-            published=datetime.fromisoformat(content["published"]) if content["published"] else case.time,
-            indicators=observed(content),
-            entities=[Entity(0, 0, EntityKind(one["kind"]), one["name"]) for one in content["entities"]],
-            techniques=[Technique(one["technique"], one["score"], 0, 0) for one in content["techniques"]],
-            tlp=tlp,
-            references=[one["url"] for one in content["sources"] if one["url"].startswith(("https://", "http://"))],
-            labels=[content["kind"]],
-        )
-        made = indicator_objects(
-            indicators, time=now, tlp=tlp, item=case.id, title=case.title, confidence=round(100 * min(1.0, relevance))
-        )
-        distinct = {one["id"]: one for one in (*objects, *made)}
-        report = next(one for one in distinct.values() if one["type"] == "report")
-        report["description"] = "Reviewed and promoted by a person."
-        report["object_refs"] = sorted(
-            id for id in distinct if not id.startswith(("report--", "marking-definition--"))
-        ) or [objects[0]["id"]]
-        intelligence = ToolResult(
-            id=derived_id("cti-intelligence", case.id),
-            tool="cti",
-            kind="intelligence",
-            title=case.title,
-            time=now,
-            alert=case.alert,
-            content={"tlp": tlp.value, "item": case.id, "grade": content["grade"], "objects": list(distinct.values())},
+    async def _promote(self, case: ToolResult, rule: PromotionRule | None = None) -> str:
+        because = BY_A_PERSON if rule is None else f"Promoted by a written rule. {rule.title}"
+        intelligence, made = intelligence_of(
+            case, self.context.clock.now(), because=because, types=rule.types if rule else ()
         )
         await self.context.publish(intelligence)
         await self._close(case, CaseState.PROMOTED)
-        return f"promoted: {len([one for one in made if one['type'] == 'indicator'])} indicators"
+        self._misp.add(intelligence)
+        self._wake.set()
+        return f"promoted: {made} indicators"
+
+    async def _send_to_misp(self, fetcher: Fetcher) -> None:
+        """Send what waits for the MISP server; a failure is shown and tried again later."""
+        if self._misp.waiting and await self._misp.send(
+            fetcher, await self.context.published("intelligence", limit=OPEN_ITEMS)
+        ):
+            await self._save()
 
     async def _note(self, case: ToolResult, text: str) -> str:
         notes = [*cast(list[Any], case.content["notes"]), {"time": self.context.clock.now().isoformat(), "text": text}]
@@ -530,22 +360,10 @@ class CtiTool(Tool[CtiSettings]):
                     content = {**case.content, "relevance": score}
                     await self._put(case.model_copy(update={"revision": case.revision + 1, "content": content}))
 
-    def _count(self, now: datetime, relevance: Relevance) -> None:
-        day = self._days.setdefault(now.date().isoformat(), {})
-        day["items"] = day.get("items", 0) + 1
-        if relevance.score >= RELEVANT:
-            day["relevant"] = day.get("relevant", 0) + 1
-            day[relevance.kind] = day.get(relevance.kind, 0) + 1
-        for old in sorted(self._days)[:-TREND_DAYS]:
-            del self._days[old]
-
     async def _publish_trend(self) -> None:
-        kinds = ("items", "relevant", "leak", "phishing", "vulnerability", "attack", "mention")
-        days = [
-            {"day": day, **{kind: counts.get(kind, 0) for kind in kinds}} for day, counts in sorted(self._days.items())
-        ]
-        written = json.dumps(days)
-        if written == self._trend_told or not days:
+        rows = self._trend.rows()
+        written = json.dumps(rows)
+        if written == self._trend_told or not rows:
             return
         self._trend_told = written
         self._trend_revision += 1
@@ -557,7 +375,7 @@ class CtiTool(Tool[CtiSettings]):
                 kind="trend",
                 title="Items a day",
                 time=self.context.clock.now(),
-                content={"days": cast(JsonValue, days)},
+                content={"days": rows},
             )
         )
 
@@ -587,18 +405,7 @@ class CtiTool(Tool[CtiSettings]):
 
     async def _publish_source(self, source: Source) -> None:
         health = self._health[source.id]
-        content: dict[str, JsonValue] = {
-            "kind": source.kind.value,
-            "purpose": source.purpose,
-            "legal_basis": source.legal_basis,
-            "reliability": source.reliability.value,
-            "state": "degraded" if health.problem else "ok" if health.read else "waiting",
-            "problem": health.problem,
-            "set_aside": list[JsonValue](health.set_aside[:20]),
-            "read": health.read.isoformat() if health.read else None,
-            "items": health.items,
-            "relevant": health.relevant,
-        }
+        content = health.content(source)
         written = json.dumps({**content, "read": None})
         now_s = int(self.context.clock.now().timestamp())
         minute = f"{written}{now_s // 60}"
@@ -625,9 +432,10 @@ class CtiTool(Tool[CtiSettings]):
             "set_aside": {id: health.set_aside for id, health in self._health.items()},
             "watch": self._watch.model_dump(mode="json") if self._watch_revision else None,
             "watch_revision": self._watch_revision,
-            "days": self._days,
+            "days": self._trend.days,
             "trend_revision": self._trend_revision,
             "handled": self._handled,
+            "misp": self._misp.waiting,
         }
         await self.context.save_checkpoint(json.dumps(kept).encode())
 
@@ -638,13 +446,12 @@ class CtiTool(Tool[CtiSettings]):
             kept = json.loads(checkpoint or b"{}")
             states = {id: SourceState.model_validate(state) for id, state in kept.get("sources", {}).items()}
             watch = Watch.model_validate(kept["watch"]) if kept.get("watch") else self._watch
-            days = {
-                str(day): {str(k): int(v) for k, v in counts.items()} for day, counts in kept.get("days", {}).items()
-            }
+            trend = Trend(kept.get("days", {}))
             counts = {id: (int(pair[0]), int(pair[1])) for id, pair in kept.get("counts", {}).items()}
             aside = {id: [str(one) for one in lines][:50] for id, lines in kept.get("set_aside", {}).items()}
             revisions = int(kept.get("watch_revision", 0)), int(kept.get("trend_revision", 0))
             handled = [str(id) for id in kept.get("handled", [])]
+            waiting = [str(id) for id in kept.get("misp", [])]
         except (ValueError, AttributeError, TypeError, KeyError, IndexError, RecursionError):
             self.context.log.warning("cti.checkpoint_unreadable")
             return
@@ -653,13 +460,9 @@ class CtiTool(Tool[CtiSettings]):
             health.items, health.relevant = counts.get(id, (0, 0))
             health.set_aside = aside.get(id, [])
         self._watch, self._matcher = watch, Matcher(watch)
-        self._days, self._handled = days, handled
+        self._trend, self._handled, self._misp.waiting = trend, handled, waiting
         self._watch_revision, self._trend_revision = revisions
 
 
 def _listed(written: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in written.split(",") if len(part.strip()) >= 2)
-
-
-def _sources(case: ToolResult) -> Sequence[Mapping[str, Any]]:
-    return cast(Sequence[Mapping[str, Any]], case.content["sources"])
