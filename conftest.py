@@ -32,6 +32,7 @@ collect_ignore_glob = ["src/impetus/store/migrations/*"]
 
 MARKER_OF_FIXTURE = {
     "mosquitto_server": "mosquitto",
+    "nats_server": "nats",
     "secure_mosquitto_server": "mosquitto",
     "postgresql_server": "postgresql",
 }

@@ -139,6 +139,69 @@ class Mosquitto:
             yield f"keyfile {key}"
 
 
+@dataclass
+class NatsServer:
+    """A NATS server with JetStream. It keeps its ports and its streams when it is stopped and started again."""
+
+    folder: Path
+    more: str = ""
+    """Further lines of its configuration, for TLS, accounts, a cluster or leaf nodes."""
+    name: str = "server"
+    domain: str = ""
+    port: int = field(default_factory=free_port)
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """Where clients connect: host and port."""
+        return f"localhost:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """For `open_bus`."""
+        return f"nats://{self.address}"
+
+    def start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        configuration = self.folder / "nats.conf"
+        domain = f", domain: {self.domain}" if self.domain else ""
+        configuration.write_text(
+            f'listen: "127.0.0.1:{self.port}"\nserver_name: {self.name}\nmax_payload: 8454144\n'
+            f'jetstream {{ store_dir: "{self.folder}/data"{domain} }}\n{self.more}\n'
+        )
+        log = self.folder / "nats.log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [program("nats-server"), "-c", str(configuration)], stdout=output, stderr=output
+            )
+        wait_until_listening(self._process, self.port, log)
+
+    def stop(self) -> None:
+        """Stop in good order."""
+        if self._process is not None:
+            stop(self._process)
+            self._process = None
+
+    def kill(self) -> None:
+        """Stop as a power cut would."""
+        if self._process is not None:
+            stop(self._process, signal.SIGKILL)
+            self._process = None
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[NatsServer]:
+    """A NATS server for this test run: have a name of your own in `JetStreamSettings` for an empty log."""
+    folder = Path(tempfile.mkdtemp(prefix="impetus-nats-"))
+    server = NatsServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def running(broker: Mosquitto) -> Iterator[Mosquitto]:
     broker.start()

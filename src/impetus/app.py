@@ -90,7 +90,7 @@ def _scrubbed_value(value: object) -> object:
 async def opened_bus(settings: Settings, clock: Clock) -> AsyncIterator[Bus]:
     """The bus, closed at the end."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    bus = open_bus(settings.bus_url, clock)
+    bus = open_bus(settings.bus_url, clock, jetstream=settings.nats)
     try:
         yield bus
     finally:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from impetus.api.settings import ApiSettings
+from impetus.bus import JetStreamSettings
 from impetus.connectors.cot.settings import CotSettings
 from impetus.connectors.mqtt.settings import MqttSettings
 from impetus.exercise.settings import ExerciseSettings
@@ -71,9 +72,11 @@ class Settings(BaseSettings):
         str | None,
         Field(
             title="Bus",
-            description="Address of the log between processes; none: `bus.sqlite` in the folder of all state.",
+            description="Address of the log between processes, `sqlite:///FILE` or `nats://HOST:4222,HOST:4222`; "
+            "none: `bus.sqlite` in the folder of all state.",
         ),
     ] = None
+    nats: Annotated[JetStreamSettings, Field(title="NATS JetStream")] = JetStreamSettings()
     store: Annotated[
         str | None,
         Field(
