@@ -253,6 +253,18 @@ def exercise_run(
     run(demonstration.run_and_review(scenario, speed=speed, variant=variant, folder=folder, tools=tool))
 
 
+@exercise_app.command("report")
+def exercise_report(
+    name: Annotated[str | None, typer.Argument(help="A run: its folder or its name; the newest if left out.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Folder for the report; in the run's if left out.")] = None,
+    against: Annotated[str | None, typer.Option(help="Another run to compare with.")] = None,
+) -> None:
+    """Write the after-action review of a run as HTML, PDF and JSON, and print what matters."""
+    from impetus import demo as demonstration
+
+    run(demonstration.report(name, folder=folder, against=against))
+
+
 @exercise_app.command("base-map")
 def exercise_base_map(file: Annotated[Path, typer.Argument(help="GeoJSON file to write.")]) -> None:
     """Draw the demo city's base map anew."""

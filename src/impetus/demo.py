@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from impetus import app
@@ -24,6 +25,7 @@ from impetus.connectors.mqtt import EmbeddedListener
 from impetus.connectors.mqtt.credentials import listener_credentials
 from impetus.exercise import intrusion
 from impetus.exercise.base_map import FILE as BASE_MAP
+from impetus.exercise.base_map import OPEN_SPACE
 from impetus.exercise.city import sensors
 from impetus.exercise.clock import ExerciseClock, clock_of
 from impetus.exercise.desk import Desk, Phase
@@ -31,8 +33,9 @@ from impetus.exercise.director import Director, Player, Stage
 from impetus.exercise.events import GroundTruth, Schedule
 from impetus.exercise.generator import GeneratorSettings, Progress, run_generator
 from impetus.exercise.geography import ORIGIN_LATITUDE, ORIGIN_LONGITUDE
+from impetus.exercise.reviewing import Reviewed, reviewed
 from impetus.exercise.runs import FOLDER as EXERCISES
-from impetus.exercise.runs import exclusively, new_run_folder
+from impetus.exercise.runs import exclusively, new_run_folder, run_folder
 from impetus.exercise.scenario import Scenario, folder_of, load_scenario, missing_tools
 from impetus.exercise.seed import CITY, DemoAccess, seed_demo
 from impetus.exercise.shift import SETTINGS as WORKLOAD
@@ -43,7 +46,10 @@ from impetus.model import Clock, ConfigurationError, NotFound, SystemClock, Unav
 from impetus.sdk import load_tools
 from impetus.sdk.worker import consumers as tool_consumers
 from impetus.settings import HOME_VARIABLE, Settings, default_home, read_settings
+from impetus.store import open_store
 from impetus.supervisor import Part
+from impetus.ui.review_page import review_html
+from impetus.ui.review_pdf import comparison, review_pdf
 
 DEFAULT_HOME = "~/.impetus-demo"
 LINGER_S = 3.0
@@ -54,6 +60,7 @@ WORKLOAD_VARIABLE = "IMPETUS_TOOLS__WORKLOAD"
 FEED_VARIABLE = "IMPETUS_DEMO_FEED_PORT"
 CTI_VARIABLE = "IMPETUS_TOOLS__CTI"
 CYBER_VARIABLE = "IMPETUS_TOOLS__CYBER"
+AIR_VARIABLE = "IMPETUS_TOOLS__AIR"
 EVE = "demo/eve.json"
 """Below the home: the file into which the demo's intrusion detection system writes."""
 
@@ -181,6 +188,59 @@ async def run_and_review(
         f"{played.scenario.title}: {played.scenario.minutes:g} minutes in {played.took_s:g} s, "
         f"after {played.prepared_s:g} s of preparation. Kept in {played.folder}"
     )
+    await report(str(played.folder), folder=played.folder / "report", console=console)
+
+
+async def report(
+    name: str | None, *, folder: Path | None = None, against: str | None = None, console: Console | None = None
+) -> None:
+    """`impetus exercise report`: the review of a run as JSON, HTML and PDF; `against` is a run to compare with.
+
+    Raises `NotFound` for a run that does not exist.
+    """
+    console = console or Console(stderr=True, soft_wrap=True, highlight=False)
+    exercises = default_home() / EXERCISES
+    home = run_folder(exercises, name)
+    told = await _reviewed(home)
+    other = await _reviewed(run_folder(exercises, against)) if against is not None else None
+    target = folder or home / "report"
+    await asyncio.to_thread(_write_report, told, other, target)
+    review = told.review
+    table = Table("planted", "tool", "outcome", "after", box=None, padding=(0, 3, 0, 0))
+    for truth in review.truths:
+        delay = f"{truth.delay_s:.0f} s" if truth.delay_s is not None else "-"
+        table.add_row(escape(truth.title), truth.tool, truth.outcome.value, delay)
+    console.print(table)
+    console.print(
+        f"{review.alerts} alerts, {review.alerts_an_hour:g} an hour; {len(review.unexplained)} that nothing planted "
+        f"explains; score {review.score.total:g} of 100"
+    )
+    for alert in review.unexplained:
+        console.print(f"  {alert.elapsed_s:7.0f} s  {alert.tool:10} {escape(alert.headline)}")
+    if other is not None:
+        compared = Table("", "this run", "the other", box=None, padding=(0, 3, 0, 0))
+        for line in comparison(review, other.review, str):
+            compared.add_row(*(escape(one) for one in line))
+        console.print(compared)
+    console.print(f"Report: {target}")
+
+
+async def _reviewed(home: Path) -> Reviewed:
+    store = await open_store(f"sqlite:///{home / 'store.sqlite'}", SystemClock())
+    try:
+        return await reviewed(home, store)
+    finally:
+        await store.close()
+
+
+def _write_report(told: Reviewed, other: Reviewed | None, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "review.json").write_text(told.model_dump_json(indent=1), encoding="utf-8")
+        (folder / "report.html").write_text(review_html(told, other), encoding="utf-8")
+        (folder / "report.pdf").write_bytes(review_pdf(told, str, other))
+    except OSError as error:
+        raise Unavailable(f"the report cannot be written to {folder}: {error}", hint="name another folder") from error
 
 
 def validate_scenario(name: str) -> Sequence[str]:
@@ -387,6 +447,7 @@ def _prepare(port: int | None, readings_per_second: float | None) -> Settings:
     eve = Path(os.environ[HOME_VARIABLE]).expanduser() / EVE
     cyber = {"organisations": [CITY], "model_file": str(intrusion.MODEL), "eve_file": str(eve)}
     os.environ.setdefault(CYBER_VARIABLE, json.dumps(cyber))
+    os.environ.setdefault(AIR_VARIABLE, json.dumps({"open_space_file": str(OPEN_SPACE)}))
     os.environ.setdefault(WORKLOAD_VARIABLE, json.dumps(dict(WORKLOAD)))
     os.environ.setdefault("IMPETUS_API__MAP__BASE", str(BASE_MAP))
     os.environ.setdefault("IMPETUS_API__MAP__LONGITUDE", str(ORIGIN_LONGITUDE))

@@ -15,7 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from shapely import LineString, MultiLineString, MultiPolygon, Point, Polygon, box, oriented_envelope
+from shapely import LineString, MultiLineString, MultiPolygon, Point, Polygon, box, oriented_envelope, set_precision
+from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import linemerge, polygonize, split, unary_union
 
@@ -28,6 +29,8 @@ EDGE_M = 2_050.0
 SMALLEST_GROUND_M2 = 700.0
 SMALLEST_BLOCK_M2 = 420.0
 FILE = Path(__file__).parent / "data" / "aurelia.geojson"
+OPEN_SPACE = Path(__file__).parent / "data" / "aurelia-open-space.geojson"
+"""Where somebody can stand outside: what `open_space` makes of the map."""
 
 
 @lru_cache(maxsize=1)
@@ -35,6 +38,20 @@ def base_map() -> dict[str, Any]:
     """The committed base map as a GeoJSON FeatureCollection; each feature has `kind` and may have `name`."""
     document: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     return document
+
+
+def open_space(document: dict[str, Any]) -> dict[str, Any]:
+    """Streets, squares and parks of a map, as a GeoJSON FeatureCollection; rounded to some centimetres."""
+    kinds: dict[str, list[BaseGeometry]] = {}
+    for feature in document["features"]:
+        kinds.setdefault(feature["properties"]["kind"], []).append(shape(feature["geometry"]))
+    built = unary_union([*kinds["block"], *kinds["building"]])
+    ground = box(*built.bounds).difference(built).difference(unary_union(kinds["water"]))
+    outside = set_precision(unary_union([ground, *kinds["square"], *kinds["park"]]), 1e-6)
+    return {
+        "type": "FeatureCollection",
+        "features": [{"type": "Feature", "properties": {"kind": "open-space"}, "geometry": mapping(outside)}],
+    }
 
 
 def write_base_map(file: Path = FILE) -> None:
@@ -46,6 +63,8 @@ def write_base_map(file: Path = FILE) -> None:
     head = json.dumps({key: value for key, value in document.items() if key != "features"}, separators=(",", ":"))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f'{head[:-1]},"features":[\n{lines}\n]}}\n', encoding="utf-8")
+    outside = json.dumps(open_space(document), separators=(",", ":"))
+    (file.parent / OPEN_SPACE.name).write_text(f"{outside}\n", encoding="utf-8")
 
 
 def draw() -> dict[str, Any]:

@@ -45,6 +45,7 @@ class OrderKind(StrEnum):
     HOLD = "hold"
     RELEASE = "release"
     CUT = "cut"
+    HINT = "hint"
     END = "end"
 
 

@@ -40,7 +40,7 @@ LOOK_S: Final = 0.05
 SAY_S: Final = 0.5
 QUIET_LOOKS: Final = 10
 """The tools are ready when nothing waited for so many looks."""
-WAITING_LIMIT: Final = 20
+WAITING_LIMIT: Final = 4
 """Messages; when more wait for a tool, time stands still until it has caught up."""
 LATE_LIMIT_S: Final = 4.0
 """The same when the sensors themselves are so late, by the clock of the exercise."""
@@ -173,7 +173,7 @@ class Director:
         self._waiting = waiting or 0
         late_s = self._stage.behind_s()
         if self._held_back:
-            self._held_back = self._waiting > WAITING_LIMIT // 4 or late_s > LATE_LIMIT_S / 2
+            self._held_back = self._waiting > 1 or late_s > LATE_LIMIT_S / 2
         elif self._speed > 1:
             self._held_back = self._waiting > WAITING_LIMIT or late_s > LATE_LIMIT_S
 
@@ -225,12 +225,19 @@ class Director:
             until = now + timedelta(minutes=order.minutes)
             self._cuts.append(_Cut(now, until, frozenset({order.site}), frozenset()))
             return f"{order.site} for {order.minutes:g} min"
+        elif order.kind is OrderKind.HINT:
+            return self._hint()
         elif order.kind is OrderKind.END:
             if self._phase is Phase.RUNNING:
                 self._end(f"ended by {order.by}")
         else:
             raise ConfigurationError(f"the order {order.kind.value!r} lacks what it is about")
         return ""
+
+    def _hint(self) -> str:
+        """The hint of what was played last and has one."""
+        played = [entry for entry in self._desk.journal(self._run) if entry.kind is EntryKind.INJECT and entry.hint]
+        return played[-1].hint if played else "Nothing has happened yet that asks for help."
 
     def _start(self, moment: datetime) -> None:
         self._phase, self._started = Phase.RUNNING, moment

@@ -25,7 +25,7 @@ LENGTH_SHORTEST_S, LENGTH_LONGEST_S = 75.0, 240.0
 """Between one and four minutes."""
 RELEASE_SITES: Sequence[tuple[str, tuple[float, float]]] = (
     ("Harbour Promenade", (-255, -585)),
-    ("Old Town", (-330, -340)),
+    ("Old Town", (-333, -318)),
     ("Riverside", (-120, -190)),
 )
 

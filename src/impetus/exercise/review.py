@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from impetus.exercise.desk import Entry, EntryKind
+from impetus.exercise.desk import Entry, EntryKind, OrderKind
 from impetus.exercise.scenario import Objective, ObjectiveKind, ReadingsInject, Scenario, Truth
 from impetus.model import (
     AlertAction,
@@ -156,6 +156,8 @@ class Score(Value):
     correctness: float
     load: float
     coordination: float
+    hints: int
+    """How often a player asked for help; each costs two points of the whole."""
     total: float
 
 
@@ -299,7 +301,7 @@ def review(scenario: Scenario, journal: Sequence[Entry], kept: Kept) -> Review:
         wrong_decisions=wrong,
         shared=tuple(shared),
         objectives=tuple(objectives),
-        score=_score(objectives, truths, decisions, wrong, load, kept, len(shared)),
+        score=_score(objectives, truths, decisions, wrong, load, kept, len(shared), _hints(journal)),
         good=scenario.good,
         hints={entry.title: entry.hint for entry in journal if entry.hint},
     )
@@ -412,6 +414,10 @@ def _explained(record: AlertRecord, scenario: Scenario, played: Mapping[str | No
         elif inject.kind == "link" and record.alert.source == "network":
             return True
     return False
+
+
+def _hints(journal: Sequence[Entry]) -> int:
+    return sum(entry.kind is EntryKind.ORDER and entry.title == OrderKind.HINT.value for entry in journal)
 
 
 def _wrong(decisions: Mapping[str, Sequence[Assessment]], true: set[str]) -> int:
@@ -608,6 +614,7 @@ def _score(
     load: Sequence[LoadPoint],
     kept: Kept,
     shared: int,
+    hints: int,
 ) -> Score:
     """Points of 100.
 
@@ -628,7 +635,8 @@ def _score(
     acted = any(one.subject_kind is SubjectKind.INCIDENT for one in kept.decisions)
     coordination = 100 * (bool(acted) + bool(kept.requests) + bool(shared)) / 3
     parts = (reached, timeliness, correctness, calm, coordination)
-    total = sum(weight * part for weight, part in zip((0.4, 0.2, 0.2, 0.1, 0.1), parts, strict=True))
+    whole = sum(weight * part for weight, part in zip((0.4, 0.2, 0.2, 0.1, 0.1), parts, strict=True))
+    total = max(whole - 2 * hints, 0.0)
     rounded = [round(part, 1) for part in (*parts, total)]
     return Score(
         objectives=rounded[0],
@@ -636,5 +644,6 @@ def _score(
         correctness=rounded[2],
         load=rounded[3],
         coordination=rounded[4],
+        hints=hints,
         total=rounded[5],
     )

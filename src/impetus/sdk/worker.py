@@ -140,6 +140,7 @@ class Worker:
                 checkpoint=CheckpointFile(folder / tenant / "checkpoint"),
                 evidence=EvidenceKeeper(manifest, tenant, evidence, folder / tenant / "evidence", clock),
                 own=OwnFolders(home, manifest.id, tenant) if manifest.own is not None and home is not None else None,
+                home=home,
                 on_degraded=lambda text: condition.note(f"tool {tenant}", text and f"{tenant}: {text}"),
             )
             return HostedTool(tool_type, settings, context, clock=clock)

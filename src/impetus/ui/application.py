@@ -15,6 +15,7 @@ from impetus.model import ConfigurationError, ImpetusError
 from impetus.ui import (
     dashboard_pages,
     data_protection_pages,
+    exercise_pages,
     forms,
     guide_pages,
     languages,
@@ -54,7 +55,7 @@ def mount_ui(app: FastAPI, services: Services) -> None:
     Raises `ConfigurationError` if the browser libraries were not copied in.
     """
     _check_libraries(STATIC / "vendor")
-    site = Site(app, Renderer(), services.tools, serve_tool_files(app, services.tools))
+    site = Site(app, Renderer(), services.tools, serve_tool_files(app, services.tools), services.exercise.title)
     static_path = site.renderer.static_path
 
     @app.get(static_path + "/messages/{language}.json", include_in_schema=False)
@@ -74,6 +75,7 @@ def mount_ui(app: FastAPI, services: Services) -> None:
     app.include_router(notification_pages.router(site))
     app.include_router(data_protection_pages.router(site))
     app.include_router(guide_pages.router(site))
+    app.include_router(exercise_pages.router(site))
     app.include_router(oversight_pages.router(site))
 
     @app.exception_handler(LogInFirst)

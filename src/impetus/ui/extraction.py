@@ -24,6 +24,8 @@ SOURCES = (
     ("navigation.py", "python"),
     ("dashboards.py", "python"),
     ("report*.py", "python"),
+    ("review*.py", "python"),
+    ("exercise_pages.py", "python"),
     ("layouts/*.toml", "impetus.ui.extraction:layout_texts"),
     ("templates/**/*.html", "jinja2"),
     ("static/js/**/*.js", "javascript"),

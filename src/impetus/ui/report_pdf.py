@@ -47,7 +47,9 @@ def _letters() -> frozenset[int]:
     return frozenset.intersection(*found)
 
 
-class _Paper(FPDF):
+class Paper(FPDF):
+    """A report on A4: its fonts, its headings, its rows."""
+
     def __init__(self, foot: str) -> None:
         super().__init__(format="A4", unit="mm")
         self._foot = foot
@@ -119,7 +121,7 @@ def report_pdf(
     """The report as a PDF file. `story` are the lines of the timeline, `_` translates, `moment` writes a time."""
     incident = export["incident"]
     foot = plain(f"{export['organisation']} · {incident['id']} · {moment(export['generated'])} · {export['generator']}")
-    paper = _Paper(foot)
+    paper = Paper(foot)
     paper.set_title(plain(incident["title"]))
     paper.set_creator("impetus")
     paper.line_of(f"{export['organisation']} · {_('Incident report')}", 8.5, colour=PALE)
@@ -127,7 +129,7 @@ def report_pdf(
     paper.line_of(incident["title"], 17, bold=True)
     paper.ln(1.5)
     severity = incident["severity"]
-    paper.ink(_rgb(SEVERITY_COLOURS.get(severity, SEVERITY_COLOURS["Unknown"])), 9.5, bold=True)
+    paper.ink(colour_of(SEVERITY_COLOURS.get(severity, SEVERITY_COLOURS["Unknown"])), 9.5, bold=True)
     paper.cell(
         0, 5, plain(f"{_word(_, severity)} · {_word(_, incident['state'])}"), new_x=XPos.LMARGIN, new_y=YPos.NEXT
     )
@@ -174,7 +176,7 @@ def _facts(export: Mapping[str, Any], _: Words, moment: Moment) -> Sequence[tupl
     ]
 
 
-def _alert(paper: _Paper, number: int, alert: Mapping[str, Any], _: Words, moment: Moment) -> None:
+def _alert(paper: Paper, number: int, alert: Mapping[str, Any], _: Words, moment: Moment) -> None:
     if paper.get_y() > 245:
         paper.add_page()
     paper.line_of(f"{number}. {alert['headline']}", 9.5, bold=True)
@@ -197,7 +199,7 @@ def _alert(paper: _Paper, number: int, alert: Mapping[str, Any], _: Words, momen
     paper.ln(2)
 
 
-def _evidence(paper: _Paper, one: Mapping[str, Any], _: Words, moment: Moment) -> None:
+def _evidence(paper: Paper, one: Mapping[str, Any], _: Words, moment: Moment) -> None:
     evidence = one["evidence"]
     paper.line_of(evidence["title"], 9, bold=True)
     paper.row("SHA-256", evidence["sha256"])
@@ -210,7 +212,7 @@ def _evidence(paper: _Paper, one: Mapping[str, Any], _: Words, moment: Moment) -
     paper.ln(1.5)
 
 
-def _draw(paper: _Paper, drawn: Sketch) -> None:
+def _draw(paper: Paper, drawn: Sketch) -> None:
     width = 174.0
     height = width * SKETCH_HEIGHT / SKETCH_WIDTH
     if paper.get_y() + height > 275:
@@ -226,15 +228,15 @@ def _draw(paper: _Paper, drawn: Sketch) -> None:
     for one in drawn.shapes:
         points = [at(point) for point in one.points]
         if one.fill is not None:
-            paper.set_fill_color(*_rgb(one.fill))
+            paper.set_fill_color(*colour_of(one.fill))
             paper.polygon(points, style="F")
         elif one.stroke is not None:
-            paper.set_draw_color(*_rgb(one.stroke))
+            paper.set_draw_color(*colour_of(one.stroke))
             paper.set_line_width(one.width * scale)
             paper.polyline(points)
     for mark in drawn.marks:
         x, y = at((mark.x, mark.y))
-        paper.set_fill_color(*_rgb(mark.colour))
+        paper.set_fill_color(*colour_of(mark.colour))
         paper.circle(x, y, 2.4, style="F")
         paper.ink((255, 255, 255), 7, bold=True)
         paper.set_xy(x - 4, y - 2)
@@ -251,7 +253,8 @@ def _draw(paper: _Paper, drawn: Sketch) -> None:
     paper.set_xy(18, top + height + 2)
 
 
-def _rgb(colour: str) -> tuple[int, int, int]:
+def colour_of(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue of `#rrggbb`."""
     return (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))
 
 

@@ -37,6 +37,8 @@ class Site:
     """Installed tools by id: their panels are shown."""
     tool_files: Mapping[str, str] = field(default_factory=dict)
     """Addresses under which the tools' own files are served, by tool."""
+    exercise: str = ""
+    """Title of the exercise that this installation plays; empty in the real operation."""
     map_settings: Mapping[str, Any] | None = None
     """The interface's `/map/settings`, kept after the first page that asked: it does not change while we run."""
 
@@ -99,6 +101,7 @@ class Visit:
             status=status,
             image_hosts=hosts,
             page=page,
+            exercise=self.site.exercise,
             visit=self,
             sections=sections_for(self.permissions),
             may=lambda name: name in self.permissions,
@@ -112,6 +115,7 @@ class Visit:
                 "person": {key: self.user.get(key) for key in ("id", "name", "full_name", "role")},
                 "map": dict(self.settings),
                 "zone": self.zone,
+                "exercise": self.site.exercise,
             },
             **context,
         )

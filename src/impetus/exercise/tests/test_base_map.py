@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shapely.geometry import shape
+from shapely.geometry import Point, shape
 
-from impetus.exercise.base_map import FILE, base_map, write_base_map
+from impetus.exercise.base_map import FILE, OPEN_SPACE, base_map, write_base_map
+from impetus.exercise.events import RELEASE_SITES
+from impetus.exercise.geography import to_degrees
 
 KINDS = {
     "water": 1,
@@ -37,6 +40,19 @@ def test_the_command_draws_the_committed_map_again(tmp_path: Path) -> None:
     file = tmp_path / "again.geojson"
     write_base_map(file)
     assert file.read_text() == FILE.read_text(), "run `impetus exercise base-map` and commit the file"
+    assert (tmp_path / OPEN_SPACE.name).read_text() == OPEN_SPACE.read_text(), "commit this one, too"
+
+
+def test_releases_happen_where_somebody_can_stand() -> None:
+    (outside,) = json.loads(OPEN_SPACE.read_text())["features"]
+    space = shape(outside["geometry"])
+    assert space.is_valid
+    assert all(space.contains(Point(*to_degrees(position))) for _, position in RELEASE_SITES)
+    assert not any(
+        space.contains(shape(feature["geometry"]).representative_point())
+        for feature in base_map()["features"]
+        if feature["properties"]["kind"] in ("building", "water")
+    )
 
 
 def test_it_has_everything_that_a_city_map_has_and_is_small() -> None:

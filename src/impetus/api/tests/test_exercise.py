@@ -1,0 +1,208 @@
+"""Protects the exercise's interface: none in the real operation, players see what they may, and all is marked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from impetus.api import ApiSettings, Services, create_api
+from impetus.exercise.desk import Desk, Entry, EntryKind, OrderKind, Phase, State
+from impetus.exercise.questionnaires import IMPACT
+from impetus.exercise.scenario import folder_of, load_scenario
+from impetus.exercise.settings import ExerciseSettings
+from impetus.model import Status
+from impetus.sdk import load_tools
+from impetus.situation.settings import SituationSettings
+from impetus.situation.tests.house import PASSWORD, House, an_alert, opened_house
+from impetus.store import EvidenceStore
+from impetus.ui import mount_ui
+
+
+@dataclass
+class Exercise:
+    """An installation that plays the scenario `blackout`, without its director."""
+
+    house: House
+    services: Services
+    desk: Desk
+
+    async def person(self, name: str) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=create(self.services))
+        client = httpx.AsyncClient(transport=transport, base_url="http://test")
+        answer = await client.post("/api/v1/session", json={"name": name, "password": PASSWORD})
+        client.headers["X-CSRF-Token"] = answer.json()["csrf"]
+        return client
+
+    def stands(self, phase: Phase, elapsed_s: float = 600.0) -> None:
+        now = self.house.clock.now()
+        scenario = load_scenario(folder_of("blackout"))
+        self.desk.say(
+            State(
+                run="run-1",
+                scenario=scenario.id,
+                title=scenario.title,
+                phase=phase,
+                time=now,
+                started=now - timedelta(seconds=elapsed_s),
+                elapsed_s=elapsed_s,
+                length_s=1_200,
+                speed=1,
+                paused=False,
+                next_inject="Harbour Square fills",
+                next_s=700,
+            )
+        )
+
+    def note(self, kind: EntryKind, title: str, elapsed_s: float, **more: object) -> None:
+        start = self.house.clock.now() - timedelta(seconds=600)
+        entry = {"run": "run-1", "kind": kind, "time": start + timedelta(seconds=elapsed_s), "elapsed_s": elapsed_s}
+        self.desk.note(Entry.model_validate({**entry, "title": title, **more}))
+
+
+def create(services: Services) -> object:
+    application = create_api(services)
+    mount_ui(application, services)
+    return application
+
+
+@pytest.fixture
+async def exercise(tmp_path: Path) -> AsyncIterator[Exercise]:
+    async with opened_house(tmp_path) as house:
+        services = Services(
+            bus=house.bus,
+            store=house.store,
+            clock=house.clock,
+            settings=ApiSettings(),
+            governance=house.governance,
+            situation=house.situation,
+            evidence=EvidenceStore(tmp_path / "evidence"),
+            tools=load_tools(),
+            home=tmp_path,
+            exercise=ExerciseSettings(title="A blackout in the middle", scenario=folder_of("blackout")),
+        )
+        desk = Desk(tmp_path)
+        desk.folder.mkdir(parents=True, exist_ok=True)
+        desk.scenario.symlink_to(folder_of("blackout"))
+        yield Exercise(house, services, desk)
+
+
+async def test_the_real_operation_knows_no_exercise_and_shows_no_mark(exercise: Exercise) -> None:
+    exercise.services.exercise = ExerciseSettings()
+    client = await exercise.person("olivia")
+    for path in ("", "/review"):
+        answer = await client.get(f"/api/v1/exercise{path}")
+        assert answer.status_code == 404, path
+        assert "real operation" in answer.json()["detail"]
+    assert "exercise-band" not in (await client.get("/shift")).text
+
+
+async def test_every_page_of_an_exercise_says_so(exercise: Exercise) -> None:
+    client = await exercise.person("olivia")
+    for path in ("/", "/incidents", "/shift", "/sensors", "/profile"):
+        page = (await client.get(path)).text
+        assert 'class="exercising" data-mark="EXERCISE"' in page, path
+        assert "A blackout in the middle · nothing here is real" in page, path
+
+
+async def test_a_player_sees_messages_to_the_own_role_and_nothing_that_is_to_come(exercise: Exercise) -> None:
+    exercise.stands(Phase.RUNNING)
+    message = {"inject": "m", "inject_kind": "message", "text": "Help!"}
+    exercise.note(EntryKind.INJECT, "To the operator", 60, role="operator", **message)
+    exercise.note(EntryKind.INJECT, "To the supervisor", 90, role="supervisor", **message)
+    player = (await (await exercise.person("olivia")).get("/api/v1/exercise")).json()
+    assert [one["title"] for one in player["messages"]] == ["To the operator"]
+    assert player["state"]["next_inject"] is None
+    assert player["controller"] is False
+    controller = (await (await exercise.person("sofia")).get("/api/v1/exercise")).json()
+    assert len(controller["messages"]) == 2
+    assert controller["state"]["next_inject"] == "Harbour Square fills"
+
+
+async def test_orders_reach_the_director_and_a_player_cannot_give_the_controllers(exercise: Exercise) -> None:
+    exercise.stands(Phase.RUNNING)
+    player, controller = await exercise.person("olivia"), await exercise.person("sofia")
+    assert (await player.post("/api/v1/exercise/orders", json={"kind": "pause"})).status_code == 201
+    refused = await player.post("/api/v1/exercise/orders", json={"kind": "hold", "part": "tool:air"})
+    assert refused.status_code == 403
+    assert "only the controller" in refused.json()["detail"]
+    assert (await player.get("/api/v1/exercise/plan")).status_code == 403
+    held = await controller.post("/api/v1/exercise/orders", json={"kind": "hold", "part": "tool:air", "minutes": 3})
+    assert held.status_code == 201
+    wrong = await controller.post("/api/v1/exercise/orders", json={"kind": "speed", "speed": 600})
+    assert wrong.status_code == 422
+    orders, _ = exercise.desk.orders()
+    assert [one.kind for one in orders] == [OrderKind.PAUSE, OrderKind.HOLD]
+    assert orders[1].by == exercise.house.users["sofia"].full_name
+
+
+async def test_the_review_waits_for_the_end_and_is_a_page_and_a_pdf(exercise: Exercise) -> None:
+    exercise.stands(Phase.RUNNING)
+    exercise.note(EntryKind.STARTED, "A blackout in the middle", 0)
+    exercise.note(
+        EntryKind.INJECT, "Harbour Square fills", 480, inject="crowd", inject_kind="readings", sources=("counter-1",)
+    )
+    exercise.note(EntryKind.INJECT, "A release", 560, inject="release", inject_kind="readings", sources=("sampler-1",))
+    player = await exercise.person("olivia")
+    early = await player.get("/api/v1/exercise/review")
+    assert early.status_code == 409
+    now = exercise.house.clock.now()
+    found = an_alert(tool="anomaly", source="counter-1", headline="A crowd", onset=now, sent=now)
+    stray = an_alert(tool="anomaly", source="somewhere-else", headline="A ghost", onset=now, sent=now)
+    await exercise.house.situation.alerts.ingest("municipality", [found, stray])
+    exercise.note(EntryKind.ENDED, "the scenario is over", 600)
+    exercise.stands(Phase.ENDED)
+    answers = {"kind": "impact", "answers": [4] * len(IMPACT), "remark": "<b>well</b>"}
+    assert (await player.post("/api/v1/exercise/answers", json=answers)).status_code == 201
+    short = await player.post("/api/v1/exercise/answers", json=answers | {"answers": [4]})
+    assert short.status_code == 422
+    review = (await player.get("/api/v1/exercise/review")).json()
+    truths = {one["id"]: one for one in review["review"]["truths"]}
+    assert truths["crowd-found"]["outcome"] == "found"
+    assert 115 <= truths["crowd-found"]["delay_s"] <= 200
+    assert truths["release-found"]["outcome"] == "missed"
+    assert truths["silence-found"]["outcome"] == "skipped"
+    assert [one["headline"] for one in review["review"]["unexplained"]] == ["A ghost"]
+    assert review["questionnaires"]["impact"] == [4.0] * len(IMPACT)
+    page = await player.get("/exercise/report")
+    assert page.status_code == 200, page.text
+    assert "A ghost" in page.text
+    assert "&lt;b&gt;well&lt;/b&gt;" in page.text
+    paper = await player.get("/exercise/report.pdf")
+    assert paper.content.startswith(b"%PDF")
+    shown = await player.get("/exercise")
+    assert shown.status_code == 200, shown.text
+    parts = await player.get("/parts/exercise-review")
+    assert "How usable was it?" in parts.text
+
+
+async def test_the_controllers_page_has_its_panel_and_a_form_gives_an_order(exercise: Exercise) -> None:
+    exercise.stands(Phase.RUNNING)
+    controller, player = await exercise.person("sofia"), await exercise.person("olivia")
+    assert "Make it harder" in (await controller.get("/exercise")).text
+    assert "Make it harder" not in (await player.get("/exercise")).text
+    form = {"kind": "inject", "what": "readings", "event": "crowd-surge", "site": "Market Square", "minutes": "4"}
+    answer = await controller.post("/exercise/orders", data=form)
+    assert answer.status_code == 200, answer.text
+    orders, _ = exercise.desk.orders()
+    assert orders[0].inject == {
+        "kind": "readings",
+        "title": "crowd-surge at Market Square",
+        "event": "crowd-surge",
+        "site": "Market Square",
+        "minutes": 4,
+    }
+
+
+async def test_alerts_of_an_exercise_are_marked_when_they_arrive(tmp_path: Path) -> None:
+    settings = SituationSettings(status=Status.EXERCISE)
+    async with opened_house(tmp_path) as house:
+        house.situation.alerts._settings = settings
+        await house.situation.alerts.ingest("municipality", [an_alert(headline="Drill", onset=datetime.now(UTC))])
+        async with house.store.view() as view:
+            page = await view.alerts.list("municipality")
+        assert [one.alert.status for one in page.items] == [Status.EXERCISE]
