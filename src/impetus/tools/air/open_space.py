@@ -17,12 +17,15 @@ from impetus.tools.air.plane import Plane
 from impetus.tools.air.release import Box
 
 LARGEST_BYTES = 20_000_000
-CELLS = 150
+CELLS = 300
+"""On a side of the box: cells of 10 m in the box of 3 km in which a source is sought."""
+REACH_DEG = 7.0 / 111_000.0
+"""Half the diagonal of such a cell: a street that only touches a cell must not fall through the grid."""
 
 
 @lru_cache(maxsize=4)
 def read_open_space(path: Path) -> BaseGeometry:
-    """All areas of a GeoJSON file as one, in degrees.
+    """All areas of a GeoJSON file as one, in degrees, and a little further: what lies within half a cell of them.
 
     Raises ConfigurationError if the file is missing, too large, or holds no area.
     """
@@ -39,9 +42,12 @@ def read_open_space(path: Path) -> BaseGeometry:
     areas = [area for area in areas if not area.is_empty and area.geom_type in ("Polygon", "MultiPolygon")]
     if not areas:
         raise ConfigurationError(f"{path.name} holds no area", hint="give Polygons or MultiPolygons in WGS 84")
-    return shapely.unary_union(areas)
+    space = shapely.unary_union(areas).buffer(REACH_DEG, quad_segs=2)
+    shapely.prepare(space)
+    return space
 
 
+@lru_cache(maxsize=8)
 def open_cells(space: BaseGeometry, plane: Plane, box: Box) -> tuple[Floats, Floats, Booleans] | None:
     """East and north of cells over the box, and which are open (rows north), as `Release.allowed` takes them; None
     where none is: a map that ends elsewhere must not forbid everything."""
