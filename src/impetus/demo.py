@@ -26,7 +26,6 @@ from impetus.connectors.mqtt.credentials import listener_credentials
 from impetus.exercise import intrusion
 from impetus.exercise.base_map import FILE as BASE_MAP
 from impetus.exercise.base_map import OPEN_SPACE
-from impetus.exercise.base_map import OPEN_SPACE
 from impetus.exercise.city import sensors
 from impetus.exercise.clock import ExerciseClock, clock_of
 from impetus.exercise.desk import Desk, Phase
@@ -61,7 +60,6 @@ WORKLOAD_VARIABLE = "IMPETUS_TOOLS__WORKLOAD"
 FEED_VARIABLE = "IMPETUS_DEMO_FEED_PORT"
 CTI_VARIABLE = "IMPETUS_TOOLS__CTI"
 CYBER_VARIABLE = "IMPETUS_TOOLS__CYBER"
-AIR_VARIABLE = "IMPETUS_TOOLS__AIR"
 AIR_VARIABLE = "IMPETUS_TOOLS__AIR"
 EVE = "demo/eve.json"
 """Below the home: the file into which the demo's intrusion detection system writes."""
@@ -449,7 +447,6 @@ def _prepare(port: int | None, readings_per_second: float | None) -> Settings:
     eve = Path(os.environ[HOME_VARIABLE]).expanduser() / EVE
     cyber = {"organisations": [CITY], "model_file": str(intrusion.MODEL), "eve_file": str(eve)}
     os.environ.setdefault(CYBER_VARIABLE, json.dumps(cyber))
-    os.environ.setdefault(AIR_VARIABLE, json.dumps({"open_space_file": str(OPEN_SPACE)}))
     os.environ.setdefault(AIR_VARIABLE, json.dumps({"open_space_file": str(OPEN_SPACE)}))
     os.environ.setdefault(WORKLOAD_VARIABLE, json.dumps(dict(WORKLOAD)))
     os.environ.setdefault("IMPETUS_API__MAP__BASE", str(BASE_MAP))
