@@ -4,6 +4,9 @@ PYTHON ?= python3
 # Handed to pytest, for example: make test PYTEST="-n 0 -k alert"
 PYTEST ?= -n 2 --dist loadfile
 
+# What `make demo` plays
+SCENARIO = protest
+
 BIN := .venv/bin
 STEP := @scripts/step.sh
 ASSETS := src/impetus/ui/static/vendor/versions.json
@@ -20,8 +23,8 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --group development --all-extras
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
 
-demo: environment ## Start a live demo city (PORT=8600)
-	@exec $(BIN)/impetus demo $(if $(PORT),--port $(PORT))
+demo: environment ## Play an exercise in a live demo city (PORT=8600, SCENARIO=protest; SCENARIO= for the city alone)
+	@exec $(BIN)/impetus demo $(if $(PORT),--port $(PORT)) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 test: environment test-packages check ## Run every check and all tests but the slow ones
 	@echo "Running the tests ..."
@@ -79,7 +82,7 @@ test-packages:
 
 .make/dependencies: requirements.lock .venv/pyvenv.cfg
 	$(STEP) dependencies "Installing the locked Python packages (minutes, the first time)" \
-	  $(BIN)/python -m pip install --no-input --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
+	  $(BIN)/python -m pip install --no-input --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r requirements.lock
 	@touch $@
 
 .make/installed: pyproject.toml .make/dependencies

@@ -39,9 +39,10 @@ from impetus.model import ConfigurationError, new_id
 LOOK_S: Final = 0.05
 SAY_S: Final = 0.5
 QUIET_LOOKS: Final = 10
-"""The tools are ready when nothing waited for so many looks."""
+"""The tools are ready when nothing waited, or next to nothing, for so many looks."""
 WAITING_LIMIT: Final = 4
 """Messages; when more wait for a tool, time stands still until it has caught up."""
+WAITING_WHEN_CALM: Final = 20
 LATE_LIMIT_S: Final = 4.0
 """The same when the sensors themselves are so late, by the clock of the exercise."""
 LEAD_S: Final = 60.0
@@ -169,7 +170,9 @@ class Director:
     async def _keep_pace(self) -> None:
         """Look at what waits for the tools; at more than a little, let them catch up first."""
         waiting = await self._stage.waiting()
-        self._quiet = self._quiet + 1 if waiting == 0 else 0
+        # While time stands still nothing new comes; a city that lives always has a few messages on their way.
+        calm = waiting is not None and waiting <= (0 if self._paused else WAITING_WHEN_CALM)
+        self._quiet = self._quiet + 1 if calm else 0
         self._waiting = waiting or 0
         late_s = self._stage.behind_s()
         if self._held_back:

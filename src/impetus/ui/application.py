@@ -55,7 +55,13 @@ def mount_ui(app: FastAPI, services: Services) -> None:
     Raises `ConfigurationError` if the browser libraries were not copied in.
     """
     _check_libraries(STATIC / "vendor")
-    site = Site(app, Renderer(), services.tools, serve_tool_files(app, services.tools), services.exercise.title)
+    site = Site(
+        app,
+        Renderer(services.clock.now),
+        services.tools,
+        serve_tool_files(app, services.tools),
+        services.exercise.title,
+    )
     static_path = site.renderer.static_path
 
     @app.get(static_path + "/messages/{language}.json", include_in_schema=False)

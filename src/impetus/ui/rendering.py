@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,9 @@ def _finalize(value: object) -> object:
 class Renderer:
     """Renders templates in each language."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """`now` tells the time from which ages are reckoned."""
+        self._now = now
         self.fingerprint = fingerprint_of(STATIC)
         self.static_path = f"/static/{self.fingerprint}"
         self._environments = {language: self._environment(language) for language in languages.LANGUAGES}
@@ -65,7 +67,7 @@ class Renderer:
         environment.globals.update(
             static=lambda path: f"{self.static_path}/{path}", languages=languages.LANGUAGES, language=language
         )
-        environment.filters.update(_filters(language))
+        environment.filters.update(_filters(language, self._now))
         # Supplied by the i18n extension at run time, which jinja2's own annotations do not know.
         environment.install_gettext_translations(  # type: ignore[attr-defined]
             languages.translations(language), newstyle=True
@@ -92,7 +94,7 @@ class Renderer:
         return HTMLResponse(html, status, {**security.headers(nonce, image_hosts), **(extra_headers or {})})
 
 
-def _filters(language: str) -> dict[str, Any]:
+def _filters(language: str, now: Callable[[], datetime]) -> dict[str, Any]:
     def moment(value: str | None, zone: str = "UTC", style: str = "d MMM y HH:mm:ss") -> str:
         """A time of the interface in a time zone; a dash if there is none."""
         if not value:
@@ -118,7 +120,7 @@ def _filters(language: str) -> dict[str, Any]:
         """How long ago a time of the interface was; a dash if there is none."""
         if not value:
             return "–"
-        return duration(max(0.0, (datetime.now(UTC) - datetime.fromisoformat(value)).total_seconds()))
+        return duration(max(0.0, (now() - datetime.fromisoformat(value)).total_seconds()))
 
     def tool_text(value: str) -> str:
         """What a tool declared, in the reader's language."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from impetus.api import ApiSettings, Services, create_api
 from impetus.exercise.desk import Desk, Entry, EntryKind, OrderKind, Phase, State
@@ -64,7 +65,7 @@ class Exercise:
         self.desk.note(Entry.model_validate({**entry, "title": title, **more}))
 
 
-def create(services: Services) -> object:
+def create(services: Services) -> FastAPI:
     application = create_api(services)
     mount_ui(application, services)
     return application

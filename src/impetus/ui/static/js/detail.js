@@ -1,5 +1,6 @@
 // The selected alert: what it is, why it was raised, what was decided, and the buttons to decide.
 
+import { now } from "./clock.js";
 import { may } from "./context.js";
 import { askDismissal, askReason } from "./dialogs.js";
 import { element, find, findAll, icon, setText } from "./dom.js";
@@ -229,7 +230,7 @@ export class AlertDetail extends EventTarget {
     const place = this.#slot("series");
     place.classList.add("loading");
     try {
-      const shown = await seriesOf(sensor, onset - AROUND, Math.min(Date.now(), onset + AROUND) + 60_000, 180);
+      const shown = await seriesOf(sensor, onset - AROUND, Math.min(now(), onset + AROUND) + 60_000, 180);
       if (this.#alert?.id !== alert.id) return;
       this.#chart = new SeriesChart(place, { mini: true });
       this.#chart.show({ ...shown, alerts: [alert] });

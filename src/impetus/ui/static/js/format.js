@@ -1,5 +1,6 @@
 // How times, numbers and words of the model are written.
 
+import { now } from "./clock.js";
 import { context } from "./context.js";
 import { locale, t, tn } from "./i18n.js";
 
@@ -34,13 +35,13 @@ export function shortDay(moment) {
 /** The time of day; with the day before it, and without seconds, when that is not today. */
 export function momentText(moment) {
   const value = milliseconds(moment);
-  const today = isoDay.format(value) === isoDay.format(Date.now());
+  const today = isoDay.format(value) === isoDay.format(now());
   return today ? clock.format(value) : `${day.format(value)} ${minutes.format(value)}`;
 }
 
 /** How long ago, in words. */
 export function ago(moment) {
-  const seconds = Math.max(0, Math.round((Date.now() - milliseconds(moment)) / 1000));
+  const seconds = Math.max(0, Math.round((now() - milliseconds(moment)) / 1000));
   if (seconds < 60) return tn("{n} s ago", "{n} s ago", seconds);
   if (seconds < 3600) return tn("{n} min ago", "{n} min ago", Math.round(seconds / 60));
   if (seconds < 172_800) return tn("{n} h ago", "{n} h ago", Math.round(seconds / 3600));

@@ -1,5 +1,6 @@
 // The frame of every page: clock, connection, help, announcements, status of the parts.
 
+import { now } from "./clock.js";
 import { context, may } from "./context.js";
 import { element, find, findAll, setText } from "./dom.js";
 import { clockTime, dayText, word } from "./format.js";
@@ -17,9 +18,9 @@ function startClock() {
   const date = find("#clock [data-date]");
   const zone = context.zone.split("/").pop().replaceAll("_", " ");
   const tick = () => {
-    const now = Date.now();
-    setText(time, clockTime(now));
-    setText(date, `${dayText(now)} · ${zone}`);
+    const moment = now();
+    setText(time, clockTime(moment));
+    setText(date, `${dayText(moment)} · ${zone}`);
     setTimeout(tick, 1000 - (Date.now() % 1000) + 5);
   };
   tick();

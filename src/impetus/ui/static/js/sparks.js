@@ -1,5 +1,6 @@
 // The sensors that are out of the ordinary now, as small live lines.
 
+import { now as presentMoment } from "./clock.js";
 import { element, find, setText } from "./dom.js";
 import { property, unit, value, whole, word } from "./format.js";
 import { get } from "./http.js";
@@ -61,7 +62,7 @@ export class Sparks {
     this.#rows.set(sensor.id, row);
     this.#list.append(button);
     this.#describe(sensor);
-    const until = Date.now();
+    const until = presentMoment();
     get(`/datastreams/${encodeURIComponent(sensor.id)}/observations`, { since: new Date(until - SPAN).toISOString(), until: new Date(until + 60_000).toISOString(), points: 60 })
       .then((columns) => {
         row.points = [...columns.time.map((time, i) => [Date.parse(time), columns.value[i]]), ...row.points];
@@ -80,7 +81,7 @@ export class Sparks {
     const pen = row.canvas.getContext("2d");
     pen.setTransform(RATIO, 0, 0, RATIO, 0, 0);
     pen.clearRect(0, 0, WIDTH, HEIGHT);
-    const now = Date.now();
+    const now = presentMoment();
     while (row.points.length && row.points[0][0] < now - SPAN) row.points.shift();
     pen.strokeStyle = colour("line-2");
     pen.beginPath(); pen.moveTo(0, HEIGHT - 0.5); pen.lineTo(WIDTH, HEIGHT - 0.5); pen.stroke();

@@ -1,5 +1,6 @@
 // The widgets of tools' panels that draw themselves in the browser.
 
+import { now } from "./clock.js";
 import { AlertMap } from "./citymap.js";
 import { element, find, findAll, settled } from "./dom.js";
 import { openEvidence } from "./evidence.js";
@@ -18,7 +19,7 @@ const GROUPS = ["accent", "good", "severity-severe", "sensor-stuck", "sensor-ano
 
 async function drawSeries(place) {
   const sensor = await get(`/datastreams/${encodeURIComponent(place.dataset.series)}`);
-  const until = Date.now();
+  const until = now();
   new SeriesChart(place).show(await seriesOf(sensor, until - Number(place.dataset.hours) * 3_600_000, until, 900));
 }
 

@@ -1,5 +1,6 @@
 // The panels that move: each is given its place in the page and the board, and fills and follows.
 
+import { now } from "../clock.js";
 import { may } from "../context.js";
 import { choice, element, find, findAll, setText, settled } from "../dom.js";
 import { ago, property, unit, word } from "../format.js";
@@ -88,7 +89,7 @@ async function series(place, board) {
     setText(find("[data-series-sub]", place), `${sensor.name} · ${word(sensor.state)} · ${unit(sensor.unit)}`);
     find("[data-series-empty]", place).hidden = true;
     chart ??= new SeriesChart(find("[data-chart]", place));
-    const until = Date.now();
+    const until = now();
     const shown = await seriesOf(sensor, until - hours * 3_600_000, until + 30_000, 900).catch(() => null);
     if (shown && sensor.id === chosen.id) chart.show(shown);
   };

@@ -1,5 +1,6 @@
 // The live page: queue, map, the selected alert, one series, what is unusual, what was decided.
 
+import { now } from "../clock.js";
 import { AlertMap } from "../citymap.js";
 import { AlertDetail } from "../detail.js";
 import { choice, element, find, setText, settled } from "../dom.js";
@@ -69,7 +70,7 @@ async function chooseSensor(id, { reveal = false } = {}) {
   setText(find("[data-series-sub]"), `${sensor.name} · ${word(sensor.state)} · ${unit(sensor.unit)}`);
   find("#series-empty").hidden = true;
   chart ??= new SeriesChart(find("#series-chart"));
-  const until = Date.now();
+  const until = now();
   try {
     const shown = await seriesOf(sensor, until - hours * 3_600_000, until + 30_000, 900);
     if (chosenSensor === id) chart.show(shown);

@@ -1,5 +1,6 @@
 // The sensors page: all sensors as a list and on the map, one of them as a series.
 
+import { now } from "../clock.js";
 import { AlertMap } from "../citymap.js";
 import { may } from "../context.js";
 import { choice, element, find, setText, settled } from "../dom.js";
@@ -68,7 +69,7 @@ async function choose(id) {
   setText(find("[data-series-sub]"), `${sensor.name} · ${word(sensor.state)} · ${unit(sensor.unit)}`);
   find("#series-empty").hidden = true;
   chart ??= new SeriesChart(find("#series-chart"));
-  const until = Date.now();
+  const until = now();
   try {
     const shown = await seriesOf(sensor, until - hours * 3_600_000, until + 30_000, 1200);
     if (chosen === id) chart.show(shown);
