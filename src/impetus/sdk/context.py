@@ -21,6 +21,7 @@ from impetus.model import (
 )
 from impetus.sdk.duty import DutyBoard
 from impetus.sdk.own import OwnFolders
+from impetus.sdk.pseudonyms import Pseudonyms
 
 
 class Context(Protocol):
@@ -107,6 +108,13 @@ class Context(Protocol):
     def own(self) -> OwnFolders:
         """What this tool knows of persons who consented, for their eyes only. Raises
         `impetus.model.ConfigurationError` if the manifest has no `[own]`."""
+        ...
+
+    def pseudonyms(self, purpose: str) -> Pseudonyms:
+        """Keyed pseudonyms of this organisation for one purpose, a short name; nobody joins those of two purposes.
+
+        Raises `impetus.model.ConfigurationError` if the manifest declares no personal data.
+        """
         ...
 
     async def duties(self, *, minutes: float = 10.0) -> DutyBoard:

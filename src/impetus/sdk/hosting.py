@@ -39,6 +39,7 @@ from impetus.sdk.evidence import EvidenceKeeper
 from impetus.sdk.manifest import Manifest
 from impetus.sdk.outgoing import Outgoing
 from impetus.sdk.own import OwnFolders
+from impetus.sdk.pseudonyms import Pseudonyms
 from impetus.sdk.records import Records
 from impetus.sdk.selection import InputSelection
 from impetus.sdk.tool import Tool, ToolSettings
@@ -72,9 +73,12 @@ class WorkerContext:
         evidence: EvidenceKeeper,
         on_degraded: Callable[[str | None], None],
         own: OwnFolders | None = None,
+        home: Path | None = None,
     ) -> None:
-        """`own`: the folders of persons who consent, for a tool whose manifest has `[own]`."""
+        """`own`: the folders of persons who consent, for a tool whose manifest has `[own]`; `home`: the folder of all
+        state, where the keys of pseudonyms lie."""
         self._own = own
+        self._home = home
         self._manifest = manifest
         self._tenant = tenant
         self._clock = clock
@@ -174,6 +178,14 @@ class WorkerContext:
         if self._own is None:
             raise ConfigurationError(f"{self._manifest.id} has no [own] in its manifest", hint="declare it there")
         return self._own
+
+    def pseudonyms(self, purpose: str) -> Pseudonyms:
+        if not self._manifest.personal_data or self._home is None:
+            raise ConfigurationError(
+                f"{self._manifest.id} declares no personal data, so there are no pseudonyms",
+                hint="declare it in the manifest",
+            )
+        return Pseudonyms(self._home, self._tenant, purpose, self._clock)
 
     async def duties(self, *, minutes: float = 10.0) -> DutyBoard:
         check_duties(self._manifest)

@@ -32,6 +32,7 @@ from impetus.sdk.duty import DutyBoard, check_duties, only
 from impetus.sdk.emission import check_alert, check_evidence, check_published, check_request, check_result
 from impetus.sdk.manifest import Manifest
 from impetus.sdk.own import OwnFolders
+from impetus.sdk.pseudonyms import Pseudonyms
 from impetus.sdk.selection import InputSelection
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -121,10 +122,21 @@ class LocalContext:
     def own(self) -> OwnFolders:
         if self.manifest.own is None:
             raise ConfigurationError(f"{self.manifest.id} has no [own] in its manifest", hint="declare it there")
+        return OwnFolders(self._home(), self.manifest.id, self.tenant)
+
+    def _home(self) -> Path:
         if self._own_home is None:
             self._temporary = TemporaryDirectory()
             self._own_home = Path(self._temporary.name)
-        return OwnFolders(self._own_home, self.manifest.id, self.tenant)
+        return self._own_home
+
+    def pseudonyms(self, purpose: str) -> Pseudonyms:
+        if not self.manifest.personal_data:
+            raise ConfigurationError(
+                f"{self.manifest.id} declares no personal data, so there are no pseudonyms",
+                hint="declare it in the manifest",
+            )
+        return Pseudonyms(self._home(), self.tenant, purpose, self.clock)
 
     async def duties(self, *, minutes: float = 10.0) -> DutyBoard:
         check_duties(self.manifest)
