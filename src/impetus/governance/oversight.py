@@ -137,10 +137,10 @@ class OversightService:
             if tool.manifest is None or tool.folder is None:
                 continue
             try:
-                text = (tool.folder / CARD_NAME).read_bytes()[:CARD_LIMIT]
+                written = (tool.folder / CARD_NAME).read_bytes()[:CARD_LIMIT]
             except OSError:
                 continue
-            cards.append((tool.manifest, text.decode("utf-8", errors="replace"), hashlib.sha256(text).hexdigest()))
+            cards.append((tool.manifest, written.decode(errors="replace"), hashlib.sha256(written).hexdigest()))
         now = self._clock.now()
         for tenant in tenants:
             async with self._store.transaction() as transaction:

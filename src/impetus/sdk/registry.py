@@ -45,13 +45,14 @@ class InstalledTool:
         """The package that its worker lies in; None if it lies in none."""
         if self.code is None:
             return None
-        module = self.code.module if isinstance(self.code, EntryPoint) else self.code.__module__
+        module = self.code.__module__ if isinstance(self.code, type) else self.code.module
         return module.rpartition(".")[0] or None
 
     @property
     def tool_type(self) -> type[Tool[Any]] | None:
         """Its class where that is imported; see `imported`."""
-        return None if isinstance(self.code, EntryPoint) else self.code
+        # Not by `EntryPoint`: the library importlib_metadata, once imported, puts a class of its own in its place.
+        return self.code if isinstance(self.code, type) else None
 
     def usable(self) -> tuple[type[Tool[Any]], Manifest]:
         """Its class, imported if it is not yet, and its manifest. Raises `ConfigurationError` if it is broken."""
@@ -62,7 +63,7 @@ class InstalledTool:
 
     def imported(self) -> InstalledTool:
         """The same with its class imported, or with the error that this brought."""
-        if self.error or not isinstance(self.code, EntryPoint):
+        if self.error or self.code is None or isinstance(self.code, type):
             return self
         try:
             tool_type = self.code.load()
@@ -106,7 +107,7 @@ def load_entry_points(entries: Iterable[EntryPoint]) -> Mapping[str, InstalledTo
         known = tools.get(entry.name)
         if known is None:
             tools[entry.name] = _find(entry)
-        elif not isinstance(known.code, EntryPoint) or known.code.value != entry.value:
+        elif known.code is None or isinstance(known.code, type) or known.code.value != entry.value:
             error = f"two packages install a tool of this name, one as {entry.value}; uninstall one of them"
             tools[entry.name] = InstalledTool(entry.name, None, None, None, error)
     return tools

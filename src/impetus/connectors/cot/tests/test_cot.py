@@ -301,7 +301,9 @@ async def test_a_device_in_the_field_has_a_pseudonym_and_without_its_key_nothing
         device = "ANDROID-359881234567890"
         connector.receive(an_event(uid=device, type="b-m-p-s-m", callsign=" "))
         await until(lambda: connector.handled == 1)
-        (delivery,) = [one async for one in bus.replay(("municipality.alert.cot",))]
+        (delivery,) = [
+            one async for one in bus.replay(("municipality.alert.cot",), since=datetime(2020, 1, 1, tzinfo=UTC))
+        ]
         text = delivery.envelope.model_dump_json()
         assert device not in text
         alert = delivery.envelope.open(Alert)
