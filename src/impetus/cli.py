@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine
+from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,7 +45,7 @@ app.add_typer(tool_app, name="tool")
 Tenant = Annotated[str, typer.Option("--organisation", help="Organisation, by its short name.")]
 
 
-def run(work: Coroutine[Any, Any, None]) -> None:
+def run(work: Coroutine[Any, Any, Any]) -> None:
     """Run a coroutine on the fast event loop."""
     import uvloop
 
@@ -263,6 +264,22 @@ def exercise_report(
     from impetus import demo as demonstration
 
     run(demonstration.report(name, folder=folder, against=against))
+
+
+@exercise_app.command("replay")
+def exercise_replay(
+    tool: Annotated[str, typer.Argument(help="The tool, by its id.")],
+    organisation: Tenant,
+    since: Annotated[datetime, typer.Option(help="Begin of the period, UTC.")],
+    until: Annotated[datetime, typer.Option(help="End of the period, UTC.")],
+    setting: Annotated[
+        list[str] | None, typer.Option(help="A setting of the tool to change, NAME=VALUE; give it several times.")
+    ] = None,
+) -> None:
+    """Give a tool the readings of a period again, and compare what it tells with then, and with other settings."""
+    from impetus import demo as demonstration
+
+    run(demonstration.replay_period(tool, since=since, until=until, changes=setting or (), organisation=organisation))
 
 
 @exercise_app.command("base-map")

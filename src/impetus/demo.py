@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -33,6 +33,7 @@ from impetus.exercise.director import Director, Player, Stage
 from impetus.exercise.events import GroundTruth, Schedule
 from impetus.exercise.generator import GeneratorSettings, Progress, run_generator
 from impetus.exercise.geography import ORIGIN_LATITUDE, ORIGIN_LONGITUDE
+from impetus.exercise.replay import Comparison, changed, compare, recorded, replay
 from impetus.exercise.reviewing import Reviewed, reviewed
 from impetus.exercise.runs import FOLDER as EXERCISES
 from impetus.exercise.runs import exclusively, new_run_folder, run_folder
@@ -43,7 +44,7 @@ from impetus.exercise.threat_feed import ITEMS as FEED_ITEMS
 from impetus.exercise.threat_feed import ThreatFeed, demo_settings
 from impetus.exercise.variants import variant as made_variant
 from impetus.model import Clock, ConfigurationError, NotFound, SystemClock, Unavailable
-from impetus.sdk import load_tools
+from impetus.sdk import load_tool, load_tools
 from impetus.sdk.worker import consumers as tool_consumers
 from impetus.settings import HOME_VARIABLE, Settings, default_home, read_settings
 from impetus.store import open_store
@@ -61,6 +62,8 @@ FEED_VARIABLE = "IMPETUS_DEMO_FEED_PORT"
 CTI_VARIABLE = "IMPETUS_TOOLS__CTI"
 CYBER_VARIABLE = "IMPETUS_TOOLS__CYBER"
 AIR_VARIABLE = "IMPETUS_TOOLS__AIR"
+POSTS = "demo/posts.jsonl"
+"""Below the home: the file of public posts that the tool `social` reads."""
 EVE = "demo/eve.json"
 """Below the home: the file into which the demo's intrusion detection system writes."""
 
@@ -225,6 +228,40 @@ async def report(
     console.print(f"Report: {target}")
 
 
+async def replay_period(
+    tool: str, *, since: datetime, until: datetime, changes: Sequence[str], organisation: str
+) -> Sequence[Comparison]:
+    """`impetus exercise replay`: what a tool told of a period, tells of it as it is set up now, and would tell with
+    other settings; printed, and returned. It only reads.
+
+    Raises `InvalidInput` for a change that is no `name=value`, and what `impetus.exercise.replay.replay` raises.
+    """
+    app.configure_logging()
+    settings = read_settings()
+    installed = load_tool(tool)
+    own = settings.tools.get(tool, {})
+    since, until = (moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in (since, until))
+    async with app.opened_store(settings, SystemClock()) as store:
+        then = await recorded(store, organisation, tool, since, until)
+        now = await replay(installed, store, organisation, since, until, own)
+        found = [compare(then, now.alerts, since, names=("recorded", "as set up now"))]
+        if changes:
+            other = await replay(installed, store, organisation, since, until, {**own, **changed(changes)})
+            found.append(compare(now.alerts, other.alerts, since, names=("as set up now", ", ".join(changes))))
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"{now.readings:,} readings in {now.took_s:.1f} s")
+    for one in found:
+        later = f"; the second {one.median_later_s:+g} s later" if one.median_later_s is not None else ""
+        console.print(
+            f"{escape(one.first)}: {one.first_alerts} alerts | {escape(one.second)}: {one.second_alerts} | "
+            f"both: {one.both}{later}"
+        )
+        for name, only in ((one.first, one.only_first), (one.second, one.only_second)):
+            for alert in only:
+                console.print(f"  only {escape(name)}: {escape(alert.headline)}")
+    return found
+
+
 async def _reviewed(home: Path) -> Reviewed:
     store = await open_store(f"sqlite:///{home / 'store.sqlite'}", SystemClock())
     try:
@@ -350,6 +387,7 @@ async def _run_scenario(settings: Settings, folder: Path, clock: ExerciseClock, 
             truth=GroundTruth(settings.home / "demo" / "events.jsonl"),
             eve=settings.home / EVE,
             feed=feed,
+            posts=settings.home / POSTS if "social" in running else None,
             waiting=lambda: _waiting(bus, readers),
             behind_s=lambda: progress.behind_s,
             players=_players(settings),

@@ -21,13 +21,14 @@ from impetus.exercise.city import Sensor
 from impetus.exercise.clock import ExerciseClock
 from impetus.exercise.desk import Desk, Entry, EntryKind, Order, OrderKind, Phase, State
 from impetus.exercise.events import GroundTruth, Schedule
-from impetus.exercise.intrusion import append as append_security_alerts
+from impetus.exercise.intrusion import append as append_lines
 from impetus.exercise.scenario import (
     FeedInject,
     Inject,
     LinkInject,
     MessageInject,
     PartInject,
+    PostsInject,
     ReadingsInject,
     Scenario,
     SecurityInject,
@@ -66,6 +67,8 @@ class Stage:
     truth: GroundTruth
     eve: Path
     feed: ThreatFeed | None
+    posts: Path | None
+    """The file that the tool `social` reads as it grows."""
     waiting: Waiting
     behind_s: Callable[[], float] = lambda: 0.0
     """How late the sensors send, by the clock of the exercise."""
@@ -122,8 +125,8 @@ class Director:
         self._run = new_id()
         self._started: datetime | None = None
         self._due: list[tuple[datetime, Inject]] = []
-        self._later: list[tuple[datetime, dict[str, object]]] = []
-        """Security alerts and their times."""
+        self._later: list[tuple[datetime, Path, dict[str, object]]] = []
+        """Security alerts and posts, with their times and the files into which they are written."""
         self._cuts: list[_Cut] = []
         self._holds: dict[str, datetime] = {}
         self._quiet = 0
@@ -212,7 +215,7 @@ class Director:
             now = self._clock.now()
             given = {"id": f"added-{order.id[-8:]}", **(order.inject or {}), "at": max(self._elapsed_s(now), 0.0)}
             inject = _INJECT.validate_python(given)
-            if isinstance(inject, SecurityInject) or inject.kind == "posts":
+            if isinstance(inject, SecurityInject | PostsInject):
                 raise ConfigurationError("files cannot be added while an exercise runs")
             await self._play(inject, now)
             return inject.title
@@ -265,10 +268,11 @@ class Director:
         while self._due and self._due[0][0] <= now:
             at, inject = self._due.pop(0)
             await self._play(inject, at)
-        ready = [event for at, event in self._later if at <= now]
+        ready = [(path, line) for at, path, line in self._later if at <= now]
         if ready:
-            self._later = [(at, event) for at, event in self._later if at > now]
-            await asyncio.to_thread(append_security_alerts, self._stage.eve, iter(ready))
+            self._later = [one for one in self._later if one[0] > now]
+            for file in {path for path, _ in ready}:
+                await asyncio.to_thread(append_lines, file, iter([line for path, line in ready if path == file]))
         for part in [part for part, until in self._holds.items() if until <= now]:
             del self._holds[part]
             self._desk.hold(tuple(self._holds))
@@ -309,6 +313,8 @@ class Director:
             return [inject.part]
         if isinstance(inject, SecurityInject):
             return self._security(inject, at)
+        if isinstance(inject, PostsInject):
+            return self._posts(inject, at)
         if isinstance(inject, FeedInject):
             if stage.feed is None:
                 raise ConfigurationError("there is no threat feed of the exercise here")
@@ -340,10 +346,27 @@ class Director:
                 continue
             moment = at + timedelta(seconds=float(line["after_s"]))
             event = {name: value for name, value in line.items() if name != "after_s"}
-            self._later.append((moment, {"timestamp": moment.isoformat(), **event}))
+            self._later.append((moment, self._stage.eve, {"timestamp": moment.isoformat(), **event}))
             hosts |= {str(event[name]) for name in ("src_ip", "dest_ip") if name in event}
-        self._later.sort(key=lambda pair: pair[0])
+        self._later.sort(key=lambda one: one[0])
         return sorted(hosts)
+
+    def _posts(self, inject: PostsInject, at: datetime) -> Sequence[str]:
+        if self._stage.posts is None:
+            raise ConfigurationError("nothing here reads public posts")
+        for number, line in enumerate(read_lines(self._folder / inject.file)):
+            if isinstance(line, dict):
+                moment = at + timedelta(seconds=float(line["after_s"]))
+                post = {
+                    "id": f"{self._run}-{inject.id}-{number}",
+                    "author": f"@{line.get('author', 'somebody')}@chatter.example",
+                    "time": moment.isoformat(),
+                    "lang": line.get("language", ""),
+                    "text": line.get("text", ""),
+                }
+                self._later.append((moment, self._stage.posts, post))
+        self._later.sort(key=lambda one: one[0])
+        return []
 
     def _hold(self, part: str, until: datetime) -> None:
         self._holds[_part_name(part)] = until

@@ -115,6 +115,24 @@ async def test_an_exercise_reaches_only_channels_that_are_marked_for_it(duty: Du
     assert "not marked for exercises" in withheld.outcome
 
 
+async def test_in_the_installation_of_an_exercise_not_even_what_calls_itself_real_goes_out(
+    duty: Duty, sender: ChannelSender
+) -> None:
+    duty.service = NotificationService(duty.store, duty.clock, NotificationSettings(exercise=True), sender)
+    rule = NotificationRule(subject="incident", states=("open",), lowest_severity=Severity.UNKNOWN)  # type: ignore[arg-type]
+    await duty.service.plans.put_chain(duty.sofia, a_chain(rules=(rule,)), version=1)
+    # Opened by hand: it has no alert that would say what it is.
+    news = {
+        "id": "i1", "tenant": "municipality", "title": "Fire at the station", "state": IncidentState.OPEN,
+        "opened": NOON, "updated": NOON,
+    }  # fmt: skip
+    await duty.service.handle([duty.delivery(news, "incident")], duty.refuse)
+    await duty.turn()
+    await duty.turn()
+    assert duty.first.got == []
+    assert duty.second.got[0]["title"].startswith("EXERCISE - ")
+
+
 async def test_of_what_is_more_personal_than_the_rule_allows_only_the_minimum_is_told(duty: Duty) -> None:
     await duty.hear(data_classes=(DataClass.OPERATIONAL, DataClass.PERSONAL), headline="Kari N. has fallen")
     await duty.turn()

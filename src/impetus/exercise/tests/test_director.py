@@ -1,0 +1,214 @@
+"""Protects the director: each inject once, at its time, by its way; orders obeyed; a stop leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from impetus.exercise.city import sensors
+from impetus.exercise.clock import ExerciseClock
+from impetus.exercise.desk import Desk, EntryKind, Order, OrderKind, Phase
+from impetus.exercise.director import Director, Stage
+from impetus.exercise.events import GroundTruth, Schedule, reading
+from impetus.exercise.scenario import Scenario
+from impetus.exercise.threat_feed import ThreatFeed
+
+START = datetime(2026, 9, 12, 14, 30, tzinfo=UTC)
+WAIT_S = 30.0
+ALERT = {"event_type": "alert", "src_ip": "203.0.113.66", "dest_ip": "10.40.1.10"}
+
+
+def scenario(**changes: object) -> Scenario:
+    return Scenario.model_validate(
+        {
+            "format": 1,
+            "id": "small",
+            "title": "A small one",
+            "summary": "For tests.",
+            "minutes": 10,
+            "start": START,
+            "place": "Market Square",
+            "organisations": [{"id": "municipality", "name": "City"}],
+            "injects": [
+                {"id": "call", "at": 10, "kind": "message", "title": "A call", "sender": "Somebody", "text": "Help"},
+                {"id": "crowd", "at": 20, "kind": "readings", "title": "A crowd", "event": "crowd-surge",
+                 "site": "Market Square", "minutes": 2, "hint": "Look at the square."},
+                {"id": "break-in", "at": 30, "kind": "security-alerts", "title": "A break-in", "file": "eve.jsonl"},
+                {"id": "posts", "at": 35, "kind": "posts", "title": "Posts", "file": "posts.jsonl"},
+                {"id": "news", "at": 40, "kind": "feed", "title": "A leak", "text": "For sale."},
+                {"id": "cut", "at": 50, "kind": "link", "title": "Silence", "minutes": 2, "sites": ["Old Bridge"]},
+                {"id": "down", "at": 60, "kind": "part", "title": "A tool is down", "part": "tool:air", "minutes": 1},
+                {"id": "film", "at": 70, "kind": "video", "title": "A picture", "camera": "camera-1",
+                 "scene": "firearm", "minutes": 1},
+            ],
+            **changes,
+        }
+    )  # fmt: skip
+
+
+class Played:
+    """A director that runs at sixty times the speed."""
+
+    def __init__(self, folder: Path, waiting: Callable[[], Awaitable[int | None]], *, unattended: bool) -> None:
+        (folder / "scenario").mkdir()
+        (folder / "scenario" / "eve.jsonl").write_text(
+            "".join(json.dumps({"after_s": after_s, **ALERT}) + "\n" for after_s in (0, 20))
+        )
+        (folder / "scenario" / "posts.jsonl").write_text(json.dumps({"after_s": 1, "author": "a", "text": "b"}) + "\n")
+        self.clock = ExerciseClock.create(folder / "clock", START, 0.0)
+        self.desk = Desk(folder)
+        self.stage = Stage(
+            schedule=Schedule(sensors(), seed=1, start=START),
+            truth=GroundTruth(folder / "events.jsonl"),
+            eve=folder / "eve.json",
+            feed=ThreatFeed(self.clock, ()),
+            posts=folder / "posts.json",
+            waiting=waiting,
+            skipped={"film": "the tool 'firearm' does not run here"},
+        )
+        self.director = Director(
+            scenario(),
+            folder / "scenario",
+            self.desk,
+            self.clock,
+            self.stage,
+            unattended=unattended,
+            speed=60,
+        )
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(WAIT_S):
+            while not true():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    def phase(self) -> Phase | None:
+        state = self.desk.state()
+        return state.phase if state is not None else None
+
+    def titles(self, kind: EntryKind) -> list[str]:
+        return [entry.title for entry in self.desk.journal() if entry.kind is kind]
+
+
+async def nothing_waits() -> int | None:
+    return 0
+
+
+@asynccontextmanager
+async def playing(played: Played) -> AsyncIterator[asyncio.Event]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(played.director.run(stop))
+    try:
+        yield stop
+    finally:
+        stop.set()
+        await task
+
+
+async def test_an_unattended_run_plays_everything_once_in_order_and_ends(tmp_path: Path) -> None:
+    played = Played(tmp_path, nothing_waits, unattended=True)
+    async with playing(played):
+        await played.until(lambda: played.phase() is Phase.ENDED)
+    journal = played.desk.journal()
+    began = next(entry for entry in journal if entry.kind is EntryKind.STARTED)
+    assert began.time == START + timedelta(seconds=60)
+    injects = {entry.inject: entry for entry in journal if entry.inject}
+    assert list(injects) == ["call", "crowd", "break-in", "posts", "news", "cut", "down", "film"]
+    assert [entry.elapsed_s for entry in injects.values()] == [10, 20, 30, 35, 40, 50, 60, 70]
+    assert injects["film"].kind is EntryKind.SKIPPED
+    assert injects["film"].text == "the tool 'firearm' does not run here"
+    assert "people-count-market-square-fountain" in injects["crowd"].sources
+    assert injects["break-in"].sources == ("10.40.1.10", "203.0.113.66")
+    alerts = [json.loads(line) for line in (tmp_path / "eve.json").read_text().splitlines()]
+    assert [alert["timestamp"] for alert in alerts] == [
+        (began.time + timedelta(seconds=after_s)).isoformat() for after_s in (30, 50)
+    ]
+    assert json.loads((tmp_path / "posts.json").read_text())["text"] == "b"
+    assert played.stage.feed is not None
+    assert b"A leak" in played.stage.feed.document()
+    [event] = played.stage.truth
+    assert (event.site, event.start) == ("Market Square", began.time + timedelta(seconds=20))
+    assert played.desk.held() == frozenset()
+    assert "worker-air works again" in played.titles(EntryKind.OVER)
+
+
+async def test_the_sensors_read_what_is_played_and_are_cut_off_for_as_long_as_it_says(tmp_path: Path) -> None:
+    played = Played(tmp_path, nothing_waits, unattended=True)
+    async with playing(played):
+        await played.until(lambda: "Silence" in played.titles(EntryKind.INJECT))
+        began = START + timedelta(seconds=60)
+        bridge = next(sensor for sensor in sensors().values() if sensor.site == "Old Bridge")
+        square = sensors()["people-count-market-square-fountain"]
+        silenced = played.director.silenced
+        assert silenced(bridge, began + timedelta(seconds=51))
+        assert not silenced(bridge, began + timedelta(seconds=49))
+        assert not silenced(bridge, began + timedelta(seconds=171))
+        assert not silenced(square, began + timedelta(seconds=51))
+        moment = began + timedelta(seconds=80)
+        crowd = reading(square, moment, played.stage.schedule.active(moment))
+        usual = reading(square, moment, [])
+        assert crowd is not None
+        assert usual is not None
+        assert crowd > 1.5 * usual
+
+
+async def test_time_stands_still_while_a_tool_is_behind(tmp_path: Path) -> None:
+    waiting = [0]
+
+    async def so_many() -> int | None:
+        return waiting[0]
+
+    played = Played(tmp_path, so_many, unattended=True)
+    async with playing(played):
+        await played.until(lambda: played.phase() is Phase.RUNNING)
+        waiting[0] = 100
+        await played.until(lambda: played.clock.speed == 0)
+        held = played.clock.now()
+        await asyncio.sleep(0.2)
+        assert played.clock.now() == held
+        waiting[0] = 0
+        await played.until(lambda: played.clock.now() > held)
+
+
+async def test_a_controller_starts_pauses_adds_degrades_and_ends(tmp_path: Path) -> None:
+    played = Played(tmp_path, nothing_waits, unattended=False)
+    desk = played.desk
+    async with playing(played):
+        await played.until(lambda: played.phase() is Phase.READY)
+        desk.order(Order(kind=OrderKind.START, by="Jonas"))
+        await played.until(lambda: "A crowd" in played.titles(EntryKind.INJECT))
+        desk.order(Order(kind=OrderKind.PAUSE))
+        await played.until(lambda: played.clock.speed == 0)
+        call = {"kind": "message", "title": "One more", "sender": "X", "text": "Y"}
+        desk.order(Order(kind=OrderKind.INJECT, inject=call))
+        desk.order(Order(kind=OrderKind.INJECT, inject={"kind": "dragon", "title": "No"}))
+        desk.order(Order(kind=OrderKind.HOLD, part="connector:mqtt", minutes=5))
+        desk.order(Order(kind=OrderKind.CUT, site="Market Square"))
+        desk.order(Order(kind=OrderKind.HINT))
+        desk.order(Order(kind=OrderKind.START))
+        await played.until(lambda: len(played.titles(EntryKind.REFUSED)) == 2)
+        assert "One more" in played.titles(EntryKind.INJECT)
+        assert desk.held() == {"connector-mqtt"}
+        hints = [entry.text for entry in desk.journal() if entry.title == "hint"]
+        assert hints == ["Look at the square."]
+        desk.order(Order(kind=OrderKind.END, by="Jonas"))
+        await played.until(lambda: played.phase() is Phase.ENDED)
+        assert desk.held() == frozenset()
+        assert "ended by Jonas" in played.titles(EntryKind.ENDED)
+        # Nothing that was still to come comes any more.
+        assert played.stage.schedule.active(played.clock.now()) == []
+        desk.order(Order(kind=OrderKind.START))
+        await played.until(lambda: played.phase() is Phase.RUNNING)
+        assert len({entry.run for entry in desk.journal()}) == 2
+
+
+async def test_a_stop_in_the_middle_is_noted_and_cleaned_up(tmp_path: Path) -> None:
+    played = Played(tmp_path, nothing_waits, unattended=True)
+    async with playing(played):
+        await played.until(lambda: played.desk.held() != frozenset())
+    assert played.titles(EntryKind.ENDED) == ["broken off"]
+    assert played.desk.held() == frozenset()
+    assert played.phase() is Phase.ENDED
