@@ -22,6 +22,7 @@ from impetus.governance.cases import Cases
 from impetus.governance.comparisons import Comparisons
 from impetus.governance.custody import EvidenceCustody
 from impetus.governance.data_protection import DataProtection
+from impetus.governance.expiry import Expiry
 from impetus.governance.oversight import OversightService
 from impetus.governance.persons import Persons
 from impetus.governance.public_register import PublicRegister
@@ -131,6 +132,7 @@ async def running(services: Services) -> AsyncIterator[Services]:
             "results-retention": services.results.keep_forgetting,
             "own-retention": lambda: _forget_own(services),
             "audit-anchors": lambda: _anchor(services),
+            "expiry": lambda: _expire(services),
             "model-cards": lambda: _note_cards(services),
         }
         reporting = {
@@ -188,6 +190,16 @@ def _plain(work: Callable[[], Awaitable[None]]) -> Callable[[Progress], Awaitabl
 async def _anchor(services: Services) -> None:
     while True:
         await write_anchors(services.store, services.clock, services.home / ANCHORS)
+        await asyncio.sleep(ANCHOR_S)
+
+
+async def _expire(services: Services) -> None:
+    while True:
+        async with services.store.view() as view:
+            tenants = [one.id for one in await view.organisations.list_in_installation()]
+        expiry = Expiry(services.store, services.evidence, services.clock, services.tools)
+        for tenant in tenants:
+            await expiry.run(tenant)
         await asyncio.sleep(ANCHOR_S)
 
 

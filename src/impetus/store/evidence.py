@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +51,21 @@ class EvidenceStore:
     async def get(self, tenant: str, sha256: str) -> bytes:
         """The blob. Raises `NotFound`, and `EvidenceAltered` when it is not what was stored."""
         return await asyncio.to_thread(self._read, tenant, sha256)
+
+    async def kept(self, tenant: str) -> Sequence[tuple[str, datetime]]:
+        """The SHA-256 of all blobs of an organisation with when each was stored, the oldest first."""
+
+        def look() -> Sequence[tuple[str, datetime]]:
+            if not TENANT.fullmatch(tenant):
+                return []
+            found = []
+            for path in (self._folder / tenant).glob("??/*"):
+                if SHA256.fullmatch(path.name):
+                    with contextlib.suppress(FileNotFoundError):
+                        found.append((path.name, datetime.fromtimestamp(path.stat().st_mtime, UTC)))
+            return sorted(found, key=lambda one: one[1])
+
+        return await asyncio.to_thread(look)
 
     async def remove(self, tenant: str, sha256: str) -> bool:
         """Remove the blob; false if there was none. Retention calls this."""

@@ -25,18 +25,15 @@ from impetus.store.tables import (
 )
 
 SEARCHED: Final = {
-    table.name: table
-    for table in (
-        alert,
-        incident,
-        assessment,
-        handover,
-        task,
-        procedure_event,
-        notification,
-        tool_result,
-        tool_request,
-    )
+    "alert": alert,
+    "incident": incident,
+    "assessment": assessment,
+    "handover": handover,
+    "task": task,
+    "procedure_event": procedure_event,
+    "notification": notification,
+    "tool_result": tool_result,
+    "tool_request": tool_request,
 }
 """Tables with texts that people or the outside world wrote; their `content` is JSON."""
 EDITED: Final = ("alert", "incident", "handover", "tool_result", "tool_request", "notification")

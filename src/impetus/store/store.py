@@ -27,6 +27,7 @@ from impetus.store.data_protection import DataProtectionRepository
 from impetus.store.database import Database, parse_url
 from impetus.store.datastreams import DatastreamRepository
 from impetus.store.expectations import ExpectationStore
+from impetus.store.expiry import ExpiryRepository
 from impetus.store.governance_documents import GovernanceDocumentRepository
 from impetus.store.handovers import HandoverRepository
 from impetus.store.incidents import AssessmentRepository, IncidentRepository
@@ -57,6 +58,7 @@ class Transaction:
         self.handovers = HandoverRepository(connection)
         self.incidents = IncidentRepository(connection)
         self.persons = PersonRepository(connection)
+        self.expiry = ExpiryRepository(connection)
         self.verdicts = VerdictRepository(connection)
         self.rules = RulesRepository(connection)
         self.assessments = AssessmentRepository(connection)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from impetus.model import Identifier, Slug
+from impetus.model import Identifier, Permission, Slug
 from impetus.ui.client import ApiProblem
 from impetus.ui.guides_reading import VOLUMES, checklist, checklists, volume_html
 from impetus.ui.pages import visitor
@@ -108,6 +108,9 @@ def _go(visit: Visit, id: str) -> Response:
 async def _filled(visit: Visit, id: str, problem: ApiProblem | None = None) -> Response:
     case = await visit.client.get(f"/cases/{id}")
     found = checklist(str(case["subject"]).removeprefix(PREFIX))
+    colleagues = []
+    if visit.may(Permission.ALERTS_DECIDE):
+        colleagues = (await visit.client.get("/shift/colleagues"))["items"]
     return visit.page(
         "pages/checklist.html",
         "guides",
@@ -116,5 +119,6 @@ async def _filled(visit: Visit, id: str, problem: ApiProblem | None = None) -> R
         title=found.titled(visit.language),
         items=list(enumerate(found.texts(visit.language))),
         done=set(case["detail"].get("done", [])),
+        colleagues=[one for one in colleagues if one["id"] != visit.user.get("id")],
         problem=problem,
     )

@@ -92,8 +92,14 @@ async def test_nobody_else_approves_and_no_sheet_promises_more_than_the_manifest
         await register.write(dpo, "sample", longer, 0)
     with pytest.raises(InvalidInput, match="data_classes"):
         await register.write(dpo, "sample", SHEET.model_copy(update={"data_classes": ("public",)}), 0)
+    assert "runs elsewhere" in (await register.entry(dpo, "other")).manifest.title
     with pytest.raises(NotFound):
-        await register.entry(dpo, "other")
+        await register.decide(dpo, "other", Outcome.REFUSED, reason="no", until=None, version=0)
+    bad = SHEET.model_copy(update={"purposes": ("face recognition of visitors",), "data_classes": ("personal",)})
+    with pytest.raises(InvalidInput, match="forbidden practice"):
+        await register.write(dpo, "other", bad, 0)
+    with pytest.raises(NotAllowed, match="nothing is taken"):
+        await register.require_approval("police", "other")
 
 
 async def test_an_organisations_register_is_its_own_and_the_public_sees_what_is_approved(

@@ -106,12 +106,19 @@ async def test_the_guides_are_read_and_a_checklist_is_filled_in_signed_and_expor
         page = (await olivia.get(address)).text
         assert page.count(" checked") == 2
         assert "&lt;b&gt;ok" in page
-        signed = await olivia.post(address, data={"version": "2", "done": ["0", "1", "2", "3"], "action": "close"})
+        omar = ui.house.users["omar"]
+        assert f'<option value="{omar.id}">Omar Example' in page
+        given = await olivia.post(
+            address, data={"version": "2", "done": ["0"], "action": "assign", "assignee": omar.id}
+        )
+        assert given.status_code == 303
+        assert f'<option value="{omar.id}" selected>' in (await olivia.get(address)).text
+        signed = await olivia.post(address, data={"version": "3", "done": ["0", "1", "2", "3"], "action": "close"})
         assert signed.status_code == 303
         exported = await olivia.get(address.replace("/filled/", "/export/"))
         assert exported.text.count("- [x]") == 4
         assert "Olivia Example: close signed" in exported.text
-        assert (await olivia.post(address, data={"version": "3", "action": "note"})).status_code == 409
+        assert (await olivia.post(address, data={"version": "4", "action": "note"})).status_code == 409
 
 
 def test_each_checklist_is_written_in_every_language() -> None:
