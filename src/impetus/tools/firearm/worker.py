@@ -33,7 +33,7 @@ from impetus.model import (
 from impetus.sdk import Context, Tool
 from impetus.tools.firearm.camera import Camera, Notice, within_hours
 from impetus.tools.firearm.confirmation import Event, Rules
-from impetus.tools.firearm.evaluation import Report, look_at, report
+from impetus.tools.firearm.evaluation import Judged, Report, look_at, report
 from impetus.tools.firearm.ground import Ground
 from impetus.tools.firearm.health import CameraState
 from impetus.tools.firearm.heldout import rendered_pictures
@@ -50,7 +50,7 @@ WATCHED_EVERY_S = 1.0
 OUT_OF_ORDER = frozenset(
     {CameraState.FROZEN, CameraState.COVERED, CameraState.MOVED, CameraState.AWAY, CameraState.BROKEN}
 )
-EVALUATED_PICTURES = 100
+EVALUATED_PICTURES = 200
 MOST_NOTICES = 2_000
 CONTENT_BYTES = 220_000
 
@@ -166,6 +166,8 @@ class FirearmTool(Tool[FirearmSettings]):
         self._watched_until_s = 0.0
         self._wrong_since: dict[str, datetime] = {}
         self._wrong_told: dict[str, int] = {}
+        self._evaluating: asyncio.Task[None] | None = None
+        self._stopping = False
 
     async def start(self) -> None:
         self._restore(await self.context.load_checkpoint())
@@ -179,6 +181,9 @@ class FirearmTool(Tool[FirearmSettings]):
         await self._tell_state()
 
     async def stop(self) -> None:
+        self._stopping = True
+        if self._evaluating is not None:
+            await self._evaluating
         for camera in self._cameras.values():
             camera.close()
         await self._drain()
@@ -534,7 +539,7 @@ class FirearmTool(Tool[FirearmSettings]):
                     camera.watch()
                 return "Masked pictures come for 15 seconds."
             case Nothing():
-                return await self._evaluate()
+                return self._evaluate()
             case ZonesWanted():
                 self._named(content.id)
                 self._set(content.id, zones=content.zones)
@@ -566,9 +571,17 @@ class FirearmTool(Tool[FirearmSettings]):
         if id in self._cameras:
             await self._publish_camera(self._cameras[id])
 
-    async def _evaluate(self) -> str:
+    def _evaluate(self) -> str:
+        """Begin the evaluation; it goes on beside the cameras, and its figures are published when they are there."""
         model = self._in_use
-        figures = await asyncio.to_thread(_figures, model)
+        if self._evaluating is None or self._evaluating.done():
+            self._evaluating = asyncio.create_task(self._evaluated(model))
+        return "The evaluation has begun; its figures appear on this page in a minute or so."
+
+    async def _evaluated(self, model: Model) -> None:
+        figures = await asyncio.to_thread(self._figures, model)
+        if figures is None:
+            return
         recorded: dict[str, JsonValue] = {
             "time": self.context.clock.now().isoformat(timespec="seconds"),
             "data": f"{EVALUATED_PICTURES} rendered pictures, held out",
@@ -578,7 +591,15 @@ class FirearmTool(Tool[FirearmSettings]):
         self._kept = self._kept.model_copy(update={"evaluations": evaluations})
         await self._save()
         await self._publish_model()
-        return f"Weapon AP50 {figures.weapon_ap50.value:.2f}, person AP50 {figures.person_ap50.value:.2f}."
+
+    def _figures(self, model: Model) -> Report | None:
+        """The figures of a model; None where the tool was stopped before they were there."""
+        judged: list[Judged] = []
+        for each in rendered_pictures(EVALUATED_PICTURES):
+            if self._stopping:
+                return None
+            judged += look_at(model, [each])
+        return report(judged, threshold=model.contract.thresholds.weapon, draws=100)
 
     async def _decide(self, request: ToolRequest, content: ApprovalWanted) -> str:
         if self._model is None or self._model.contract.sha256 != content.sha256:
@@ -630,18 +651,6 @@ class FirearmTool(Tool[FirearmSettings]):
 def _shipped() -> Model:
     """The shipped model: it holds no state, so one serves all."""
     return Model.read(SHIPPED)
-
-
-_FIGURES: dict[str, Report] = {}
-"""By SHA-256: the same file gives the same figures on the same pictures."""
-
-
-def _figures(model: Model) -> Report:
-    sha256 = model.contract.sha256
-    if sha256 not in _FIGURES:
-        judged = look_at(model, rendered_pictures(EVALUATED_PICTURES))
-        _FIGURES[sha256] = report(judged, threshold=model.contract.thresholds.weapon, draws=100)
-    return _FIGURES[sha256]
 
 
 def _data_url(data: bytes) -> str:
