@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from impetus.model import Clock, ImpetusError, ToolResult, Unavailable
@@ -17,11 +18,13 @@ from impetus.tools.cti.stix import Tlp, bundle
 
 RETRY_S, LONGEST_RETRY_S = 10.0, 3_600.0
 MOST_WAITING = 5_000
+GIVEN_UP = timedelta(days=7)
+"""What is in no store for so long has passed its retention time."""
 _JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
 
 class MispExport:
-    """What waits to be sent, by the identifiers of results."""
+    """What waits to be sent."""
 
     def __init__(self, settings: CtiSettings, clock: Clock) -> None:
         self._address = settings.misp_address.rstrip("/")
@@ -30,37 +33,59 @@ class MispExport:
         self._clock = clock
         self._failures = 0
         self._next_s = 0.0
-        self.waiting: list[str] = []
+        self._known: dict[str, ToolResult] = {}
+        """What was promoted by this process: it may not be in the store yet."""
+        self.waiting: dict[str, str] = {}
+        """Identifiers of results, and when each was promoted."""
         self.problem = ""
         """Why nothing can be sent now; empty if it can."""
 
     def add(self, intelligence: ToolResult) -> None:
         """Send it with the next turn, if a server is set and its marking lets it go there."""
         order = list(Tlp)
-        if self._address and order.index(Tlp(str(intelligence.content["tlp"]))) <= order.index(self._strictest):
-            self.waiting = [*(id for id in self.waiting if id != intelligence.id), intelligence.id][-MOST_WAITING:]
+        if not self._address or order.index(Tlp(str(intelligence.content["tlp"]))) > order.index(self._strictest):
+            return
+        self.waiting[intelligence.id] = intelligence.time.isoformat()
+        self._known[intelligence.id] = intelligence
+        for oldest in list(self.waiting)[:-MOST_WAITING]:
+            self._forget(oldest)
 
-    async def send(self, fetcher: Fetcher, known: Sequence[ToolResult]) -> bool:
-        """Send what waits, out of the results that are known; whether anything changed."""
+    def restore(self, kept: object) -> None:
+        """Take up what waited before a restart. Raises ValueError if it is not what was kept."""
+        if not isinstance(kept, Mapping):
+            raise ValueError("what waits for MISP cannot be read")
+        self.waiting = {str(id): datetime.fromisoformat(str(moment)).isoformat() for id, moment in kept.items()}
+
+    async def send(self, fetcher: Fetcher, stored: Sequence[ToolResult]) -> bool:
+        """Send what waits, as it was promoted or is in the store; whether anything changed."""
         now_s = self._clock.monotonic_s()
         if not self.waiting or now_s < self._next_s:
             return False
-        by_id = {one.id: one for one in known}
-        before = list(self.waiting)
-        try:
-            for id in before:
-                intelligence = by_id.get(id)
-                # One whose retention time has passed is not sent any more.
-                if intelligence is not None:
-                    objects = cast(list[dict[str, Any]], intelligence.content["objects"])
-                    await push(fetcher, self._address, self._key, event_of(bundle(objects)))
-                self.waiting.remove(id)
-            self._failures, self.problem = 0, ""
-        except ImpetusError as error:
-            self._failures += 1
-            self.problem = f"MISP: {error}"[:500]
-            self._next_s = now_s + min(RETRY_S * 2 ** min(self._failures, 9), LONGEST_RETRY_S)
-        return self.waiting != before
+        by_id = {one.id: one for one in stored} | self._known
+        before = len(self.waiting)
+        problem = ""
+        for id, promoted in list(self.waiting.items()):
+            intelligence = by_id.get(id)
+            if intelligence is None:
+                if self._clock.now() - datetime.fromisoformat(promoted) > GIVEN_UP:
+                    self._forget(id)
+                problem = "MISP: something that was promoted is not in the store yet"
+                continue
+            objects = cast(list[dict[str, Any]], intelligence.content["objects"])
+            try:
+                await push(fetcher, self._address, self._key, event_of(bundle(objects)))
+            except ImpetusError as error:
+                problem = f"MISP: {error}"[:500]
+                break
+            self._forget(id)
+        self.problem = problem
+        self._failures = self._failures + 1 if problem else 0
+        self._next_s = now_s + min(RETRY_S * 2 ** min(self._failures, 9), LONGEST_RETRY_S) if problem else 0.0
+        return len(self.waiting) != before
+
+    def _forget(self, id: str) -> None:
+        self.waiting.pop(id, None)
+        self._known.pop(id, None)
 
 
 async def push(fetcher: Fetcher, address: str, key: str, event: Mapping[str, Any]) -> None:

@@ -451,7 +451,7 @@ class CtiTool(Tool[CtiSettings]):
             aside = {id: [str(one) for one in lines][:50] for id, lines in kept.get("set_aside", {}).items()}
             revisions = int(kept.get("watch_revision", 0)), int(kept.get("trend_revision", 0))
             handled = [str(id) for id in kept.get("handled", [])]
-            waiting = [str(id) for id in kept.get("misp", [])]
+            self._misp.restore(kept.get("misp", {}))
         except (ValueError, AttributeError, TypeError, KeyError, IndexError, RecursionError):
             self.context.log.warning("cti.checkpoint_unreadable")
             return
@@ -460,7 +460,7 @@ class CtiTool(Tool[CtiSettings]):
             health.items, health.relevant = counts.get(id, (0, 0))
             health.set_aside = aside.get(id, [])
         self._watch, self._matcher = watch, Matcher(watch)
-        self._trend, self._handled, self._misp.waiting = trend, handled, waiting
+        self._trend, self._handled = trend, handled
         self._watch_revision, self._trend_revision = revisions
 
 

@@ -115,11 +115,28 @@ async def test_what_a_server_that_is_away_was_not_sent_waits_over_a_restart() ->
         assert len(server.events) == 1
 
 
+async def test_what_the_store_does_not_hold_yet_is_not_given_up() -> None:
+    server = MispServer()
+    async with service(server) as port, site(lambda path, headers: response(rss(LEAK))) as feed:
+        tool, context = await promoted(feed, **misp(port, feed))
+        await tool.stop()
+        again, _ = tool_with(feed, context=context, **misp(port, feed))
+        await again.start()
+        fetcher = Fetcher("t", internal_addresses=[f"127.0.0.1:{port}"])
+        assert not await again._misp.send(fetcher, [])
+        assert again._misp.waiting
+        assert "not in the store" in again._misp.problem
+        context.clock.advance(60.0)
+        assert await again._misp.send(fetcher, await context.published("intelligence"))
+        assert len(server.events) == 1
+        await fetcher.close()
+
+
 async def test_a_marking_that_is_too_strict_and_a_redirect_keep_it_here() -> None:
     server = MispServer()
     async with service(server) as port, site(lambda path, headers: response(rss(LEAK))) as feed:
         tool, _ = await promoted(feed, **misp(port, feed, misp_tlp="clear"))
-        assert tool._misp.waiting == []
+        assert not tool._misp.waiting
 
         def away(method: str, path: str, headers: Any, body: bytes) -> bytes:
             if method == "GET":
