@@ -154,3 +154,16 @@ def test_without_a_supervisor_a_heartbeat_does_nothing(monkeypatch: pytest.Monke
 def test_an_exit_is_said_in_words() -> None:
     assert describe_exit(0) == "ended with exit status 0"
     assert describe_exit(-9) == "was ended by SIGKILL"
+
+
+async def test_a_part_that_is_held_stays_down_and_disturbs_no_other_until_it_is_let_go(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "well", "other") as (supervisor, reports):
+        await until(lambda: starts(tmp_path, "well") and starts(tmp_path, "other"))
+        [first] = starts(tmp_path, "well")
+        supervisor.hold({"well"})
+        await until(lambda: not is_alive(first))
+        await until(lambda: any("the controller of the exercise" in report for report in reports))
+        assert "well" not in supervisor.process_ids()
+        assert len(starts(tmp_path, "other")) == 1
+        supervisor.hold(())
+        await until(lambda: len(starts(tmp_path, "well")) == 2)

@@ -393,7 +393,12 @@ def _mentions(record: AlertRecord, names: Sequence[str]) -> bool:
 
 
 def _explained(record: AlertRecord, scenario: Scenario, played: Mapping[str | None, Entry]) -> bool:
-    """Whether something that was planted explains the alert: it is about the same, while it lasted or soon after."""
+    """Whether something that was planted explains the alert: it is about the same, while it lasted or soon after.
+
+    What the tool `workload` says is about the players, and true of them.
+    """
+    if record.alert.tool == "workload":
+        return True
     for inject in scenario.injects:
         entry = played.get(inject.id)
         if entry is None or entry.kind is EntryKind.SKIPPED or inject.kind == "message":
