@@ -11,7 +11,7 @@ from impetus.governance import principal_of
 from impetus.governance.cases import Cases
 from impetus.governance.comparisons import Comparisons
 from impetus.governance.data_protection import DataProtection
-from impetus.model import Conflict, NotAllowed, NotFound, Role
+from impetus.model import Conflict, DataClass, NotAllowed, NotFound, Role
 from impetus.model.case import CaseAction, CaseKind
 from impetus.model.data_protection import LegalBasis, Outcome, Risk, Worksheet
 from impetus.sdk.pseudonyms import Pseudonyms
@@ -21,7 +21,7 @@ SHEET = Worksheet(
     purposes=("alerting the control room",),
     legal_basis=LegalBasis.PUBLIC_TASK,
     legal_reference="Ordinance 4",
-    data_classes=("personal",),
+    data_classes=(DataClass.PERSONAL,),
     persons="passers-by",
     sources=("a camera",),
     retention_days=30,
