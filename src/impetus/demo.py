@@ -54,6 +54,8 @@ from impetus.ui.review_pdf import comparison, review_pdf
 
 DEFAULT_HOME = "~/.impetus-demo"
 LINGER_S = 3.0
+STARTS_AFTER_S = 60.0
+"""A demo's scenario begins by itself so long after the tools are ready."""
 READY_S = 60.0
 """The server must answer within this time."""
 LOAD_VARIABLE = "IMPETUS_DEMO_READINGS_PER_SECOND"
@@ -396,6 +398,7 @@ async def _run_scenario(settings: Settings, folder: Path, clock: ExerciseClock, 
         unattended=settings.exercise.unattended,
         speed=settings.exercise.speed,
         variant=settings.exercise.variant,
+        starts_after_s=None if settings.exercise.unattended else STARTS_AFTER_S,
     )
     sensing = asyncio.create_task(
         _run_sensors(settings, clock, stop, feed, schedule=schedule, director=director, progress=progress)
@@ -556,4 +559,9 @@ async def _announce(access: DemoAccess, settings: Settings, console: Console, as
     console.print()
     console.print(table)
     console.print()
+    if settings.exercise.title:
+        console.print(
+            f"The exercise [bold]{escape(settings.exercise.title)}[/bold] begins by itself a minute after the tools "
+            f"are ready: see {access.url}/exercise"
+        )
     console.print(f"State is kept in {settings.home}. Two weeks of history are being filled in; Ctrl-C ends the demo.")

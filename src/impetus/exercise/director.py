@@ -109,8 +109,10 @@ class Director:
         unattended: bool = False,
         speed: float = 1.0,
         variant: int = 0,
+        starts_after_s: float | None = None,
     ) -> None:
-        """`folder` is the scenario's. `unattended`: it starts by itself and ends the exercise when it is over."""
+        """`folder` is the scenario's. `unattended`: it starts by itself and ends the exercise when it is over.
+        `starts_after_s`: nobody needs to start it the first time, it begins so long after it is ready."""
         self.scenario = scenario
         self._folder = folder
         self._desk = desk
@@ -119,6 +121,8 @@ class Director:
         self._unattended = unattended
         self._speed = speed
         self._variant = variant
+        self._starts_after_s = starts_after_s
+        self._ready_s = 0.0
         self._paused = unattended
         self._held_back = False
         self._phase = Phase.PREPARING
@@ -159,9 +163,13 @@ class Director:
         await self._keep_pace()
         if self._phase is Phase.PREPARING and self._quiet >= QUIET_LOOKS:
             self._phase = Phase.READY
+            self._ready_s = self._clock.monotonic_s()
             if self._unattended:
                 self._paused = False
                 self._start(self._clock.now() + timedelta(seconds=LEAD_S))
+        waited_s = self._clock.monotonic_s() - self._ready_s
+        if self._phase is Phase.READY and self._starts_after_s is not None and waited_s >= self._starts_after_s:
+            self._start(self._clock.now())
         if self._phase is Phase.RUNNING:
             await self._play_due()
         self._clock_follows()

@@ -182,7 +182,7 @@ async def test_a_controller_starts_pauses_adds_degrades_and_ends(tmp_path: Path)
         await played.until(lambda: "A crowd" in played.titles(EntryKind.INJECT))
         desk.order(Order(kind=OrderKind.PAUSE))
         await played.until(lambda: played.clock.speed == 0)
-        call = {"kind": "message", "title": "One more", "sender": "X", "text": "Y"}
+        call: dict[str, object] = {"kind": "message", "title": "One more", "sender": "X", "text": "Y"}
         desk.order(Order(kind=OrderKind.INJECT, inject=call))
         desk.order(Order(kind=OrderKind.INJECT, inject={"kind": "dragon", "title": "No"}))
         desk.order(Order(kind=OrderKind.HOLD, part="connector:mqtt", minutes=5))
@@ -203,6 +203,17 @@ async def test_a_controller_starts_pauses_adds_degrades_and_ends(tmp_path: Path)
         desk.order(Order(kind=OrderKind.START))
         await played.until(lambda: played.phase() is Phase.RUNNING)
         assert len({entry.run for entry in desk.journal()}) == 2
+
+
+async def test_a_scenario_that_nobody_starts_begins_by_itself_once(tmp_path: Path) -> None:
+    played = Played(tmp_path, nothing_waits, unattended=False)
+    played.director._starts_after_s = 10.0
+    async with playing(played):
+        await played.until(lambda: played.phase() is Phase.RUNNING)
+        played.desk.order(Order(kind=OrderKind.END))
+        await played.until(lambda: played.phase() is Phase.ENDED)
+        await asyncio.sleep(0.5)
+        assert played.phase() is Phase.ENDED
 
 
 async def test_a_stop_in_the_middle_is_noted_and_cleaned_up(tmp_path: Path) -> None:
