@@ -17,7 +17,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --group development --all-extras
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo environment test test-all check lint types layers docs test-packages reference format bench lock \
+.PHONY: help demo environment test test-all check lint types layers docs test-packages reference format bench lock audit \
   wheel clean distclean
 
 help: ## List these commands
@@ -54,6 +54,10 @@ docs: environment ## Build the documentation into site/
 
 reference: environment ## Write docs/reference/ anew from the code
 	@$(BIN)/python scripts/generate_reference.py
+
+audit: environment ## Look for known weaknesses in the locked packages, and write the bill of materials
+	@$(BIN)/python scripts/bill_of_materials.py dist/bill-of-materials.json
+	@$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 bench: environment ## Measure and print the figures
 	@$(BIN)/python -m benchmarks

@@ -32,13 +32,14 @@ from impetus.model import (
     Status,
 )
 from impetus.model.scrubbing import scrub_json
+from impetus.operations.metrics import serving as serving_metrics
 from impetus.sdk import load_tools
 from impetus.sdk.worker import consumers as tool_consumers
 from impetus.sdk.worker import run_worker
 from impetus.settings import Settings, read_settings
 from impetus.situation import Situation
 from impetus.situation.desk import priors_of
-from impetus.store import EvidenceStore, Store, open_store
+from impetus.store import Store, open_evidence, open_store
 from impetus.supervisor import Heartbeat, Part, Supervisor
 from impetus.ui import mount_ui
 
@@ -143,7 +144,7 @@ def create_services(settings: Settings, bus: Bus, store: Store, clock: Clock) ->
         settings=settings.api,
         governance=Governance(store, clock, settings.access),
         situation=Situation.create(bus, store, clock, situation, priors_of(tools)),
-        evidence=EvidenceStore(settings.home / "evidence"),
+        evidence=open_evidence(settings.evidence, settings.home / "evidence"),
         tools=tools,
         home=settings.home,
         time_zone=settings.timezone,
@@ -188,7 +189,7 @@ async def run_hub(settings: Settings) -> None:
                 timeout_keep_alive=75,
             ),
         )
-        async with running(services), beating():
+        async with running(services), serving_metrics(settings.metrics, services), beating():
             await server.serve()
 
 
@@ -212,7 +213,8 @@ async def run_tool(settings: Settings, tool: str) -> None:
     heartbeat = Heartbeat.from_environment()
     async with opened_bus(settings, clock) as bus, opened_store(settings, clock) as store:
         own = settings.tools.get(tool, {})
-        await run_worker(tool, bus, store, clock, settings.home, own, heartbeat=heartbeat.beat)
+        evidence = open_evidence(settings.evidence, settings.home / "evidence")
+        await run_worker(tool, bus, store, clock, settings.home, own, heartbeat=heartbeat.beat, evidence=evidence)
 
 
 def parts_of(settings: Settings) -> Sequence[Part]:

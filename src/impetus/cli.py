@@ -112,6 +112,57 @@ def worker(tool: Annotated[str, typer.Argument(help="The tool, by its id.")]) ->
     run(application.run_tool(application.settings_for(), tool))
 
 
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")] = False,
+) -> None:
+    """Look at everything that this installation needs, and say what to mend. Exits 1 if something is wrong."""
+    from impetus.operations import desk
+
+    raise SystemExit(asyncio.run(desk.examine_and_print(as_json=as_json)))
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="File to write, for example city.tar.gz.")]) -> None:
+    """Back up store, bus, evidence, secrets and settings into one file; impetus may go on meanwhile."""
+    from impetus.operations import desk
+
+    asyncio.run(desk.back_up_and_print(file))
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup.", exists=True, dir_okay=False)],
+) -> None:
+    """Bring a backup back into an empty folder of all state; checked whole before anything is put in its place."""
+    from impetus.operations import desk
+
+    asyncio.run(desk.restore_and_print(file))
+
+
+@app.command()
+def deployment(
+    folder: Annotated[Path, typer.Argument(help="Folder to write into.")],
+    plan: Annotated[
+        Path | None, typer.Option(help="YAML file that says otherwise: image, tools, ports ...", exists=True)
+    ] = None,
+) -> None:
+    """Write systemd units, a compose file and a Helm chart, all from one plan."""
+    from impetus.operations import desk
+
+    desk.write_deployment(folder, plan)
+
+
+@app.command()
+def migrate(
+    to: Annotated[str, typer.Argument(help="The database to move to, e.g. postgresql://USER@HOST/NAME.")],
+) -> None:
+    """Copy the whole store to another, empty database, with counts and checksums of each table. Stop impetus first."""
+    from impetus.operations import desk
+
+    asyncio.run(desk.migrate_and_print(to))
+
+
 @organisation_app.command("add")
 def organisation_add(
     id: Annotated[str, typer.Argument(help="Short name, e.g. fire-service.")],

@@ -17,6 +17,7 @@ from impetus.connectors.mqtt.settings import MqttSettings
 from impetus.exercise.settings import ExerciseSettings
 from impetus.governance.settings import AccessSettings, StatisticsSettings
 from impetus.model import ConfigurationError
+from impetus.operations.metrics_settings import MetricsSettings
 from impetus.response.notification_settings import NotificationSettings
 from impetus.situation.settings import SituationSettings
 
@@ -85,7 +86,16 @@ class Settings(BaseSettings):
             "none: `store.sqlite` in the folder of all state.",
         ),
     ] = None
+    evidence: Annotated[
+        str | None,
+        Field(
+            title="Evidence",
+            description="Where evidence is kept, `s3://BUCKET/PREFIX?endpoint=https://HOST`; "
+            "none: `evidence` in the folder of all state.",
+        ),
+    ] = None
     http: Annotated[HttpSettings, Field(title="HTTP")] = HttpSettings()
+    metrics: Annotated[MetricsSettings, Field(title="Metrics")] = MetricsSettings()
     api: Annotated[ApiSettings, Field(title="HTTP interface")] = ApiSettings()
     access: Annotated[AccessSettings, Field(title="Access")] = AccessSettings()
     statistics: Annotated[StatisticsSettings, Field(title="Statistics")] = StatisticsSettings()

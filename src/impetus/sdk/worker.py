@@ -51,6 +51,7 @@ async def run_worker(
     *,
     heartbeat: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
+    evidence: EvidenceStore | None = None,
 ) -> None:
     """Run one tool until SIGTERM or SIGINT, or until `stop` is set.
 
@@ -81,7 +82,7 @@ async def run_worker(
             records=Records(store),
             clock=clock,
             folder=folder,
-            evidence=EvidenceStore(home / "evidence"),
+            evidence=evidence or EvidenceStore(home / "evidence"),
             approvals=Approvals(store, manifest, clock),
             home=home,
         )

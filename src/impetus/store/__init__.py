@@ -1,6 +1,7 @@
 """What is kept: alerts, incidents, decisions, accounts, audit, readings and evidence, on SQLite or PostgreSQL."""
 
 from impetus.store.alerts import OPEN_STATES
+from impetus.store.bucket import open_evidence
 from impetus.store.evidence import EvidenceStore
 from impetus.store.outbox import OutboxRelay
 from impetus.store.records import (
@@ -45,5 +46,6 @@ __all__ = [
     "Transaction",
     "UserCredentials",
     "VersionConflict",
+    "open_evidence",
     "open_store",
 ]

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import ConnectionClosedError, NoRespondersError
 from nats.errors import Error as NatsError
-from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 
 from impetus.bus.jetstream.settings import JetStreamSettings
@@ -27,7 +27,6 @@ _log = structlog.get_logger("impetus.bus")
 _REQUEST_S = 5.0
 _ANSWER_S = 2.0
 _RETRY_S = 0.1
-_RECONNECT_S = 0.2
 _NANOSECONDS = 1_000_000_000
 _WRONG_LAST_SEQUENCE = 10071
 _NOT_FOUND = 404
@@ -73,6 +72,7 @@ class Connection:
         self._api = f"$JS.{settings.domain}.API" if settings.domain else "$JS.API"
         self._client: Client | None = None
         self._lock = asyncio.Lock()
+        self._up = False
         self._closed = False
         self._last_error = ""
         self._acknowledgements: dict[str, asyncio.Future[Msg]] = {}
@@ -85,11 +85,17 @@ class Connection:
         """The connection, made if there is none. Raises Unavailable."""
         if self._closed:
             raise Unavailable("the bus is closed", hint="open it again")
-        if self._client is None:
+        client = self._client
+        if client is None or client.is_closed:
             async with self._lock:
-                if self._client is None:
-                    self._client = await self._connect()
-        return self._client
+                client = self._client
+                if client is None or client.is_closed:
+                    client = await self._connect()
+                    if self._client is not None:
+                        _log.info("connected to the NATS servers again")
+                    self._client = client
+                    self._up = True
+        return client
 
     async def _connect(self) -> Client:
         deadline = time.monotonic() + self.settings.wait_s
@@ -117,7 +123,7 @@ class Connection:
             options["tls"] = self._tls
         if self.settings.user:
             options |= {"user": self.settings.user, "password": self._password}
-        # A first failure ends this attempt, and `_connect` decides; once connected, it is never given up.
+        # The library does not connect again by itself: `client` makes a new connection for whoever needs one next.
         attempt = client.connect(
             self._servers,
             name="impetus",
@@ -127,17 +133,11 @@ class Connection:
             reconnect_time_wait=0,
             error_cb=self._note_error,
             disconnected_cb=self._note_break,
-            reconnected_cb=self._note_reconnection,
-            ping_interval=10,
+            ping_interval=5,
             max_outstanding_pings=2,
             **options,
         )
         await asyncio.wait_for(attempt, _REQUEST_S)
-        client.options |= {
-            "allow_reconnect": True,
-            "max_reconnect_attempts": -1,
-            "reconnect_time_wait": _RECONNECT_S,
-        }
         self._inbox = client.new_inbox()
         await client.subscribe(f"{self._inbox}.*", cb=self._take_acknowledgement)
         await client.subscribe(f"{self.names.prefix}.n.*", cb=self._take_notice)
@@ -209,9 +209,9 @@ class Connection:
 
         Asked again for `patience_s` (or `wait_s` of the settings) while a cluster finds out who leads it.
         """
-        client = await self.client()
         deadline = time.monotonic() + (self.settings.wait_s if patience_s is None else patience_s)
         while True:
+            client = await self.client()
             try:
                 return await self._translated(self._ask(client, what, question))
             except Unavailable:
@@ -280,6 +280,8 @@ class Connection:
             answer = await asyncio.wait_for(future, max(0.001, timeout_s))
         except TimeoutError as error:
             raise self.trouble(NatsTimeout()) from error
+        except NatsError as error:
+            raise self.trouble(error) from error
         if not answer.data:
             raise self.trouble(NoRespondersError())
         content = json.loads(answer.data)
@@ -312,12 +314,13 @@ class Connection:
 
     async def _note_break(self) -> None:
         self.breaks += 1
-        if self._client is not None and not self._closed:
+        for future in list(self._acknowledgements.values()):
+            if not future.done():
+                future.set_exception(ConnectionClosedError())
+                future.exception()  # somebody may wait for it, or nobody
+        if self._up and not self._closed:
+            self._up = False
             _log.warning("the connection to the NATS servers was lost", error=self._last_error)
-
-    async def _note_reconnection(self) -> None:
-        self.breaks += 1
-        _log.info("connected to the NATS servers again")
 
     async def close(self) -> None:
         """Let go of the connection."""

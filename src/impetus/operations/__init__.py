@@ -1,0 +1,1 @@
+"""What keeps an installation well: the doctor, backup and restore, and the files that deploy it."""
