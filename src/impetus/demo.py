@@ -130,6 +130,13 @@ class Played:
     """Real seconds until the tools had read the city's history."""
     took_s: float
     """Real seconds from the start of the scenario to its end."""
+    played_s: float
+    """Seconds of the scenario that were played."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it was played to its end."""
+        return self.played_s >= 60 * self.scenario.minutes
 
 
 async def run_exercise(
@@ -180,7 +187,9 @@ async def run_exercise(
             raise Unavailable(
                 "the exercise ended before it was played to its end", hint=f"see the logs in {own / 'logs'}"
             )
-        return Played(own, played, round(started_s - began_s, 1), round(ended_s - started_s, 1))
+        return Played(
+            own, played, round(started_s - began_s, 1), round(ended_s - started_s, 1), max(state.elapsed_s, 0.0)
+        )
 
 
 async def run_and_review(
@@ -190,9 +199,11 @@ async def run_and_review(
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     played = await run_exercise(name, folder=folder, variant=variant, speed=speed, tools=tools, console=console)
     console.print(
-        f"{played.scenario.title}: {played.scenario.minutes:g} minutes in {played.took_s:g} s, "
-        f"after {played.prepared_s:g} s of preparation. Kept in {played.folder}"
+        f"{played.scenario.title}: {played.played_s / 60:.1f} of {played.scenario.minutes:g} minutes in "
+        f"{played.took_s:g} s, after {played.prepared_s:g} s of preparation. Kept in {played.folder}"
     )
+    if not played.whole:
+        console.print("It was broken off: what follows is of the part that was played.", style="red")
     await report(str(played.folder), folder=played.folder / "report", console=console)
 
 
