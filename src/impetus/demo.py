@@ -25,6 +25,7 @@ from impetus.connectors.mqtt import EmbeddedListener
 from impetus.connectors.mqtt.credentials import listener_credentials
 from impetus.exercise import intrusion
 from impetus.exercise.base_map import FILE as BASE_MAP
+from impetus.exercise.camera_scene import camera_settings
 from impetus.exercise.base_map import OPEN_SPACE
 from impetus.exercise.city import sensors
 from impetus.exercise.clock import ExerciseClock, clock_of
@@ -63,6 +64,7 @@ WORKLOAD_VARIABLE = "IMPETUS_TOOLS__WORKLOAD"
 FEED_VARIABLE = "IMPETUS_DEMO_FEED_PORT"
 CTI_VARIABLE = "IMPETUS_TOOLS__CTI"
 CYBER_VARIABLE = "IMPETUS_TOOLS__CYBER"
+FIREARM_VARIABLE = "IMPETUS_TOOLS__FIREARM"
 AIR_VARIABLE = "IMPETUS_TOOLS__AIR"
 POSTS = "demo/posts.jsonl"
 """Below the home: the file of public posts that the tool `social` reads."""
@@ -499,6 +501,7 @@ def _prepare(port: int | None, readings_per_second: float | None) -> Settings:
     eve = Path(os.environ[HOME_VARIABLE]).expanduser() / EVE
     cyber = {"organisations": [CITY], "model_file": str(intrusion.MODEL), "eve_file": str(eve)}
     os.environ.setdefault(CYBER_VARIABLE, json.dumps(cyber))
+    os.environ.setdefault(FIREARM_VARIABLE, json.dumps(camera_settings(CITY)))
     os.environ.setdefault(AIR_VARIABLE, json.dumps({"open_space_file": str(OPEN_SPACE)}))
     os.environ.setdefault(WORKLOAD_VARIABLE, json.dumps(dict(WORKLOAD)))
     os.environ.setdefault("IMPETUS_API__MAP__BASE", str(BASE_MAP))
