@@ -46,7 +46,8 @@ def cases_of(operation: Any, count: int) -> list[Any]:
 
 
 def operations(app: Any) -> Iterator[Any]:
-    for result in schemathesis.openapi.from_dict(app.openapi()).get_all_operations():
+    described: Any = schemathesis.openapi.from_dict(app.openapi())
+    for result in described.get_all_operations():
         operation = result.ok()
         if not any(part in operation.path for part in STREAMS):
             yield operation
