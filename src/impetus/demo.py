@@ -295,18 +295,6 @@ def _write_report(told: Reviewed, other: Reviewed | None, folder: Path) -> None:
         raise Unavailable(f"the report cannot be written to {folder}: {error}", hint="name another folder") from error
 
 
-def validate_scenario(name: str) -> Sequence[str]:
-    """Lines that tell of a valid scenario; raises `InvalidInput` and `NotFound`."""
-    scenario = load_scenario(folder_of(name))
-    skipped = missing_tools(scenario, list(load_tools()))
-    lines = [
-        f"{scenario.id}: {scenario.title}",
-        f"valid: {scenario.minutes:g} minutes, {len(scenario.injects)} injects, {len(scenario.truths)} truths, "
-        f"{len(scenario.objectives)} objectives",
-    ]
-    return [*lines, *(f"skipped here: {inject}, since {why}" for inject, why in skipped.items())]
-
-
 async def _stopwatch(desk: Desk) -> tuple[float | None, float | None]:
     """When the scenario began and ended, by the machine's clock."""
     started_s: float | None = None
