@@ -25,8 +25,8 @@ from impetus.connectors.mqtt import EmbeddedListener
 from impetus.connectors.mqtt.credentials import listener_credentials
 from impetus.exercise import intrusion
 from impetus.exercise.base_map import FILE as BASE_MAP
-from impetus.exercise.camera_scene import camera_settings
 from impetus.exercise.base_map import OPEN_SPACE
+from impetus.exercise.camera_scene import camera_settings
 from impetus.exercise.city import sensors
 from impetus.exercise.clock import ExerciseClock, clock_of
 from impetus.exercise.desk import Desk, Phase
