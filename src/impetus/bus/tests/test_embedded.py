@@ -48,7 +48,7 @@ class TestOpening:
     """Any file that is no message log of ours gives an error that says what to do, and is left as it is."""
 
     @pytest.mark.parametrize(
-        "url", ["sqlite://relative/x", "sqlite:///", "nats://host:4222", "postgresql://x/y", "://"]
+        "url", ["sqlite://relative/x", "sqlite:///", "kafka://host:9092", "postgresql://x/y", "://"]
     )
     def test_an_unknown_address_names_what_is_supported(self, url: str) -> None:
         with pytest.raises(ConfigurationError, match="sqlite:///"):
