@@ -15,8 +15,10 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import write_po
 
+from impetus.sdk import load_tools
 from impetus.ui.languages import DEFAULT_LANGUAGE, DOMAIN, LANGUAGES, catalogue, catalogue_path
 from impetus.ui.rendering import FOLDER
+from impetus.ui.tool_texts import texts_of
 
 Keywords = dict[str, tuple[int, ...] | None]
 
@@ -61,10 +63,30 @@ def texts() -> Iterator[tuple[str | tuple[str, ...], str]]:
                 yield message, str(path.relative_to(FOLDER))
 
 
+def tool_texts() -> Iterator[tuple[str | tuple[str, ...], str]]:
+    """The same of the tools that are shipped: what they declare, and what their modules say with the page's `t`.
+
+    A tool whose modules bring their own `words.js` needs none of it there.
+    """
+    for id, tool in load_tools().items():
+        if tool.folder is None or not (tool.package or "").startswith("impetus.tools."):
+            continue
+        for text in texts_of(tool):
+            yield text, f"tools/{id}"
+        folder = tool.folder / "static"
+        if (folder / "words.js").exists():
+            continue
+        for path in sorted(folder.glob("**/*.js")):
+            for _, message, _, _ in extract_from_file(
+                "javascript", path, keywords=KEYWORDS, options=OPTIONS["javascript"]
+            ):
+                yield message, f"tools/{id}/{path.name}"
+
+
 def template() -> Catalog:
     """A catalogue of all texts, without translations."""
     found = Catalog(domain=DOMAIN, charset="utf-8")
-    for message, file in texts():
+    for message, file in (*texts(), *tool_texts()):
         found.add(message, locations=[(file, 0)])
     return found
 
