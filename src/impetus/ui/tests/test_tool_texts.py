@@ -46,7 +46,7 @@ def test_titles_are_translated_and_paths_and_names_are_not() -> None:
     assert (table.columns[0].title, table.columns[0].field, table.empty) == (
         "Più recenti",
         "sent",
-        "50 % of %(nothing)s",
+        "50 % of %(all)s",
     )
     assert (form.submit, form.task, form.model) == ("Più recenti", "keep", SampleSettings)
     assert PANEL.title == "Newest"
