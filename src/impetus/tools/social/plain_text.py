@@ -95,6 +95,8 @@ def masked(text: str) -> str:
     >>> masked("RT @Some_One: see https://t.me/someone and call +47 912 34 567, mail a.b@c.example")
     'RT @user: see http and call number, mail @mail'
     """
+    if "%40" in text:
+        text = text.replace("%40", "@")
     if "@" in text or "＠" in text:
         text = _FEDERATED.sub(MENTION, text)
         text = _MAIL.sub(MAIL, text)
