@@ -14,6 +14,9 @@ from impetus.model import Datastream, ObservationBatch
 from impetus.sdk import LocalContext, read_manifest
 from impetus.sdk.testing import START
 from impetus.tools import anomaly
+from impetus.tools.anomaly.day_memory import DayMemory
+from impetus.tools.anomaly.hours import HourWatch
+from impetus.tools.anomaly.memory import Memory
 from impetus.tools.anomaly.monitor import StreamMonitor
 from impetus.tools.anomaly.worker import AnomalyTool
 
@@ -33,7 +36,20 @@ def main() -> None:
             5_000_000,
             statistics.median(_speed() for _ in range(RUNS)),
         ),
-        Figure("state of a stream besides its seasonal memory", "bytes", 2_048, _state_bytes(), at_most=True),
+        Figure(
+            "the same with scatter, course and change over hours",
+            "readings/s",
+            5_000_000,
+            statistics.median(_speed(hours=True) for _ in range(RUNS)),
+        ),
+        Figure(
+            "state of a stream besides its seasonal memory",
+            "bytes",
+            2_048,
+            _state_bytes(),
+            at_most=True,
+            note="everything that the worker keeps",
+        ),
         Figure(
             "warm start, 130 streams of 4,000 readings, processor time",
             "s",
@@ -53,32 +69,40 @@ def main() -> None:
     report("Anomaly detection", figures, notes=notes)
 
 
-def _speed() -> float:
-    """Readings of the pure method a second of processor time."""
-    monitor = StreamMonitor()
-    monitor.grow(STREAMS)
-    row, offset_s = np.arange(STREAMS), np.zeros(STREAMS)
+def _speed(*, hours: bool = False) -> float:
+    """Readings of the pure method a second of processor time; with `hours`, of the detectors over hours too."""
+    monitor, watch, days = StreamMonitor(), HourWatch(), DayMemory()
+    for part in (monitor, watch, days):
+        part.grow(STREAMS)
+    row, offset_s, nothing = np.arange(STREAMS), np.zeros(STREAMS), np.zeros(STREAMS, dtype=np.bool_)
     values = np.random.default_rng(1).normal(50.0, 5.0, (ROUNDS, STREAMS))
-    # The first round compiles what is not compiled yet.
-    monitor.update(row, np.zeros(STREAMS), offset_s, values[0])
-    began_s = time.process_time()
-    for number in range(1, ROUNDS):
-        monitor.update(row, np.full(STREAMS, 60.0 * number), offset_s, values[number])
+    began_s = 0.0
+    for number in range(ROUNDS):
+        # The first round compiles what is not compiled yet.
+        began_s = time.process_time() if number == 1 else began_s
+        time_s = np.full(STREAMS, 60.0 * number)
+        scored = monitor.update(row, time_s, offset_s, values[number])
+        if hours:
+            distance = (values[number] - scored.middle) / scored.spread
+            watch.update(row, time_s, distance, scored.spread, nothing, days)
     return STREAMS * (ROUNDS - 1) / (time.process_time() - began_s)
 
 
 def _state_bytes() -> float:
-    """Of one stream, the profiles of its day and week not counted."""
-    monitor = StreamMonitor()
-    monitor.grow(1)
+    """Of one stream, all that the worker keeps; the profiles of day and week and the last four weeks not counted."""
+    one, two = Memory(AnomalyTool.settings_type()), Memory(AnomalyTool.settings_type())
+    two.rows_of(["stream"])
     seasonal = ("day", "week")
-    return float(
-        sum(
+
+    def kept(memory: Memory) -> int:
+        arrays = memory.monitor.dump("m") | memory.saved() | memory.band.dump("band")
+        return sum(
             array.nbytes
-            for name, array in monitor.dump("m").items()
-            if not name.rpartition(".")[2].startswith(seasonal)
-        )
-    )
+            for name, array in arrays.items()
+            if name != "known" and not name.startswith("days.") and not name.rpartition(".")[2].startswith(seasonal)
+        ) + sum(array.nbytes for array in (memory.shift, memory.contributions, memory.level_open, memory.fault_open))
+
+    return float(kept(two) - kept(one))
 
 
 def _batch(first: int, count: int, streams: int, interval_s: float) -> ObservationBatch:

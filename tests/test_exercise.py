@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from impetus import demo
+from impetus import cli, demo
 from impetus.exercise.desk import Desk, Phase, State
 from impetus.exercise.reviewing import Reviewed
 from impetus.exercise.runs import exclusively
@@ -114,17 +114,26 @@ def command(home: Path, *words: str, wait_s: float = 600) -> subprocess.Complete
     )
 
 
-def test_the_command_line_tells_what_is_wrong_on_one_line(tmp_path: Path) -> None:
-    for words, told in (
-        (("validate", "nothing"), "there is no scenario 'nothing'"),
-        (("report",), "no exercise was run yet"),
-    ):
-        answer = command(tmp_path, *words)
-        assert answer.returncode == 2
-        assert answer.stderr.startswith("impetus: ")
-        assert told in answer.stderr
-        assert answer.stderr.count("\n") == 1
-    assert "valid: 30 minutes" in command(tmp_path, "validate", "protest").stdout
+def test_the_command_line_tells_what_is_wrong_on_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["impetus", "exercise", "validate", "nothing"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("impetus: there is no scenario 'nothing'")
+    assert told.count("\n") == 1
+    monkeypatch.setattr(sys, "argv", ["impetus", "exercise", "validate", "protest"])
+    with pytest.raises(SystemExit) as well:
+        cli.main()
+    assert well.value.code == 0
+    assert "valid: 30 minutes" in capsys.readouterr().out
+
+
+async def test_a_report_of_nothing_is_told(real: Path) -> None:
+    with pytest.raises(NotFound, match="no exercise was run yet"):
+        await demo.report(None)
 
 
 @pytest.mark.slow

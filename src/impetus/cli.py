@@ -285,9 +285,9 @@ def exercise_validate(
     scenario: Annotated[str, typer.Argument(help="Folder of a scenario, or the name of one that is shipped.")],
 ) -> None:
     """Check a scenario; says what is wrong and where."""
-    from impetus import demo as demonstration
+    from impetus.exercise.validation import validate_scenario
 
-    for line in demonstration.validate_scenario(scenario):
+    for line in validate_scenario(scenario):
         typer.echo(line)
 
 

@@ -26,6 +26,7 @@ from impetus.connectors.mqtt.credentials import listener_credentials
 from impetus.exercise import intrusion, posts
 from impetus.exercise.base_map import FILE as BASE_MAP
 from impetus.exercise.base_map import OPEN_SPACE
+from impetus.exercise.camera_scene import camera_settings
 from impetus.exercise.city import sensors
 from impetus.exercise.clock import ExerciseClock, clock_of
 from impetus.exercise.desk import Desk, Phase
@@ -63,6 +64,7 @@ WORKLOAD_VARIABLE = "IMPETUS_TOOLS__WORKLOAD"
 FEED_VARIABLE = "IMPETUS_DEMO_FEED_PORT"
 CTI_VARIABLE = "IMPETUS_TOOLS__CTI"
 CYBER_VARIABLE = "IMPETUS_TOOLS__CYBER"
+FIREARM_VARIABLE = "IMPETUS_TOOLS__FIREARM"
 AIR_VARIABLE = "IMPETUS_TOOLS__AIR"
 SOCIAL_VARIABLE = "IMPETUS_TOOLS__SOCIAL"
 POSTS = posts.FILE
@@ -294,18 +296,6 @@ def _write_report(told: Reviewed, other: Reviewed | None, folder: Path) -> None:
         raise Unavailable(f"the report cannot be written to {folder}: {error}", hint="name another folder") from error
 
 
-def validate_scenario(name: str) -> Sequence[str]:
-    """Lines that tell of a valid scenario; raises `InvalidInput` and `NotFound`."""
-    scenario = load_scenario(folder_of(name))
-    skipped = missing_tools(scenario, list(load_tools()))
-    lines = [
-        f"{scenario.id}: {scenario.title}",
-        f"valid: {scenario.minutes:g} minutes, {len(scenario.injects)} injects, {len(scenario.truths)} truths, "
-        f"{len(scenario.objectives)} objectives",
-    ]
-    return [*lines, *(f"skipped here: {inject}, since {why}" for inject, why in skipped.items())]
-
-
 async def _stopwatch(desk: Desk) -> tuple[float | None, float | None]:
     """When the scenario began and ended, by the machine's clock."""
     started_s: float | None = None
@@ -504,6 +494,7 @@ def _prepare(port: int | None, readings_per_second: float | None) -> Settings:
     os.environ.setdefault(CYBER_VARIABLE, json.dumps(cyber))
     home = Path(os.environ[HOME_VARIABLE]).expanduser()
     os.environ.setdefault(SOCIAL_VARIABLE, json.dumps(posts.demo_settings(home, SystemClock(), CITY)))
+    os.environ.setdefault(FIREARM_VARIABLE, json.dumps(camera_settings(CITY)))
     os.environ.setdefault(AIR_VARIABLE, json.dumps({"open_space_file": str(OPEN_SPACE)}))
     os.environ.setdefault(WORKLOAD_VARIABLE, json.dumps(dict(WORKLOAD)))
     os.environ.setdefault("IMPETUS_API__MAP__BASE", str(BASE_MAP))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,9 @@ from impetus.store.tables import series
 
 ROWS_A_TRANSACTION: Final = 2_000
 """Rows that one transaction writes, so that whoever else waits for the disk waits a few milliseconds."""
+ROWS_A_PURGE: Final = 500
+PURGE_PAUSE_S: Final = 0.005
+"""Nobody waits for a purge: its slices are short, and between two of them those who bring readings have their turn."""
 
 POINTS_LIMIT: Final = 20_000
 """Points that a series may be asked for in."""
@@ -127,7 +131,9 @@ async def forget_rows(
     before_us = to_microseconds(before)
     removed = 0
     while known and removed < rows:
-        limit = min(ROWS_A_TRANSACTION, rows - removed)
+        if removed:
+            await asyncio.sleep(PURGE_PAUSE_S)
+        limit = min(ROWS_A_PURGE, rows - removed)
         async with database.write() as connection:
             if database.sqlite:
                 result = await connection.exec_driver_sql(

@@ -18,6 +18,7 @@ from impetus.model import (
     derived_id,
 )
 from impetus.tools.anomaly import wording
+from impetus.tools.anomaly.city_calendar import FIRST_NAMED_S, LAST_NAMED_S
 from impetus.tools.anomaly.day_memory import LikeDay
 from impetus.tools.anomaly.episodes import Episode
 from impetus.tools.anomaly.surroundings import NeighbourState
@@ -37,8 +38,6 @@ FAR_WIDTHS = 2.0
 WIDE_STREAMS = 3
 """An event of so many neighbouring streams weighs more."""
 NAMED_SENSORS = 5
-FIRST_NAMED_S, LAST_NAMED_S = -62_000_000_000.0, 253_000_000_000.0
-"""Seconds since 1970 (of the years 5 and 9987) between which times are told in local time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class Frequencies:
 
     def severity(self, episode: Episode) -> Severity:
         """Minor, and one step more each for being far outside of what is usual, for lasting, and for its extent."""
-        if episode.apart:
+        if episode.apart or episode.unit:
             return Severity.MINOR
         lasting = episode.readings >= LONG_READINGS and episode.last_s - episode.onset_s >= LONG_S
         outside = max(episode.value - episode.high, episode.low - episode.value)
@@ -91,6 +90,7 @@ class AlertWriter:
     ) -> Alert:
         """Unusual readings of one stream, or of a district that it leads; or a sensor that stands apart."""
         seen, apart = known.readings, episode.apart
+        faulty = apart or bool(episode.unit)
         confidence = frequencies.confidence(episode)
         unit, width = datastream.unit, episode.high - episode.low
         usual = wording.span(episode.low, episode.high, unit)
@@ -98,7 +98,10 @@ class AlertWriter:
         headline = wording.level_headline(
             datastream, episode.feature, episode.value, episode.low, episode.middle, episode.high
         )
-        if apart:
+        if episode.unit:
+            words, place = wording.property_words(datastream), wording.where(datastream)
+            headline = f"{words} at {place} reads as if its unit had changed: {episode.unit}"
+        elif apart:
             headline = f"{headline}; its neighbours are as usual: broken sensor?"
         elif known.members:
             headline = f"{headline}; {len(known.members)} neighbouring streams too"
@@ -124,6 +127,15 @@ class AlertWriter:
                 text=f"Since {self._time(episode.onset_s)}.",
             ),
         ]
+        if episode.unit:
+            factors.append(
+                Factor(
+                    name="Change of unit",
+                    weight=-0.4,
+                    observed=episode.unit,
+                    text="The newest readings are what was expected, converted; nothing unusual was measured.",
+                )
+            )
         if known.neighbours.reporting:
             factors.append(
                 Factor(
@@ -161,13 +173,15 @@ class AlertWriter:
             episode,
             now,
             headline=headline,
-            category=Category.INFRA if apart else wording.category_of(datastream),
+            category=Category.INFRA if faulty else wording.category_of(datastream),
             severity=frequencies.severity(episode),
-            urgency=Urgency.PAST if episode.ended_s is not None else Urgency.EXPECTED if apart else Urgency.IMMEDIATE,
+            urgency=Urgency.PAST if episode.ended_s is not None else Urgency.EXPECTED if faulty else Urgency.IMMEDIATE,
             certainty=Certainty.LIKELY if confidence >= 0.5 else Certainty.POSSIBLE,
             confidence=confidence,
             explanation=factors,
-            instruction="Have the sensor checked."
+            instruction="Check the unit that the sensor or its gateway sends."
+            if episode.unit
+            else "Have the sensor checked."
             if apart
             else "Compare with cameras and neighbouring sensors; confirm, or dismiss with the reason.",
             description=self._members_text(known.members),
@@ -187,6 +201,50 @@ class AlertWriter:
         names = ", ".join(member.name for member in members[:NAMED_SENSORS])
         more = f" and {len(members) - NAMED_SENSORS} more" if len(members) > NAMED_SENSORS else ""
         return f"Also: {names}{more}."
+
+    def place(
+        self, sensors: Sequence[tuple[Datastream, float]], episode: Episode, frequencies: Frequencies, now: datetime
+    ) -> Alert:
+        """Sensors of one place that are unusual together; each with its distance from the expected, in spreads, the
+        one that says most first."""
+        first = sensors[0][0]
+        confidence = frequencies.confidence(episode)
+        told = [
+            f"{wording.property_words(datastream)} {'above' if distance > 0 else 'below'} the expected"
+            for datastream, distance in sensors
+        ]
+        return self._alert(
+            first,
+            "place",
+            episode,
+            now,
+            headline=f"Sensors at {wording.where(first)} do not fit together: {', '.join(told)}",
+            category=wording.category_of(first),
+            severity=Severity.MINOR,
+            urgency=Urgency.PAST if episode.ended_s is not None else Urgency.IMMEDIATE,
+            certainty=Certainty.LIKELY if confidence >= 0.5 else Certainty.POSSIBLE,
+            confidence=confidence,
+            explanation=[
+                *(
+                    Factor(
+                        name=datastream.name,
+                        weight=round(0.6 / len(sensors), 3),
+                        observed=f"{abs(distance):.1f} spreads {'above' if distance > 0 else 'below'} the expected",
+                    )
+                    for datastream, distance in sensors
+                ),
+                Factor(
+                    name="How unusual together",
+                    weight=0.4,
+                    observed=wording.once_in(episode.rarity),
+                    expected=f"an alert needs {wording.once_in(frequencies.strong)}",
+                    text="By how these sensors usually deviate together; each alone may be within what is usual.",
+                ),
+            ],
+            instruction="Compare the sensors of this place: something happens there that moves them differently than "
+            "usual, or one of them is wrong.",
+            entities=[datastream.id for datastream, _ in sensors],
+        )
 
     def stuck(self, datastream: Datastream, episode: Episode, now: datetime) -> Alert:
         """The same value for too long."""

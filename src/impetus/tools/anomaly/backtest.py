@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,9 +79,11 @@ def judge(history: History) -> Outcome:
     return Outcome(history.stream, len(history.value), span_s / DAY_S, alerts, times_s)
 
 
-def _workers(cluster: str | None) -> AbstractContextManager[object]:
+@contextmanager
+def _workers(cluster: str | None) -> Iterator[None]:
     if cluster is None:
-        return nullcontext()
+        yield
+        return
     try:
         from distributed import Client
         from joblib import parallel_config
@@ -91,6 +93,5 @@ def _workers(cluster: str | None) -> AbstractContextManager[object]:
         client = Client(cluster, timeout="10s")  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise InvalidInput(f"no Dask cluster answers at {cluster}", hint="as in tcp://host:8786") from error
-    # The client stays connected while the configuration that names it is in force.
-    configuration: AbstractContextManager[object] = parallel_config(backend="dask", client=client)
-    return configuration
+    with client, parallel_config(backend="dask", client=client):
+        yield

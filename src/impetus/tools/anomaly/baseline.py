@@ -34,7 +34,7 @@ TO_DEVIATION = 1.2533
 TINY = 1e-9
 
 
-_State: TypeAlias = tuple[
+State: TypeAlias = tuple[
     Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats
 ]
 
@@ -109,7 +109,7 @@ class SeasonalBaseline(ArrayState):
         """Expected middle and spread of streams at local times (seconds since 1970), all of shape (rows,)."""
         numbers = self._numbers(rows)
         middle, spread = np.empty(len(numbers)), np.empty(len(numbers))
-        _expect(numbers, local_s, *self._state(), middle, spread)
+        _expect(numbers, local_s, *self.state(), middle, spread)
         return middle, spread
 
     def update(
@@ -120,17 +120,21 @@ class SeasonalBaseline(ArrayState):
         `gap_s` is the time since the stream's reading before (0 for the first), `steps` the same in usual intervals,
         `weight` how much of an independent reading it is, up to 1. All arrays have the shape (rows,).
         """
-        known = self._parameters
         numbers = self._numbers(rows)
         told = np.empty((4, len(numbers)))
-        limits = (known.level_time_s, known.profile_visits, known.memory_readings, known.clip)
-        _update(numbers, local_s, gap_s, steps, weight, value, limits, *self._state(), told)
+        foretell(numbers, local_s, gap_s, steps, weight, value, self.limits(), *self.state(), told)
         return Expectation(told[0], told[1], told[2], told[3])
+
+    def limits(self) -> tuple[float, float, float, float]:
+        """The parameters, in the order in which compiled code takes them."""
+        known = self._parameters
+        return known.level_time_s, known.profile_visits, known.memory_readings, known.clip
 
     def _numbers(self, rows: Rows) -> Integers:
         return np.arange(self.streams)[rows] if isinstance(rows, slice) else rows
 
-    def _state(self) -> _State:
+    def state(self) -> State:
+        """The arrays, in the order in which compiled code takes them."""
         return (
             self.level,
             self.count,
@@ -218,7 +222,7 @@ def _expect(
 
 
 @compiled
-def _update(
+def foretell(
     rows: Integers,
     local_s: Floats,
     gap_s: Floats,
@@ -241,6 +245,8 @@ def _update(
     variance: Floats,
     told: Floats,
 ) -> None:
+    """The expectation of each reading by what came before it, then learnt from it; `told` has a row each for middle,
+    spread, residual and surprise."""
     level_time_s, profile_visits, memory_readings, clip = limits
     # Streams of one kind report alike: what depends on the time only is calculated once for all of them.
     same_s, first, second, share, hour = np.nan, 0, 0, 0.0, 0

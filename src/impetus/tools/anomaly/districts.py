@@ -10,9 +10,9 @@ import numpy as np
 
 from impetus.tools.anomaly.arrays import Booleans, Floats
 from impetus.tools.anomaly.graph import DISTRICT, Graph
-from impetus.tools.anomaly.network import Comparison, NetworkMonitor
+from impetus.tools.anomaly.network import CUT, Comparison, NetworkMonitor
 from impetus.tools.anomaly.parameters import PARAMETERS, Parameters
-from impetus.tools.anomaly.units import NEEDED, conversion
+from impetus.tools.anomaly.units import CLEAR_SPREADS, NEEDED, conversion
 
 DAY_S = 86_400.0
 WEAK_SHARE = 0.7
@@ -25,8 +25,10 @@ EVENT_SHARE = 0.8
 """Share of a district that has to deviate to the same side: four of five."""
 DEVIATING = 1.5
 """Spreads from which on a stream takes part in an event."""
-SWAPPED_STEPS = 12
-"""Steps that two streams must have fitted each other's expectation."""
+SWAPPED_STEPS, SWAPPED_EVERY = 36, 6
+"""Steps that two streams must have fitted each other's expectation, and how often that is asked."""
+MOST_COMPARED = 200
+"""Streams far from their expectation that are compared with each other, the furthest first."""
 SWAPPED_FIT = 0.4
 """Largest share of their own errors that is left where the two are exchanged."""
 LEAST_RARITY = 3.5
@@ -76,6 +78,8 @@ class NetworkWatch:
         self.strong_slow = max(math.log10(tests / parameters.slow_readings / false_alerts_a_day), LEAST_RARITY)
         self.step = -1
         self._missing = np.zeros(streams)
+        self._far = np.zeros(streams)
+        """Steps in a row that each stream has been far from its expectation."""
         self._ever = np.zeros(streams, dtype=np.bool_)
         self.distance: Floats = np.zeros(streams)
         """Of each stream from its own expectation at the newest step, in spreads."""
@@ -159,7 +163,7 @@ class NetworkWatch:
         self._events.append(Incident("event", self.step, self.step, streams, rarity, text, self.step))
         # What was taken for faults of sensors while the event began is a part of it.
         for stream in streams & self._faults.keys():
-            if self._faults[stream].kind in ("fault", "drift") and self.step - self._faults[stream].start <= GAP_STEPS:
+            if self._faults[stream].kind == "drift" and self.step - self._faults[stream].start <= GAP_STEPS:
                 del self._faults[stream]
 
     def _taking_part(self, centre: int, compared: Comparison, known: set[int]) -> set[int]:
@@ -180,19 +184,21 @@ class NetworkWatch:
         ended: list[Incident] = []
         in_event = set().union(*(event.streams for event in self._events)) if self._events else set()
         alone = self._alone(compared)
-        fast = np.where(alone, compared.alone, 0.0)
-        slow = np.where(alone, compared.alone_for_long, 0.0)
-        for stream in map(int, np.flatnonzero(self._suspicious(compared, fast, slow))):
-            if stream in self._faults:
+        lasting = np.where(alone, compared.lasting, 0.0)
+        swapped, units = self._swapped(compared), self._units(compared)
+        suspicious = (compared.spike >= self.strong) | (lasting >= self.strong_slow) | compared.scored.stuck
+        suspicious |= self._missing >= GAP_STEPS
+        suspicious[[*swapped, *units]] = True
+        for stream in map(int, np.flatnonzero(suspicious)):
+            if stream in self._faults or any(stream in fault.streams for fault in self._faults.values()):
                 continue
-            fault = self._fault(stream, compared, fast, slow, stream in in_event)
+            fault = self._fault(stream, compared, lasting, swapped, units, stream in in_event)
             if fault is not None:
                 fault.told_at = self.step
                 self._faults[stream] = fault
         for stream, fault in list(self._faults.items()):
             if self._goes_on(stream, fault, compared):
                 fault.last, fault.quiet = self.step, 0
-                self._name(stream, fault)
             else:
                 fault.quiet += 1
             if fault.quiet >= QUIET_STEPS:
@@ -208,10 +214,15 @@ class NetworkWatch:
         alone: Booleans = ~same_side | (np.abs(compared.shared) <= 0.5 * np.abs(compared.distance))
         return alone
 
-    def _suspicious(self, compared: Comparison, fast: Floats, slow: Floats) -> Booleans:
-        return (fast >= self.strong) | (slow >= self.strong_slow) | compared.scored.stuck | (self._missing >= GAP_STEPS)
-
-    def _fault(self, stream: int, compared: Comparison, fast: Floats, slow: Floats, in_event: bool) -> Incident | None:
+    def _fault(
+        self,
+        stream: int,
+        compared: Comparison,
+        lasting: Floats,
+        swapped: dict[int, int],
+        units: dict[int, str],
+        in_event: bool,
+    ) -> Incident | None:
         beside = f"its neighbours foretell {compared.shared[stream]:+.1f} spreads from the usual"
         if self._missing[stream] >= GAP_STEPS:
             text = f"no reading of stream {{{stream}}} for {GAP_STEPS} steps while others report"
@@ -222,14 +233,22 @@ class NetworkWatch:
             text = f"stream {{{stream}}} read the same value {readings} times, longer than it does by nature"
             rarity = float(compared.scored.stuck_rarity[stream])
             return Incident("stuck", self.step - readings + 1, self.step, {stream}, rarity, text)
+        if stream in swapped:
+            other = swapped[stream]
+            text = f"streams {{{stream}}} and {{{other}}} read what is expected of the other"
+            return Incident("swapped", self.step, self.step, {stream, other}, self.strong, text)
+        if stream in units:
+            text = f"stream {{{stream}}} reads as if its unit had changed: {units[stream]}"
+            return Incident("unit", self.step - NEEDED + 1, self.step, {stream}, self.strong, text)
         if in_event:
             return None
-        if fast[stream] >= self.strong:
-            text = f"stream {{{stream}}} is {compared.distance[stream]:+.1f} spreads from the usual; {beside}"
-            return Incident("spike", self.step, self.step, {stream}, float(fast[stream]), text)
-        if slow[stream] >= self.strong_slow:
-            text = f"stream {{{stream}}} has been away from its neighbours for hours; {beside}"
-            return Incident("drift", self.step, self.step, {stream}, float(slow[stream]), text)
+        if compared.spike[stream] >= self.strong:
+            text = f"stream {{{stream}}} left its neighbours for one reading, and came back with the next"
+            rarity = float(compared.spike[stream])
+            return Incident("spike", self.step - 1, self.step - 1, {stream}, rarity, text)
+        if lasting[stream] >= self.strong_slow:
+            text = f"stream {{{stream}}} has been away from its neighbours for most of the last hours; {beside}"
+            return Incident("drift", self.step, self.step, {stream}, float(lasting[stream]), text)
         return None
 
     def _goes_on(self, stream: int, fault: Incident, compared: Comparison) -> bool:
@@ -239,34 +258,70 @@ class NetworkWatch:
             return False
         if fault.kind == "stuck":
             return bool(compared.scored.stuck[stream])
-        fast, slow = float(compared.alone[stream]), float(compared.alone_for_long[stream])
-        fault.rarity = max(fault.rarity, fast, slow if fault.kind != "spike" else 0.0)
-        return fast >= WEAK_SHARE * self.strong or (fault.kind != "spike" and slow >= WEAK_SHARE * self.strong_slow)
+        if fault.kind == "spike":
+            return False
+        if fault.kind == "unit":
+            return bool(self._far[stream] > 0)
+        if fault.kind == "swapped":
+            return self._still_swapped(*sorted(fault.streams))
+        lasting = float(compared.lasting[stream])
+        fault.rarity = max(fault.rarity, lasting)
+        return lasting >= WEAK_SHARE * self.strong_slow
 
-    def _name(self, stream: int, fault: Incident) -> None:
-        """A spike that goes on is none; what fits another stream, or another unit, is told so."""
-        if fault.kind == "spike" and self.step > fault.start + 1:
-            fault.kind = "fault"
-        if fault.kind not in ("fault", "drift") or len(self._values) < SWAPPED_STEPS:
-            return
+    def _units(self, compared: Comparison) -> dict[int, str]:
+        """Streams whose last readings are what was expected of them in another unit, and which."""
+        scored = compared.scored
+        with np.errstate(invalid="ignore"):
+            far = compared.present & (np.abs(self._values[-1] - scored.middle) >= CLEAR_SPREADS * scored.spread)
+        self._far = np.where(far, self._far + 1.0, 0.0)
+        found: dict[int, str] = {}
+        for stream in map(int, np.flatnonzero(self._far >= NEEDED)):
+            known = conversion(*(self._latest(kept, stream) for kept in (self._values, self._expected, self._spreads)))
+            if known is not None:
+                found[stream] = known.words
+        return found
+
+    def _still_swapped(self, one: int, other: int) -> bool:
+        read, foretold = (
+            {row: self._latest(kept, row) for row in (one, other)} for kept in (self._values, self._expected)
+        )
+        exchanged = np.abs(read[one] - foretold[other]) + np.abs(read[other] - foretold[one])
+        own = np.abs(read[one] - foretold[one]) + np.abs(read[other] - foretold[other])
+        return bool(np.nansum(exchanged) < np.nansum(own))
+
+    @staticmethod
+    def _latest(kept: deque[Floats], stream: int) -> Floats:
+        """The last `NEEDED` of what is kept of a stream."""
+        return np.array([row[stream] for row in list(kept)[-NEEDED:]])
+
+    def _swapped(self, compared: Comparison) -> dict[int, int]:
+        """Streams that have read for hours what is expected of another, and that other what is expected of them."""
+        if len(self._values) < SWAPPED_STEPS or self.step % SWAPPED_EVERY:
+            return {}
         values, expected = np.array(self._values), np.array(self._expected)
-        newest = slice(-NEEDED, None)
-        found = conversion(values[newest, stream], expected[newest, stream], np.array(self._spreads)[newest, stream])
-        if found is not None:
-            fault.kind = "unit"
-            fault.explanation = f"stream {{{stream}}} reads as if its unit had changed: {found.words}"
-            return
-        own = np.abs(values - expected).mean(axis=0)
-        for other, another in self._faults.items():
-            if other == stream or another.kind not in ("fault", "drift", "spike"):
-                continue
-            exchanged = np.abs(values[:, stream] - expected[:, other]).mean()
-            exchanged += np.abs(values[:, other] - expected[:, stream]).mean()
-            if exchanged < SWAPPED_FIT * (own[stream] + own[other]):
-                fault.kind = "swapped"
-                fault.streams = {stream, other}
-                fault.explanation = f"streams {{{stream}}} and {{{other}}} read what is expected of the other"
-                return
+        spreads = np.maximum(np.array(self._spreads), 1e-12)
+        with np.errstate(invalid="ignore"):
+            own = np.mean(np.minimum(np.abs(values - expected) / spreads, CUT), axis=0)
+        away = np.flatnonzero((own >= DEVIATING) & compared.present & ~compared.scored.stuck)
+        away = away[np.argsort(-own[away])][:MOST_COMPARED]
+        if len(away) < 2:
+            return {}
+        read, foretold, usual = values[:, away], expected[:, away], spreads[:, away]
+        # Of each (row) against what is expected of each other (column).
+        fit = np.array(
+            [np.mean(np.minimum(np.abs(read[:, [one]] - foretold) / usual, CUT), axis=0) for one in range(len(away))]
+        )
+        fit = np.where(np.isfinite(fit), fit, CUT)
+        found: dict[int, int] = {}
+        for one in range(len(away)):
+            other = int(np.argmin(fit[one] + fit[:, one] + 2.0 * CUT * (np.arange(len(away)) == one)))
+            exchanged = fit[one, other] + fit[other, one]
+            if (
+                exchanged < SWAPPED_FIT * (fit[one, one] + fit[other, other])
+                and max(fit[one, other], fit[other, one]) < 1.5
+            ):
+                found[int(away[one])] = int(away[other])
+        return {one: other for one, other in found.items() if found.get(other) == one}
 
 
 def streams_of(incident: Incident, names: list[str]) -> list[str]:

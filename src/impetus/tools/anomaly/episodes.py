@@ -42,6 +42,8 @@ class Episode:
     """Rows of neighbouring streams that took part, in the order in which they joined."""
     apart: bool = False
     """Whether its neighbours were as usual, so that the sensor itself is likely at fault."""
+    unit: str = ""
+    """Which change of unit its readings look like, if one."""
 
     @property
     def sign(self) -> int:

@@ -39,21 +39,22 @@ class ReportingInterval(ArrayState):
     def update(self, rows: Rows, gap_s: Floats) -> None:
         """Learn from gaps (greater than 0) of shape (rows,)."""
         numbers = np.arange(self.streams)[rows] if isinstance(rows, slice) else rows
-        _update(numbers, gap_s, self.usual_s, self.long_s, self.count)
+        learn_gaps(numbers, gap_s, self.usual_s, self.long_s, self.count)
 
 
 @compiled
-def _update(rows: Integers, gap_s: Floats, usual_s: Floats, long_s: Floats, count: Floats) -> None:
+def learn_gaps(rows: Integers, gap_s: Floats, usual_s: Floats, long_s: Floats, count: Floats) -> None:
+    """Learn from gaps greater than 0; what is no gap is passed over."""
     raised, lowered = math.exp(0.1 * (1.0 - LONG_GAP_SHARE)), math.exp(-0.1 * LONG_GAP_SHARE)
     for number in range(len(rows)):
         row, gap = rows[number], min(gap_s[number], LONGEST_GAP_S)
+        if gap <= 0.0:
+            continue
         count[row] += 1.0
         if count[row] == 1.0:
             usual_s[row], long_s[row] = gap, 2.0 * gap
         usual, longest = usual_s[row], long_s[row]
-        step = max(1.0 / (count[row] + 1.0), SMALLEST_STEP)
-        if gap > usual:
-            usual_s[row] = usual * math.exp(step)
-        elif gap < usual:
-            usual_s[row] = usual * math.exp(-step)
+        if gap != usual:
+            step = max(1.0 / (count[row] + 1.0), SMALLEST_STEP)
+            usual_s[row] = usual * math.exp(step if gap > usual else -step)
         long_s[row] = longest * (raised if gap > longest else lowered)

@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from impetus.tools.anomaly.arrays import ArrayState, Booleans, Column, Floats, Integers, Rows
-from impetus.tools.anomaly.compiled import compiled
-from impetus.tools.anomaly.interval import LONGEST_GAP_S, ReportingInterval
+from impetus.tools.anomaly import one_pass
+from impetus.tools.anomaly.arrays import ArrayState, Booleans, Column, Floats, Integers
+from impetus.tools.anomaly.interval import ReportingInterval
 from impetus.tools.anomaly.parameters import PARAMETERS, Parameters
 from impetus.tools.anomaly.repeats import RepeatWatch
-from impetus.tools.anomaly.unusual import UnusualDetector
+from impetus.tools.anomaly.unusual import FEATURES, UnusualDetector
 
-RESYNCHRONISE_READINGS = 10
-"""So many readings in a row, each later than the one before but all behind the newest: a clock was set back."""
 LARGEST_VALUE = 1e100
 """A greater number is no measurement, and its square no number."""
 FORMAT = 2
@@ -30,22 +28,17 @@ FORMAT = 2
 class Outcome(IntEnum):
     """What became of a reading."""
 
-    SCORED = 0
-    LEARNING = 1
+    SCORED = one_pass.SCORED
+    LEARNING = one_pass.LEARNING
     """Too little is known of the stream to call anything unusual."""
-    DUPLICATE = 2
+    DUPLICATE = one_pass.DUPLICATE
     """Its time is that of the reading before."""
-    LATE = 3
+    LATE = one_pass.LATE
     """Its time lies before that of a reading that was scored."""
-    MISSING = 4
+    MISSING = one_pass.MISSING
     """It is not a finite number."""
-    IMPOSSIBLE = 5
+    IMPOSSIBLE = one_pass.IMPOSSIBLE
     """It lies outside of what the sensor can measure."""
-
-
-# What compiled code knows of them.
-SCORED, DUPLICATE, LATE = int(Outcome.SCORED), int(Outcome.DUPLICATE), int(Outcome.LATE)
-MISSING, IMPOSSIBLE = int(Outcome.MISSING), int(Outcome.IMPOSSIBLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,66 +115,34 @@ class StreamMonitor(ArrayState):
 
         `time_s` is UTC in seconds since 1970, `offset_s` what local time is ahead of it. All of shape (readings,).
         """
-        outcome, gap_s = self._sort_out(row, time_s, value)
-        good = outcome == Outcome.SCORED
         count = len(row)
-        # numpy reads and writes a slice without copying; that all streams report in one round is usual in history.
-        whole = count == self.streams and bool(good.all()) and bool((row == np.arange(count)).all())
-        rows: Rows = slice(None) if whole else row[good]
-        if not whole:
-            time_s, offset_s, value, gap_s = time_s[good], offset_s[good], value[good], gap_s[good]
-
-        known = gap_s > 0
-        usual_s = self.interval.usual_s[rows]
-        steps = np.where(usual_s > 0, gap_s / np.maximum(usual_s, 1e-6), 1.0)
-        if known.all():
-            self.interval.update(rows, gap_s)
-        elif known.any():
-            self.interval.update(row[good][known], gap_s[known])
-        self.newest_s[rows] = time_s
-        unusual = self.unusual.update(rows, time_s + offset_s, np.minimum(gap_s, LONGEST_GAP_S), steps, value)
-        repetition = self.repeats.update(rows, time_s, value)
-        learning = self.unusual.count[rows] <= self.parameters.warm_readings
-        outcome[good] = np.where(learning, Outcome.LEARNING, Outcome.SCORED)
-
-        lowest, highest = float(self.lowest.max(initial=-LARGEST_VALUE)), float(self.highest.min(initial=LARGEST_VALUE))
-        bounded = lowest > -LARGEST_VALUE or highest < LARGEST_VALUE
-
-        def filled(result: NDArray[Any], filling: float) -> NDArray[Any]:
-            if whole:
-                return result
-            full = np.full((count, *result.shape[1:]), filling, dtype=result.dtype)
-            full[good] = result
-            return full
-
-        def possible(result: Floats) -> Floats:
-            """Nothing is expected that the sensor cannot read: no count below nought."""
-            if bounded:
-                result = np.clip(result, self.lowest[rows], self.highest[rows])
-            return filled(result, np.nan)
-
-        return Scored(
-            outcome=outcome,
-            rarity=filled(unusual.rarity, 0.0),
-            novelty=filled(unusual.novelty, 0.0),
-            rarities=filled(unusual.rarities, 0.0),
-            feature=filled(unusual.feature, 0),
-            low=possible(unusual.low),
-            middle=possible(unusual.expectation.middle),
-            high=possible(unusual.high),
-            spread=filled(unusual.expectation.spread, np.nan),
-            stuck=filled(repetition.stuck, 0),
-            stuck_since_s=filled(repetition.since_s, np.nan),
-            stuck_readings=filled(repetition.run, 0.0),
-            stuck_rarity=filled(repetition.rarity, 0.0),
+        outcome, feature, stuck = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.bool_)
+        told, rarities = np.empty((one_pass.COLUMNS, count)), np.empty((count, len(FEATURES)))
+        unusual, known = self.unusual, self.parameters
+        one_pass.judge(
+            row,
+            time_s,
+            offset_s,
+            value,
+            (self.newest_s, self.late_s, self.late_readings, self.lowest, self.highest),
+            (self.interval.usual_s, self.interval.long_s, self.interval.count),
+            (unusual.baseline.limits(), unusual.baseline.state()),
+            (known.smooth_time_s, known.smooth_readings, known.memory_readings),
+            (known.independent_s, known.habituation_s, known.warm_readings),
+            (unusual.average, unusual.average_spread, unusual.count, unusual.reported),
+            (unusual.tail.limits(), unusual.tail.state()),
+            (self.repeats.needed_rarity, self.repeats.needed_readings),
+            self.repeats.state(),
+            outcome,
+            feature,
+            stuck,
+            told,
+            rarities,
         )
-
-    def _sort_out(self, row: Integers, time_s: Floats, value: Floats) -> tuple[Integers, Floats]:
-        """Outcome (SCORED where it can be) and time since the stream's reading before, 0 for the first."""
-        outcome, gap_s = np.empty(len(row), dtype=np.int64), np.empty(len(row))
-        limits = (self.lowest, self.highest)
-        _sort_out(row, time_s, value, self.newest_s, self.late_s, self.late_readings, *limits, outcome, gap_s)
-        return outcome, gap_s
+        rarity, novelty, low, middle, high, spread, since_s, run, stuck_rarity = told
+        return Scored(
+            outcome, rarity, novelty, rarities, feature, low, middle, high, spread, stuck, since_s, run, stuck_rarity
+        )
 
     def dump(self, prefix: str) -> dict[str, NDArray[Any]]:
         return (
@@ -218,40 +179,3 @@ class StreamMonitor(ArrayState):
             raise ValueError("the saved state has another format")
         self.load("monitor", arrays)
         return arrays
-
-
-@compiled
-def _sort_out(
-    rows: Integers,
-    time_s: Floats,
-    value: Floats,
-    newest_s: Floats,
-    late_s: Floats,
-    late_readings: Floats,
-    lowest: Floats,
-    highest: Floats,
-    outcome: Integers,
-    gap_s: Floats,
-) -> None:
-    for number in range(len(rows)):
-        row, reading = rows[number], value[number]
-        known = newest_s[row] == newest_s[row]
-        gap = time_s[number] - newest_s[row] if known else 0.0
-        said = SCORED
-        if gap < 0.0:
-            late = late_readings[row] + 1.0 if time_s[number] > late_s[row] else 1.0
-            if late >= RESYNCHRONISE_READINGS:
-                late_readings[row], late_s[row], gap = 0.0, -np.inf, 0.0
-            else:
-                late_readings[row], late_s[row], said = late, time_s[number], LATE
-        else:
-            late_s[row] = -np.inf
-            if known and gap == 0.0:
-                said = DUPLICATE
-            else:
-                late_readings[row] = 0.0
-        if reading < lowest[row] or reading > highest[row]:
-            said = IMPOSSIBLE
-        if not np.isfinite(reading):
-            said = MISSING
-        outcome[number], gap_s[number] = said, gap

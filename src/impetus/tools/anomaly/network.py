@@ -19,22 +19,25 @@ from impetus.tools.anomaly.tail import StreamingTail
 
 CUT = 6.0
 """Spreads at which a stream's distance from its expectation counts no more."""
-FAST, SLOW, TOGETHER = 0, 1, 2
-"""Statistics: how far a stream is from its neighbours now, how far it was over hours, how far its district is."""
+SPIKE, LASTING, TOGETHER = 0, 1, 2
+"""Statistics: how far the reading before lay outside of both beside it, how far a stream was from its neighbours for
+most of the last hours, how far its district is from its expectation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What is said of each stream at one time, all of shape (streams,).
 
-    `alone` and `alone_for_long` are rarities of the distance from the neighbours now and over hours; `together` of the
-    district's distance from its expectation. `distance` is the stream's own, in spreads, with its sign; `shared` what
-    its neighbours' foretell of it; `share` how much of its district deviates to the same side.
+    `spike` is the rarity of how far the reading before this one lay outside of the two beside it, as against the
+    neighbours: a queue builds up and stays, what comes and goes within one reading is no traffic. `lasting` is that of
+    the median distance from the neighbours over hours: a queue of its own dissolves sooner, a faulty sensor does not.
+    `together` is that of the district's distance from its expectation. `distance` is the stream's own, in spreads, with
+    its sign; `shared` what its neighbours foretell of it; `share` how much of its district deviates to the same side.
     """
 
     scored: Scored
-    alone: Floats
-    alone_for_long: Floats
+    spike: Floats
+    lasting: Floats
     together: Floats
     distance: Floats
     shared: Floats
@@ -50,18 +53,20 @@ class NetworkMonitor(ArrayState):
     >>> random = np.random.default_rng(1)
     >>> for step in range(600):
     ...     values = 50.0 + random.normal() + random.normal(0, 0.5, 6)
-    ...     values[2] += 30.0 * (step == 599)
+    ...     values[2] += 30.0 * (step == 598)
     ...     compared = network.update(300.0 * step, 0.0, values)
-    >>> int(np.argmax(compared.alone)), bool(compared.alone[2] > 3.0)
+    >>> int(np.argmax(compared.spike)), bool(compared.spike[2] > 3.0)
     (2, True)
     """
 
     mean_of_two: Floats
-    slow: Floats
+    before: Floats
+    outside: Floats
+    own: Floats
     covariance: Floats
     variance: Floats
     spread: Floats
-    slow_spread: Floats
+    lasting_spread: Floats
     district_spread: Floats
     steps: Floats
 
@@ -69,11 +74,13 @@ class NetworkMonitor(ArrayState):
         super().__init__(
             {
                 "mean_of_two": Column(),
-                "slow": Column(),
+                "before": Column(),
+                "outside": Column(),
+                "own": Column((int(parameters.slow_readings),), np.nan),
                 "covariance": Column((), 0.5),
                 "variance": Column((), 1.0),
                 "spread": Column((), 1.0),
-                "slow_spread": Column((), 0.3),
+                "lasting_spread": Column((), 0.3),
                 "district_spread": Column((), 0.5),
                 "steps": Column(),
             }
@@ -83,6 +90,7 @@ class NetworkMonitor(ArrayState):
         self.monitor = StreamMonitor(parameters)
         self.tail = StreamingTail(3, parameters)
         self.grow(streams)
+        self._step = 0
         self.trusted: Booleans = np.ones(streams, dtype=np.bool_)
         """Streams that neighbours are compared with; those that are faulty are not."""
 
@@ -107,15 +115,16 @@ class NetworkMonitor(ArrayState):
         shared, with_neighbours = self._neighbours(distance, usable)
         slope = np.clip(self.covariance / np.maximum(self.variance, 1e-6), 0.0, 1.5)
         foretold = slope * shared
-        own = np.where(present & with_neighbours, np.clip(np.nan_to_num(raw), -4 * CUT, 4 * CUT) - foretold, 0.0)
-        pace = 1.0 / known.slow_readings
-        self.slow += np.where(present, pace * (np.clip(own, -CUT, CUT) - self.slow), 0.0)
+        there = present & with_neighbours
+        own = np.where(there, np.clip(np.nan_to_num(raw), -4 * CUT, 4 * CUT) - foretold, 0.0)
+        lasting = self._lasting(np.where(there, np.clip(own, -CUT, CUT), np.nan))
+        outside = self._outside(own, there)
         district, share = self._districts(distance, usable)
 
-        fast = np.abs(own) / np.maximum(self.spread, 0.1)
-        slow = np.abs(self.slow) / np.maximum(self.slow_spread, 0.05)
+        single = outside / np.maximum(self.spread, 0.1)
+        slow = np.abs(lasting) / np.maximum(self.lasting_spread, 0.05)
         whole = np.abs(district) / np.maximum(self.district_spread, 0.05)
-        rarity = self.tail.update(every, np.stack([fast, slow, whole], axis=1), np.where(present, 1.0, 1e-9))
+        rarity = self.tail.update(every, np.stack([single, slow, whole], axis=1), np.where(present, 1.0, 1e-9))
         warm = self.steps > known.network_warm_readings
 
         bounded = np.clip(own, -3.0 * self.spread, 3.0 * self.spread)
@@ -123,21 +132,41 @@ class NetworkMonitor(ArrayState):
         self.covariance += learn * (np.clip(distance, -3.0, 3.0) * np.clip(shared, -3.0, 3.0) - self.covariance)
         self.variance += learn * (np.clip(shared, -3.0, 3.0) ** 2 - self.variance)
         self.spread += learn * (1.2533 * np.abs(bounded) - self.spread)
-        self.slow_spread += learn * (1.2533 * np.minimum(np.abs(self.slow), 3.0 * self.slow_spread) - self.slow_spread)
+        bounded = np.minimum(np.abs(lasting), 3.0 * self.lasting_spread)
+        self.lasting_spread += learn * (1.2533 * bounded - self.lasting_spread)
         self.district_spread += learn * (
             1.2533 * np.minimum(np.abs(district), 3.0 * self.district_spread) - self.district_spread
         )
         nothing = np.where(warm & present, 1.0, 0.0)
         return Comparison(
             scored=scored,
-            alone=rarity[:, FAST] * nothing * with_neighbours,
-            alone_for_long=rarity[:, SLOW] * nothing * with_neighbours,
+            spike=rarity[:, SPIKE] * nothing * with_neighbours,
+            lasting=rarity[:, LASTING] * nothing * with_neighbours,
             together=rarity[:, TOGETHER] * nothing,
             distance=distance,
             shared=foretold,
             share=share,
             present=present,
         )
+
+    def _lasting(self, own: Floats) -> Floats:
+        """Median distance from the neighbours over the last hours, 0 where half of them are not known."""
+        count = self.own.shape[1]
+        self.own[:, self._step % count] = own
+        self._step += 1
+        known = np.isfinite(self.own).sum(axis=1) * 2 >= count
+        median: Floats = np.zeros(len(own))
+        if known.any():
+            median[known] = np.nanmedian(self.own[known], axis=1)
+        return median
+
+    def _outside(self, own: Floats, there: Booleans) -> Floats:
+        """How far the reading before lay above or below both the one before it and this one; 0 where between them."""
+        above, below = self.before - np.maximum(self.outside, own), np.minimum(self.outside, own) - self.before
+        found = np.where(there, np.maximum(np.maximum(above, below), 0.0), 0.0)
+        self.outside[:] = np.where(there, self.before, own)
+        self.before[:] = own
+        return found
 
     def _neighbours(self, distance: Floats, usable: Booleans) -> tuple[Floats, Booleans]:
         """Weighted median of the neighbours' distances, and whether there are enough of them."""

@@ -15,9 +15,9 @@ from impetus.model import Datastream, ToolResult, derived_id
 from impetus.tools.anomaly.alerts import TOOL
 from impetus.tools.anomaly.arrays import Floats
 from impetus.tools.anomaly.day_memory import DAY_S, DayMemory
+from impetus.tools.anomaly.hours import FEATURES
 from impetus.tools.anomaly.past_events import LEAST_RARITY, PastEvents
 from impetus.tools.anomaly.surroundings import NeighbourState
-from impetus.tools.anomaly.unusual import FEATURES
 from impetus.tools.anomaly.verdicts import VerdictMemory
 
 STREAMS_A_DOCUMENT = 500
@@ -26,7 +26,7 @@ MOST_SHOWN = 2_000
 HEAT_STREAMS, HEAT_HOURS = 40, 48
 BARS = tuple(round(3.0 + 0.1 * step, 1) for step in range(61))
 """Bars that past alerts are counted for, in powers of ten."""
-MAINTENANCE = ("silence", "stuck", "impossible", "apart")
+MAINTENANCE = ("silence", "stuck", "impossible", "apart", "unit")
 
 
 class StreamNamed(BaseModel):

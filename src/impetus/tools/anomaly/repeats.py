@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,6 +19,9 @@ ZERO_AGE_S = 3 * 86_400.0
 """Age of a stream from which on runs of zero are judged."""
 FADING = 0.999
 """By which the longest run is forgotten with every run that ends."""
+
+
+State: TypeAlias = tuple[Floats, Floats, Floats, Floats, Floats, Floats, Floats, Booleans, Floats, Floats, Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +80,24 @@ class RepeatWatch(ArrayState):
                 "longest": Column((2,)),
             }
         )
-        self._rarity = rarity
-        self._readings = readings
+        self.needed_rarity = rarity
+        self.needed_readings = readings
 
     def update(self, rows: Rows, time_s: Floats, value: Floats) -> Repetition:
         """Judge readings by the runs before, then learn. All arrays have the shape (rows,)."""
         numbers = np.arange(self.streams)[rows] if isinstance(rows, slice) else rows
         stuck, told = np.zeros(len(value), dtype=np.bool_), np.empty((3, len(value)))
-        state = (self.value, self.run, self.since_s, self.first_s, self.time_s, self.gap_s, self.other_pace)
-        memory = (self.repeats, self.runs, self.longest)
-        _update(numbers, time_s, value, self._rarity, self._readings, *state, self.stuck, *memory, stuck, told)
+        count_repeats(numbers, time_s, value, self.needed_rarity, self.needed_readings, *self.state(), stuck, told)
         return Repetition(stuck, told[0], told[1], told[2])
+
+    def state(self) -> State:
+        """The arrays, in the order in which compiled code takes them."""
+        lately = (self.value, self.run, self.since_s, self.first_s, self.time_s, self.gap_s, self.other_pace)
+        return (*lately, self.stuck, self.repeats, self.runs, self.longest)
 
 
 @compiled
-def _update(
+def count_repeats(
     rows: Integers,
     time_s: Floats,
     value: Floats,
@@ -110,6 +117,7 @@ def _update(
     stuck_out: Booleans,
     told: Floats,
 ) -> None:
+    """Judge readings by the runs before, then learn; `told` has a row each for since when, length and rarity."""
     for number in range(len(rows)):
         row, now, reading = rows[number], time_s[number], value[number]
         gap, usual = now - last_s[row], usual_gap_s[row]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from impetus.sdk import ToolSettings
+from impetus.tools.anomaly.city_calendar import public_holidays
 from impetus.tools.anomaly.episodes import LONGEST_WINDOW
 
 
@@ -16,6 +17,12 @@ class AnomalySettings(ToolSettings):
 
     time_zone: Annotated[str, Field(title="Time zone", max_length=64)] = "UTC"
     """The zone whose days and weeks the streams follow, as in `Europe/Oslo`."""
+    holidays_country: Annotated[str, Field(title="Country of the holidays", pattern=r"^([A-Z]{2})?$")] = ""
+    """Two letters, as in `NO` or `IT`: its public holidays are expected as Sundays. Empty: no day is a holiday."""
+    holidays_subdivision: Annotated[
+        str, Field(title="Part of the country of the holidays", pattern=r"^[A-Za-z0-9]{0,6}$")
+    ] = ""
+    """Code of the state, canton or province whose holidays hold too, as in `BY`. Empty: those of the whole country."""
     false_alerts_a_day: Annotated[float, Field(title="False alerts a day", gt=0, le=1_000)] = 1.0
     """How many false alerts of unusual readings a day are borne, over all streams of the organisation."""
     events_a_day: Annotated[float, Field(title="Events a day", gt=0, le=1_000)] = 2.0
@@ -53,3 +60,8 @@ class AnomalySettings(ToolSettings):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"there is no time zone {name!r}; write it as in Europe/Oslo") from error
         return name
+
+    @model_validator(mode="after")
+    def _holidays_are_known(self) -> AnomalySettings:
+        public_holidays(self.holidays_country, self.holidays_subdivision)
+        return self

@@ -67,8 +67,7 @@ class StreamingTail(ArrayState):
         """-log10 of the probability that a statistic of shape (rows, features) is reached; learns nothing."""
         rarity = np.empty_like(statistic)
         everything = np.ones(len(statistic))
-        limits = (self._share, self._memory, self._extrapolation)
-        _update(self._numbers(rows), statistic, everything, limits, False, *self._state(), rarity)
+        rate(self._numbers(rows), statistic, everything, self.limits(), False, *self.state(), rarity)
         return rarity
 
     def update(self, rows: Rows, statistic: Floats, weight: Floats) -> Floats:
@@ -78,19 +77,23 @@ class StreamingTail(ArrayState):
         a cluster counts about once (runs declustering: Smith & Weissman, J. R. Stat. Soc. B 56(3), 1994).
         """
         rarity = np.empty_like(statistic)
-        limits = (self._share, self._memory, self._extrapolation)
-        _update(self._numbers(rows), statistic, weight, limits, True, *self._state(), rarity)
+        rate(self._numbers(rows), statistic, weight, self.limits(), True, *self.state(), rarity)
         return rarity
 
     def _numbers(self, rows: Rows) -> Integers:
         return np.arange(self.streams)[rows] if isinstance(rows, slice) else rows
 
-    def _state(self) -> tuple[Singles, Singles, Singles, Singles, Floats]:
+    def limits(self) -> tuple[float, float, float]:
+        """The parameters, in the order in which compiled code takes them."""
+        return self._share, self._memory, self._extrapolation
+
+    def state(self) -> tuple[Singles, Singles, Singles, Singles, Floats]:
+        """The arrays, in the order in which compiled code takes them."""
         return self.threshold, self.exceedances, self.mean, self.second, self.count
 
 
 @compiled
-def _update(
+def rate(
     rows: Integers,
     statistic: Floats,
     weight: Floats,

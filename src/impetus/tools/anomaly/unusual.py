@@ -112,20 +112,20 @@ class UnusualDetector(ArrayState):
         statistics = np.empty((len(value), len(FEATURES)))
         limits = (known.smooth_time_s, known.smooth_readings, known.memory_readings)
         state = (self.average, self.average_spread, self.count)
-        _statistics(numbers, expectation.residual, expectation.surprise, gap_s, weight, limits, *state, statistics)
+        measure(numbers, expectation.residual, expectation.surprise, gap_s, weight, limits, *state, statistics)
         threshold = self.tail.threshold[rows]
         low = expectation.middle - expectation.spread * threshold[:, LOW]
         high = expectation.middle + expectation.spread * threshold[:, HIGH]
         rarities = self.tail.update(rows, statistics, weight)
         told, feature = np.empty((2, len(value))), np.empty(len(value), dtype=np.int64)
-        _rarest(
+        find_rarest(
             numbers, rarities, gap_s, known.habituation_s, known.warm_readings, self.count, self.reported, told, feature
         )
         return Unusualness(expectation, low, high, rarities, told[0], told[1], feature)
 
 
 @compiled
-def _statistics(
+def measure(
     rows: Integers,
     residual: Floats,
     surprise: Floats,
@@ -162,7 +162,7 @@ def _statistics(
 
 
 @compiled
-def _rarest(
+def find_rarest(
     rows: Integers,
     rarities: Floats,
     gap_s: Floats,

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from impetus.model import Category, Datastream
-from impetus.tools.anomaly.unusual import FEATURES
+from impetus.tools.anomaly.hours import FEATURES, HOUR_FEATURES
 
 PROPERTY_WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -55,6 +55,11 @@ FEATURE_WORDS: Mapping[str, str] = MappingProxyType(
         "low": "unusually low",
         "high for long": "higher than usual for long",
         "low for long": "lower than usual for long",
+        "scatters more": "scatters more than usual",
+        "scatters less": "scatters less than usual",
+        "changed upwards": "has been higher than usual for hours",
+        "changed downwards": "has been lower than usual for hours",
+        "odd course": "took a course that no earlier day had",
     }
 )
 
@@ -157,6 +162,9 @@ def level_headline(datastream: Datastream, feature: int, value: float, low: floa
     >>> level_headline(stream, FEATURES.index("high"), 412.0, 120.0, 150.0, 180.0)
     'People count unusually high at Torget North: 412 where 120–180 is usual'
     """
+    if FEATURES[feature] in HOUR_FEATURES:
+        now = f"{quantity(value, datastream.unit, high - low)} now, {span(low, high, datastream.unit)} is usual"
+        return f"{property_words(datastream)} {FEATURE_WORDS[FEATURES[feature]]} at {where(datastream)}: {now}"[:300]
     inside = low <= value <= high
     usual = f"about {quantity(middle, datastream.unit)}" if inside else span(low, high, datastream.unit)
     observed = quantity(value, datastream.unit, high - low)

@@ -67,6 +67,8 @@ def venue_document(source: VenueFile) -> dict[str, Any]:
             properties["open"] = False
         if one.capacity is not None:
             properties["capacity"] = one.capacity
+        if one.speed_factor < 1.0:
+            properties["speed_factor"] = one.speed_factor
         if one.people is not None:
             properties["people"] = one.people
         features.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ KIND_WORDS: Mapping[str, FeatureKind] = {
     **dict.fromkeys(("responder", "responders", "responder_entrance", "emergency_entry"), FeatureKind.RESPONDER_ENTRY),
     **dict.fromkeys(("sensors", "counter", "people_counter", "camera"), FeatureKind.SENSOR),
 }  # fmt: skip
+STAIRS: Mapping[str, float] = {"up": 0.61 / 1.34, "down": 0.694 / 1.34}
+"""Speed along the plan on stairs, as a share of that on the flat (Weidmann 1993, means of both)."""
 EUROPE = (-25.0, 34.0, 45.0, 72.0)
 
 
@@ -54,6 +56,8 @@ class VenueShape:
     open: bool = True
     capacity: int | None = None
     people: float | None = None
+    speed_factor: float = 1.0
+    """Of ground: the share of their free speed at which people walk there."""
 
     @property
     def title(self) -> str:
@@ -127,7 +131,7 @@ def parse_features(content: object, *, default_id: str = "venue") -> VenueFile:
 
 
 def _renamed(made: VenueShape, id: str) -> VenueShape:
-    return VenueShape(id, made.name, made.kind, made.geometry, made.width_m, made.open, made.capacity, made.people)
+    return replace(made, id=id)
 
 
 def _shape(feature: object, number: int, to_degrees: pyproj.Transformer | None) -> VenueShape:
@@ -179,7 +183,21 @@ def _shape(feature: object, number: int, to_degrees: pyproj.Transformer | None) 
         open=_is_open(properties, title),
         capacity=None if capacity is None else int(capacity),
         people=people,
+        speed_factor=_speed_factor(properties, title),
     )
+
+
+def _speed_factor(properties: Mapping[str, object], title: str) -> float:
+    stairs = properties.get("stairs")
+    if stairs is not None and stairs is not False:
+        word = str(stairs).strip().lower()
+        if word not in STAIRS:
+            raise InvalidInput(f"{title}: stairs is {word[:40]!r}", hint="say up or down: where those go who leave")
+        return STAIRS[word]
+    factor = _number(properties, ("speed_factor",), title)
+    if factor is not None and not 0.05 <= factor <= 1.0:
+        raise InvalidInput(f"{title} has a speed_factor of {factor:g}", hint="give a share from 0.05 to 1")
+    return 1.0 if factor is None else factor
 
 
 def _number(properties: Mapping[str, object], keys: Sequence[str], title: str) -> float | None:

@@ -91,6 +91,8 @@ class Ground:
     source: VenueFile
     remarks: Sequence[str] = ()
     opened: Mapping[str, bool] = field(default_factory=dict)
+    slow: Sequence[tuple[BaseGeometry, float]] = ()
+    """Stairs and other slow ground, and the share of their free speed at which people walk there."""
 
     @property
     def open_exits(self) -> Sequence[Exit]:
@@ -209,6 +211,7 @@ def make_ground(
         source=venue,
         remarks=tuple(remarks),
         opened=opened,
+        slow=tuple((metres[one.id], one.speed_factor) for one in venue.shapes if one.speed_factor < 1.0),
     )
 
 

@@ -134,12 +134,14 @@ class JupedsimWalkers(Movers):
             target_x[good], target_y[good] = tx[good], ty[good]
             unset &= ~good
         walking = (self.state == 1).tolist()
+        uneven = ways.pace.size > 1
+        pace = ways.pace[row, column].astype(np.float64) if uneven else np.ones(len(self.x))
         targets = list(zip(target_x.tolist(), target_y.tolist(), strict=True))
         for agent in agents:
             person = self._person[agent.id]
             if walking[person]:
-                if person in fresh:
-                    agent.model.desired_speed = float(self._crowd.free_mps[person])
+                if uneven or person in fresh:
+                    agent.model.desired_speed = float(self._crowd.free_mps[person] * pace[person])
                 agent.target = targets[person]
 
 

@@ -3,8 +3,7 @@
 A. Tordeux, M. Chraibi, A. Seyfried, "Collision-free speed model for pedestrian dynamics", Traffic and Granular Flow
 '15; version 2 (each person repels, and is repelled by walls, with the same constants) as JuPedSim 1.x has it. A person
 walks in the direction of the way out, bent away from neighbours and walls, and so fast that the gap to the next one
-ahead is
-kept for `time_gap_s`:
+ahead is kept for `time_gap_s`:
 
     direction = normalised(way out - 8 sum exp((l - d) / 0.1) e_neighbour - 5 sum exp((r - d) / 0.02) e_wall)
     speed     = min(free speed, max(0, gap / time gap))
@@ -269,6 +268,8 @@ def walk(
             if speed <= 0.0:
                 continue
             mx, my = hx * speed * step_s, hy * speed * step_s
+            if nearest > speed * step_s * 1.05:
+                last_wall = first_wall  # no wall is near enough to be crossed
             for _ in range(2):
                 struck = -1
                 for index in range(first_wall, last_wall):

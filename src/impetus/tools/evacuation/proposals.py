@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from impetus.tools.evacuation.optimiser import Judged, Proposal, pareto, tied
+from impetus.tools.evacuation.plans import Plan
 from impetus.tools.evacuation.simulation import Setting
 
 SHOWN = 8
@@ -109,3 +111,20 @@ def _gain(value: float, before: float) -> float | None:
     if not (math.isfinite(value) and math.isfinite(before)) or before <= 0:
         return None
     return round(1.0 - value / before, 4)
+
+
+def plan_of(document: Mapping[str, Any]) -> Plan:
+    """A plan from its document."""
+    offsets = {str(door): float(value) for door, value in dict(document.get("offsets_s", {})).items()}
+    for door in document.get("closed", []):
+        offsets[str(door)] = float("inf")
+    if not offsets:
+        offsets = dict.fromkeys(map(str, document.get("exits", {})), 0.0)
+    return Plan(
+        name=str(document.get("name", "")),
+        offsets_s=offsets,
+        gates={str(gate): bool(value) for gate, value in dict(document.get("gates", {})).items()},
+        stewards=tuple(str(name) for name in document.get("stewards", [])),
+        zones={str(zone): str(door) for zone, door in dict(document.get("zones", {})).items()},
+        responder_entry=document.get("responder_entry"),
+    )

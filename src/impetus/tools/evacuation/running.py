@@ -47,7 +47,17 @@ class WaysKept:
     def get(self, venue: VenueFile, opened: Mapping[str, bool], widths_m: Mapping[str, float]) -> Ways:
         """The ways of a venue with some exits and gates opened or closed."""
         shapes = [
-            (one.id, one.name, one.kind.value, one.geometry.wkb_hex, one.open, one.width_m, one.capacity, one.people)
+            (
+                one.id,
+                one.name,
+                one.kind.value,
+                one.geometry.wkb_hex,
+                one.open,
+                one.width_m,
+                one.capacity,
+                one.people,
+                one.speed_factor,
+            )
             for one in venue.shapes
         ]
         text = json.dumps([venue.id, shapes, sorted(opened.items()), sorted(widths_m.items())])

@@ -217,14 +217,13 @@ class Walkers(Movers):
         self._start = np.zeros(self._cell_columns * self._cell_rows + 1, dtype=np.int64)
         self._order = np.zeros(count, dtype=np.int64)
         self._cell = np.zeros(count, dtype=np.int64)
-        self._factor = np.ones((1, 1), dtype=np.float32)
 
     def tick(self, time_s: float) -> None:
         ways, crowd = self._ways, self._crowd
         walk(
             round(TICK_S / self._step_s), self._step_s, time_s, self.x, self.y, self.state, self._speed,
             crowd.free_mps, crowd.radius_m, self._time_gap_s, self.start_s, self.way, self.exit_of, self.out_s,
-            self.moved_s, self._factor, False, self._east, self._north, ways.leaves, ways.cell_m, ways.left,
+            self.moved_s, ways.pace, ways.pace.size > 1, self._east, self._north, ways.leaves, ways.cell_m, ways.left,
             ways.bottom, ways.walls, ways.wall_start, ways.wall_list, 1.0, ways.bucket_columns, ways.bucket_rows,
             self._reach_m, SEARCH_M, 0.0, self._start, self._order, self._cell, self._cell_columns, self._cell_rows,
         )  # fmt: skip

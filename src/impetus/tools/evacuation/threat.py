@@ -6,8 +6,9 @@ Exposure is time spent where it is dangerous, in person-seconds. What happens to
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
@@ -218,3 +219,22 @@ def geometry_of(danger: Danger) -> BaseGeometry:
     if len(danger.path):
         return Point(*danger.path[0]) if len(danger.path) == 1 else LineString(danger.path)
     return shapely.union_all([area for _, area in danger.zones])
+
+
+def plume_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The air tool's hazard zone as a threat: at its first level, likely, by lead time."""
+    zones = content.get("zones")
+    made = []
+    levels: list[str] = []
+    for zone in zones if isinstance(zones, list) else []:
+        if not isinstance(zone, Mapping) or not isinstance(zone.get("geometry"), Mapping):
+            continue
+        level = str(zone.get("level"))
+        if level not in levels:
+            levels.append(level)
+        probability = zone.get("probability", 0.5)
+        if level == levels[0] and isinstance(probability, int | float) and probability >= 0.5:
+            made.append({"lead_s": zone.get("lead_s", 0), "geometry": zone["geometry"], "probability": probability})
+    if not made:
+        raise InvalidInput("the hazard zone has no area")
+    return {"kind": "plume", "zones": made[:20]}

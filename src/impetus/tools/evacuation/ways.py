@@ -45,9 +45,11 @@ class Ways:
     """Cells that lie wholly inside."""
     cost: Singles
     distance: Singles
-    """(exits, rows, columns): metres of way, weighted near walls and places to avoid."""
+    """(exits, rows, columns): metres of way, weighted near walls, on slow ground and in places to avoid."""
     east: Singles
     north: Singles
+    pace: Singles
+    """Share of the free speed at which people walk on each cell; (1, 1) where all ground is alike."""
     leaves: Bytes
     """Number of the exit whose run-out a cell is, -1 elsewhere."""
     walls: Floats
@@ -83,7 +85,7 @@ def make_ways(
     left, bottom, right, top = bounds_m(ground)
     if base is not None:
         cell_m, walkable, walls, leaves, clear = base.cell_m, base.walkable, base.walls, base.leaves, base.clear
-        wall_start, wall_list = base.wall_start, base.wall_list
+        wall_start, wall_list, pace = base.wall_start, base.wall_list, base.pace
         bucket_columns, bucket_rows = base.bucket_columns, base.bucket_rows
         cost = base.cost.copy()
         rows, columns = walkable.shape
@@ -98,6 +100,10 @@ def make_ways(
         walkable = cover(ground.area, xs, ys)
         near = wall_distances(rows, columns, left, bottom, cell_m, walls, CLEARANCE_M)
         cost = (1.0 + CLEARANCE_COST * np.maximum(0.0, 1.0 - near / CLEARANCE_M)).astype(np.float32)
+        pace = np.ones((rows, columns) if ground.slow else (1, 1), dtype=np.float32)
+        for place, factor in ground.slow:
+            pace[cover(place, xs, ys)] = factor
+        cost /= pace
         cost[~walkable] = np.float32(FAR)
         clear = walkable & (near > 0.75 * cell_m)
         leaves = np.full((rows, columns), -1, dtype=np.int8)
@@ -132,6 +138,7 @@ def make_ways(
         distance=distance,
         east=east,
         north=north,
+        pace=pace,
         leaves=leaves,
         walls=walls,
         wall_start=wall_start,

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
+from itertools import islice
 from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ValidationError
-from shapely.geometry import Point
 
 from impetus.model import (
     Alert,
@@ -35,39 +32,24 @@ from impetus.sdk import Context, Tool
 from impetus.tools.evacuation.asking import PlanChanged, PlanChosen, PlanWanted, VenueDrawn
 from impetus.tools.evacuation.checking import check_venue, venue_document
 from impetus.tools.evacuation.counters import FALL_S, Counter
-from impetus.tools.evacuation.features import VenueFile, parse_features
-from impetus.tools.evacuation.ground import make_ground
-from impetus.tools.evacuation.importing import read_venue
+from impetus.tools.evacuation.features import parse_features
 from impetus.tools.evacuation.optimiser import Proposal, optimise
 from impetus.tools.evacuation.planning import LEAST_VERIFIED_S, JupedsimVerifier, Settings, gate_choices, setting_for
 from impetus.tools.evacuation.plans import Plan
 from impetus.tools.evacuation.playback import encode
-from impetus.tools.evacuation.proposals import proposal_document
-from impetus.tools.evacuation.running import shipped
+from impetus.tools.evacuation.proposals import plan_of, proposal_document
 from impetus.tools.evacuation.scenario import Scenario, make_scenario
 from impetus.tools.evacuation.settings import EvacuationSettings
 from impetus.tools.evacuation.simulation import simulate
+from impetus.tools.evacuation.threat import plume_of
+from impetus.tools.evacuation.venue_sites import Site, Sites, place_at
 
 MODEL = ModelReference(name="evacuation", version="1")
 PLAN, DECISION, PLAYBACK, VENUE = "plan", "decision", "playback", "venue"
 REPLAN_S = 120.0
 """A hazard zone that changes is planned for anew after so long."""
-VENUES_LIMIT = 200
 PREMOVEMENT = {"distribution": "lognormal", "median": 6.0, "sigma": 0.5, "max": 40.0}
 """Of people in sight of others who run; a live plan cannot know better."""
-
-
-@dataclass
-class _Site:
-    """A venue that can be planned for."""
-
-    source: VenueFile
-    document: dict[str, Any]
-    """As JSON, for the page."""
-    longitude: float
-    latitude: float
-    reach_m: float
-    sensors: dict[str, Point] = field(default_factory=dict)
 
 
 class EvacuationTool(Tool[EvacuationSettings]):
@@ -85,7 +67,7 @@ class EvacuationTool(Tool[EvacuationSettings]):
 
     def __init__(self, context: Context, settings: EvacuationSettings) -> None:
         super().__init__(context, settings)
-        self._sites: dict[str, _Site] = {}
+        self._sites = Sites()
         self._streams: dict[str, Datastream] = {}
         self._counters: dict[str, Counter] = {}
         self._fallen: dict[str, float] = {}
@@ -93,11 +75,11 @@ class EvacuationTool(Tool[EvacuationSettings]):
         self._background: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        await asyncio.to_thread(self._read_venues)
+        await asyncio.to_thread(self._sites.read, self.settings.venues_folder, self.context.log)
         for kept in await self.context.published(VENUE):
             if kept.content.get("drawn") is True and isinstance(kept.content.get("venue"), Mapping):
                 try:
-                    self._add(parse_features(kept.content["venue"], default_id=kept.id), kept.content)
+                    self._sites.add(parse_features(kept.content["venue"], default_id=kept.id), kept.content)
                 except InvalidInput as error:
                     self.context.log.warning("evacuation.venue_refused", reason=str(error))
         await self._refresh()
@@ -105,16 +87,16 @@ class EvacuationTool(Tool[EvacuationSettings]):
     async def run(self) -> None:
         """Publishes the venues for the page, and works out their ways, so that the first plan comes at once."""
         now = self.context.clock.now()
-        for id, site in self._sites.items():
+        for site in self._sites:
             await self.context.publish(
                 ToolResult(
-                    id=derived_id("evacuation", "venue", self.context.tenant, id),
+                    id=derived_id("evacuation", "venue", self.context.tenant, site.source.id),
                     revision=int(now.timestamp()),
                     tool="evacuation",
                     kind=VENUE,
                     title=site.source.name,
                     time=now,
-                    place=Place(geometry=Point_(site.longitude, site.latitude), name=site.source.name),
+                    place=site.place,
                     content=site.document,
                 )
             )
@@ -191,14 +173,14 @@ class EvacuationTool(Tool[EvacuationSettings]):
         if result.kind != "hazard-zone" or result.ended is not None or result.place is None:
             return
         try:
-            site = self._site_at(result.place, reach_m=self.settings.place_m)
+            site = self._sites.at(result.place, reach_m=self.settings.place_m)
         except InvalidInput:
             return
         now_s = self.context.clock.now().timestamp()
         if now_s - self._planned.get(result.id, -1e12) < REPLAN_S:
             return
         self._planned[result.id] = now_s
-        scenario = self._scenario(site, 0, _plume(result.content))
+        scenario = self._scenario(site, 0, plume_of(result.content))
 
         async def plan() -> None:
             try:
@@ -240,10 +222,10 @@ class EvacuationTool(Tool[EvacuationSettings]):
         elif request.place is not None:
             spot = request.place.centre
         if wanted.venue:
-            site = self._site(wanted.venue)
+            site = self._sites.named(wanted.venue)
         elif spot is not None:
             place = request.place if request.place is not None and wanted.longitude is None else None
-            site = self._site_at(place or Place(geometry=Point_(*spot)), reach_m=self.settings.place_m)
+            site = self._sites.at(place or place_at(*spot), reach_m=self.settings.place_m)
         else:
             raise InvalidInput(
                 "the request names no place and no venue", hint="give longitude and latitude, or a venue"
@@ -263,7 +245,7 @@ class EvacuationTool(Tool[EvacuationSettings]):
         if request.origin is not RequestOrigin.PERSON and request.alert is not None:
             for zone in await self.context.published("hazard-zone", tool="air"):
                 if zone.alert == request.alert:
-                    return _plume(zone.content)
+                    return plume_of(zone.content)
         if wanted.threat == "none" or spot is None:
             return None
         if wanted.threat == "vehicle":
@@ -271,7 +253,7 @@ class EvacuationTool(Tool[EvacuationSettings]):
         reach = {"range_m": self.settings.sight_m} if wanted.threat == "gunman" else {}
         return {"kind": wanted.threat, "at": list(spot), **reach}
 
-    def _scenario(self, site: _Site, people: int, threat: dict[str, Any] | None) -> Scenario:
+    def _scenario(self, site: Site, people: int, threat: dict[str, Any] | None) -> Scenario:
         """The crowd as the counters have it."""
         now_s = self.context.clock.now().timestamp()
         crowd: dict[str, Any] = {"start_s": PREMOVEMENT, "uncertainty": 0.2, "age": {"adult": 0.8, "elderly": 0.2}}
@@ -290,7 +272,7 @@ class EvacuationTool(Tool[EvacuationSettings]):
 
     async def _plan(
         self,
-        site: _Site,
+        site: Site,
         scenario: Scenario,
         *,
         id: str,
@@ -343,7 +325,7 @@ class EvacuationTool(Tool[EvacuationSettings]):
         self,
         id: str,
         revision: int,
-        site: _Site,
+        site: Site,
         document: Mapping[str, Any],
         alert: str | None,
         incident: str | None,
@@ -357,7 +339,7 @@ class EvacuationTool(Tool[EvacuationSettings]):
             kind=PLAN,
             title=f"Evacuation of {site.source.name}"[:300],
             time=self.context.clock.now(),
-            place=place or Place(geometry=Point_(site.longitude, site.latitude), name=site.source.name),
+            place=place or site.place,
             alert=alert,
             incident=incident,
             request=request,
@@ -413,9 +395,9 @@ class EvacuationTool(Tool[EvacuationSettings]):
         )  # fmt: skip
         return f"{len(proposal.plans)} plans with your changes"
 
-    def _replayed(self, kept: ToolResult) -> tuple[_Site, Scenario]:
+    def _replayed(self, kept: ToolResult) -> tuple[Site, Scenario]:
         content = kept.content.get("scenario")
-        return self._site(str(kept.content.get("venue"))), Scenario.model_validate(content or {})
+        return self._sites.named(str(kept.content.get("venue"))), Scenario.model_validate(content or {})
 
     async def _play(self, request: ToolRequest, chosen: PlanChosen) -> str:
         kept = await self._kept_plan(chosen.id)
@@ -425,7 +407,7 @@ class EvacuationTool(Tool[EvacuationSettings]):
         if chosen.number >= 0:
             if not isinstance(plans, list) or chosen.number >= len(plans):
                 raise InvalidInput(f"the plan has no number {chosen.number}")
-            plan = _plan_of(cast("dict[str, Any]", plans[chosen.number]))
+            plan = plan_of(cast("dict[str, Any]", plans[chosen.number]))
 
         def work() -> tuple[dict[str, Any], list[str], dict[str, Any]]:
             setting = setting_for(site.source, scenario, plan.gates)
@@ -471,7 +453,7 @@ class EvacuationTool(Tool[EvacuationSettings]):
         source = parse_features(drawn.venue, default_id="drawn")
         found = await asyncio.to_thread(check_venue, source)
         content: dict[str, Any] = {"venue": venue_document(source), "drawn": True, "check": found}
-        self._add(source, content)
+        self._sites.add(source, content)
         await self.context.publish(
             ToolResult(
                 id=derived_id("evacuation", "venue", self.context.tenant, source.id),
@@ -481,129 +463,20 @@ class EvacuationTool(Tool[EvacuationSettings]):
                 title=source.name[:300],
                 time=self.context.clock.now(),
                 request=request.id,
-                place=Place(geometry=Point_(found["longitude"], found["latitude"]), name=source.name),
+                place=place_at(found["longitude"], found["latitude"], source.name),
                 content=content,
             )
         )
         return f"{source.name} is valid and kept: {len(found['exits'])} exits, {found['area_m2']} m2"
 
-    # Venues
-
-    def _read_venues(self) -> None:
-        files = list(shipped().values())
-        folder = self.settings.venues_folder
-        if folder is not None and folder.is_dir():
-            files += sorted(path for path in folder.iterdir() if path.suffix in (".geojson", ".json"))[:VENUES_LIMIT]
-        for file in files:
-            try:
-                site = _site_of_file(file, file.stat().st_mtime_ns)
-                self._sites[site.source.id] = site
-            except InvalidInput as error:
-                self.context.log.warning("evacuation.venue_refused", file=file.name, reason=str(error))
-
-    def _add(self, source: VenueFile, document: Mapping[str, Any]) -> None:
-        if len(self._sites) < VENUES_LIMIT or source.id in self._sites:
-            self._sites[source.id] = _make_site(source, document)
-
-    def _site(self, id: str) -> _Site:
-        for site in self._sites.values():
-            if id in (site.source.id, site.source.name):
-                return site
-        raise InvalidInput(f"there is no venue {id[:60]!r}", hint=f"known are {', '.join(self._sites)}")
-
-    def _site_at(self, place: Place, *, reach_m: float) -> _Site:
-        """The venue at a place. Raises `InvalidInput` if none is near."""
-        from shapely.geometry import shape
-
-        geometry = shape(mapping_of(place))
-        near: list[tuple[float, _Site]] = []
-        for site in self._sites.values():
-            away = geometry.distance(Point(site.longitude, site.latitude)) * 111_320.0
-            if away > 2 * (site.reach_m + reach_m) + 1_000.0:
-                continue
-            ground = make_ground(site.source)
-            near.append((ground.project(geometry).distance(ground.area), site))
-        if not near or min(near, key=lambda entry: entry[0])[0] > reach_m:
-            raise InvalidInput("no venue is near that place", hint="draw one on the tool's page, or name a venue")
-        return min(near, key=lambda entry: entry[0])[1]
-
     def _warm(self) -> None:
         """Compile the loops and work out all ways once."""
         scenario = make_scenario({"people": {"count": 30}, "duration_s": 5})
-        for site in list(self._sites.values()):
+        for site in self._sites:
             setting = setting_for(site.source, scenario, {})
             simulate(setting, seed=1)
-        if self._sites:
-            site = next(iter(self._sites.values()))
-            threat = {"kind": "gunman", "at": [site.longitude, site.latitude]}
+        for first in islice(self._sites, 1):
+            threat = {"kind": "gunman", "at": [first.longitude, first.latitude]}
             scenario = make_scenario({"people": {"count": 30}, "duration_s": 5, "threat": threat})
-            for _ in optimise(lambda gates: setting_for(site.source, scenario, gates), budget_s=1.0):
+            for _ in optimise(Settings(first.source, scenario), budget_s=1.0):
                 pass
-
-
-def _make_site(source: VenueFile, document: Mapping[str, Any]) -> _Site:
-    ground = make_ground(source)
-    left, bottom, right, top = ground.area.bounds
-    return _Site(
-        source=source,
-        document=dict(document),
-        longitude=ground.longitude,
-        latitude=ground.latitude,
-        reach_m=max(right - left, top - bottom) / 2,
-        sensors={id: shape.centroid for id, shape in ground.sensors.items()},
-    )
-
-
-@lru_cache(maxsize=VENUES_LIMIT)
-def _site_of_file(file: Path, changed_ns: int) -> _Site:
-    """Read once a process and version of the file. Raises `InvalidInput`."""
-    source = read_venue(file)
-    return _make_site(source, {"venue": venue_document(source), "drawn": False})
-
-
-def Point_(longitude: float, latitude: float) -> Any:  # noqa: N802 - a model's point beside shapely's
-    """A point of the model."""
-    from impetus.model import Point as ModelPoint
-
-    return ModelPoint(coordinates=(longitude, latitude))
-
-
-def mapping_of(place: Place) -> dict[str, Any]:
-    """A place's geometry as shapely reads it."""
-    return place.geometry.model_dump(mode="json")
-
-
-def _plume(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The air tool's hazard zone as a threat: at its first level, likely, by lead time."""
-    zones = content.get("zones")
-    made = []
-    levels: list[str] = []
-    for zone in zones if isinstance(zones, list) else []:
-        if not isinstance(zone, Mapping) or not isinstance(zone.get("geometry"), Mapping):
-            continue
-        level = str(zone.get("level"))
-        if level not in levels:
-            levels.append(level)
-        probability = zone.get("probability", 0.5)
-        if level == levels[0] and isinstance(probability, int | float) and probability >= 0.5:
-            made.append({"lead_s": zone.get("lead_s", 0), "geometry": zone["geometry"], "probability": probability})
-    if not made:
-        raise InvalidInput("the hazard zone has no area")
-    return {"kind": "plume", "zones": made[:20]}
-
-
-def _plan_of(document: Mapping[str, Any]) -> Plan:
-    """A plan from its document."""
-    offsets = {str(door): float(value) for door, value in dict(document.get("offsets_s", {})).items()}
-    for door in document.get("closed", []):
-        offsets[str(door)] = float("inf")
-    if not offsets:
-        offsets = dict.fromkeys(map(str, document.get("exits", {})), 0.0)
-    return Plan(
-        name=str(document.get("name", "")),
-        offsets_s=offsets,
-        gates={str(gate): bool(value) for gate, value in dict(document.get("gates", {})).items()},
-        stewards=tuple(str(name) for name in document.get("stewards", [])),
-        zones={str(zone): str(door) for zone, door in dict(document.get("zones", {})).items()},
-        responder_entry=document.get("responder_entry"),
-    )

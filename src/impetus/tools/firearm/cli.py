@@ -31,7 +31,7 @@ DEFAULT_FOLDER = Path("firearm-training")
 
 app = typer.Typer(help="Guns in pictures and videos.", no_args_is_help=True)
 
-ModelPath = Annotated[Path, typer.Option("--model", help="A model's YAML; without it, the one that is shipped.")]
+ModelPath = Annotated[Path | None, typer.Option("--model", help="A model's YAML; without it, the one that is shipped.")]
 
 
 @contextmanager
@@ -49,14 +49,14 @@ def _one_line_for_an_error() -> Iterator[None]:
 @app.command()
 def detect(
     path: Annotated[Path, typer.Argument(metavar="VIDEO_OR_FOLDER", help="A video, a picture, or a folder of them.")],
-    model: ModelPath = SHIPPED,
+    model: ModelPath = None,
     every: Annotated[int, typer.Option("--every", min=1, help="Of videos, look at each so manyth frame.")] = 1,
     as_json: Annotated[bool, typer.Option("--json/--text", help="JSON Lines, or a short text for people.")] = True,
     threads: Annotated[int, typer.Option("--threads", min=1, max=64, help="Threads of the detector.")] = 1,
 ) -> None:
     """What is in a video or in pictures: a JSON line a frame or picture, and a line an event of a video."""
     with _one_line_for_an_error():
-        detector = Model.read(model, threads=threads)
+        detector = Model.read(model or SHIPPED, threads=threads)
         files = files_of(path)
         unread: list[str] = []
         for file in files:

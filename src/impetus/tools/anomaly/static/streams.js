@@ -3,8 +3,8 @@
 import { daysOption, heatOption, seriesOption } from "./drawings.js";
 import { speaker } from "./words.js";
 
-const COLOUR = { level: "severity-severe", apart: "severity-minor", silence: "sensor-silent", stuck: "sensor-stuck", impossible: "severity-extreme" };
-const WORD = { level: "unusual", apart: "sensor apart", silence: "silent", stuck: "stuck", impossible: "impossible" };
+const COLOUR = { level: "severity-severe", apart: "severity-minor", silence: "sensor-silent", stuck: "sensor-stuck", impossible: "severity-extreme", unit: "sensor-stuck", place: "severity-moderate" };
+const WORD = { level: "unusual", apart: "sensor apart", silence: "silent", stuck: "stuck", impossible: "impossible", unit: "unit changed?", place: "does not fit its place" };
 const SHOWN_HOURS = 24;
 
 function node(name, attributes = {}, ...children) {

@@ -3,7 +3,7 @@
 const WORDS = {
   it: {
     "as usual": "come al solito", unusual: "insolito", "sensor apart": "sensore discordante", silent: "muto", stuck: "bloccato",
-    impossible: "impossibile", "Map of the streams": "Mappa dei flussi", "Find a stream": "Cerca un flusso",
+    impossible: "impossibile", "unit changed?": "unità cambiata?", "does not fit its place": "non concorda con il luogo", "Map of the streams": "Mappa dei flussi", "Find a stream": "Cerca un flusso",
     "Choose a stream on the map, in the heat map or by name.": "Scegli un flusso sulla mappa, nella mappa di calore o per nome.",
     "What speaks": "Che cosa parla", "Days like this": "Giorni simili", Neighbours: "Vicini", today: "oggi",
     "once in 10^{n} readings": "una volta in 10^{n} letture", "False alerts a day": "Falsi allarmi al giorno",
@@ -15,7 +15,7 @@ const WORDS = {
   },
   nb: {
     "as usual": "som vanlig", unusual: "uvanlig", "sensor apart": "sensor avviker", silent: "taus", stuck: "henger",
-    impossible: "umulig", "Map of the streams": "Kart over strømmene", "Find a stream": "Finn en strøm",
+    impossible: "umulig", "unit changed?": "ny enhet?", "does not fit its place": "passer ikke med stedet", "Map of the streams": "Kart over strømmene", "Find a stream": "Finn en strøm",
     "Choose a stream on the map, in the heat map or by name.": "Velg en strøm på kartet, i varmekartet eller etter navn.",
     "What speaks": "Hva som taler", "Days like this": "Dager som denne", Neighbours: "Naboer", today: "i dag",
     "once in 10^{n} readings": "én gang på 10^{n} målinger", "False alerts a day": "Falske varsler om dagen",

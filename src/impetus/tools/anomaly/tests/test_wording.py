@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from impetus.model import Category
+from impetus.tools.anomaly.hours import FEATURES
 from impetus.tools.anomaly.tests.streams import datastream
-from impetus.tools.anomaly.unusual import FEATURES
 from impetus.tools.anomaly.wording import FEATURE_WORDS, category_of, level_headline, quantity, span
 
 

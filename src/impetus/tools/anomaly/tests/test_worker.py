@@ -12,6 +12,7 @@ import pytest
 from impetus.model import Alert, Category, Datastream, ObservationBatch, Severity, Urgency, to_microseconds
 from impetus.sdk import LocalContext, load_tool
 from impetus.tools.anomaly.arrays import Floats
+from impetus.tools.anomaly.history import HISTORY_DAYS
 from impetus.tools.anomaly.settings import AnomalySettings
 from impetus.tools.anomaly.tests.streams import (
     DAY_READINGS,
@@ -22,7 +23,7 @@ from impetus.tools.anomaly.tests.streams import (
     manifest,
     people,
 )
-from impetus.tools.anomaly.worker import HISTORY_DAYS, AnomalyTool
+from impetus.tools.anomaly.worker import AnomalyTool
 
 WARM = 14 * DAY_READINGS + 12 * 4
 """History ends at noon of the 15th day, a Monday."""

@@ -120,11 +120,11 @@ export function mount(element, context) {
     chart.resize();
   }
 
-  async function ask(task, content) {
+  async function ask(task, content, incident = plan?.incident ?? null) {
     saidAt = "";
     state.textContent = t("Working ...");
     try {
-      const done = await context.ask(task, content, plan ? { incident: plan.incident, alert: plan.alert } : {});
+      const done = await context.ask(task, content, plan ? { incident, alert: plan.alert } : {});
       saidAt = typeof done === "string" ? done : done?.text ?? "";
       state.textContent = saidAt;
       return done;
@@ -134,16 +134,34 @@ export function mount(element, context) {
     }
   }
 
+  /** The incident that a plan is carried out in: its own, that of its alert, or a new one for that alert. */
+  async function incidentOf(one) {
+    if (one.incident || !one.alert) return one.incident ?? null;
+    const alert = await context.get(`/alerts/${encodeURIComponent(one.alert)}`);
+    return alert.incident ?? (await context.post("/incidents", { title: one.title, alerts: [one.alert] })).id;
+  }
+
   async function decide(task) {
     if (!plan || !plan.content.plans.length) return;
-    const done = await ask(task, { id: plan.id, number: chosen });
-    if (!done || task !== "accept" || !plan.incident) return;
-    try {
-      await context.post(`/incidents/${encodeURIComponent(plan.incident)}/procedures`, { procedure: "evacuation" });
-      state.textContent = t("Accepted. The tasks of the evacuation are in the incident room.");
-    } catch (problem) {
-      state.textContent = `${t("Accepted; its procedure could not be started:")} ${problem.message}`;
+    const decided = plan;
+    let incident = decided.incident ?? null;
+    if (task === "accept") {
+      try {
+        incident = await incidentOf(decided);
+      } catch (problem) {
+        state.textContent = problem.message;
+        return;
+      }
     }
+    const done = await ask(task, { id: decided.id, number: chosen }, incident);
+    if (!done || task !== "accept" || !incident) return;
+    try {
+      await context.post(`/incidents/${encodeURIComponent(incident)}/procedures`, { procedure: "evacuation" });
+      saidAt = t("Accepted. The tasks of the evacuation are in the incident room.");
+    } catch (problem) {
+      saidAt = `${t("Accepted; its procedure could not be started:")} ${problem.message}`;
+    }
+    state.textContent = saidAt;
   }
 
   async function change() {

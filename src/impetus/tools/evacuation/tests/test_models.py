@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from impetus.model import InvalidInput
 from impetus.tools.evacuation.cli import app
 from impetus.tools.evacuation.features import parse_features
 from impetus.tools.evacuation.optimiser import optimise
 from impetus.tools.evacuation.planning import setting_for
 from impetus.tools.evacuation.plans import Plan
 from impetus.tools.evacuation.playback import GONE, encode
-from impetus.tools.evacuation.running import make_setting, run
+from impetus.tools.evacuation.running import find_venue, make_setting, run
 from impetus.tools.evacuation.scenario import make_scenario
 from impetus.tools.evacuation.simulation import simulate
 from impetus.tools.evacuation.tests.sites import collection, degrees, feature, line, rectangle, two_doors, written
@@ -105,6 +106,41 @@ def test_a_plan_moves_only_those_who_comply() -> None:
         setting, _ = make_setting(venue, make_scenario({"people": people}))
         shares.append(simulate(setting, plan=plan, seed=1).exits["east"] / 60)
     assert shares[0] < shares[1] < shares[2] == 1.0
+
+
+def test_the_exit_beside_a_responder_entry_is_kept_free() -> None:
+    """A plan of the optimiser's that names the responders' entry sends nobody who follows it through the exit there."""
+    scenario = make_scenario({"people": {"count": 200, "compliance": 1.0}})
+    setting = setting_for(find_venue("market-square"), scenario, {})
+    plans = [one.plan for last in optimise(lambda _: setting, budget_s=2.0) for one in last.plans]
+    lanes = [plan for plan in plans if plan.responder_entry is not None]
+    assert lanes
+    ground = setting.ways.ground
+    for plan in {plan.name: plan for plan in lanes}.values():
+        entry = ground.entries[str(plan.responder_entry)]
+        beside = min(ground.open_exits, key=lambda one: one.line.distance(entry)).id
+        found = simulate(setting, plan=plan, seed=1)
+        assert found.exits[beside] == 0
+        assert found.evacuated == 200
+
+
+def test_stairs_are_walked_slowly_and_gone_round_where_that_is_quicker() -> None:
+    """Ground with a `speed_factor` costs time in walking and in choosing an exit; a wrong factor is named."""
+
+    def site(**more: object) -> dict[str, Any]:
+        drawn = two_doors()
+        drawn["features"].append(feature("steps", "walkable", rectangle(0, 3, 3, 9), **more))
+        return drawn
+
+    people = {"zones": {"left-half": 40}}
+    shares = {}
+    for name, more in {"level": {}, "slow": {"speed_factor": 0.1}}.items():
+        setting, plan = make_setting(parse_features(site(**more)), make_scenario({"people": people}))
+        shares[name] = simulate(setting, plan=plan, seed=1).exits["west"]
+    assert shares["slow"] < shares["level"]
+    for wrong in ({"speed_factor": 0}, {"speed_factor": 2}, {"stairs": "sideways"}):
+        with pytest.raises(InvalidInput, match="steps"):
+            parse_features(site(**wrong))
 
 
 def test_an_exit_takes_no_more_than_its_capacity_at_once() -> None:
