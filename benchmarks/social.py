@@ -50,7 +50,7 @@ def crisis(random: np.random.Generator, begin: float) -> list[float]:
     """Posts of one crisis as research streams have them: it rises within a quarter of an hour and fades over hours; its
     size varies over two orders of magnitude (log-normal about 60 posts)."""
     size = max(8, int(random.lognormal(np.log(60.0), 0.9)))
-    return (begin + random.gamma(2.0, 1_500.0, size)).tolist()
+    return [float(time) for time in begin + random.gamma(2.0, 1_500.0, size)]
 
 
 def poisson_bursts(times: list[float], days: float) -> list[float]:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from impetus.model import derived_id
 from impetus.tools.social.gazetteer import Gazetteer, NamedPlace
@@ -81,14 +82,14 @@ class Event:
         where = f" · {self.place.name}" if self.place is not None else ""
         return f"{TITLES[self.kind] if self.kind is not Kind.NONE else 'Burst'}{where}"
 
-    def counted(self) -> dict[str, object]:
+    def counted(self) -> dict[str, JsonValue]:
         """Aggregates in which nobody stands alone."""
         return {
             "voices": str(len(self.voices)) if len(self.voices) >= ANONYMOUS else f"fewer than {ANONYMOUS}",
             "posts": len(self.posts) + self.copies,
             "copies": self.copies,
             "sources": {name: count for name, count in self.sources.items() if count >= ANONYMOUS},
-            "languages": sorted(self.languages),
+            "languages": list[JsonValue](sorted(self.languages)),
         }
 
 

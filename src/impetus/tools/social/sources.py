@@ -294,7 +294,7 @@ def _follow_mastodon(
         given.put(ConfigurationError("Mastodon.py is not installed", hint="pip install 'impetus[social]'"))
         return
 
-    class Listener(StreamListener):  # type: ignore[misc]
+    class Listener(StreamListener):
         def on_update(self, status: Mapping[str, Any]) -> None:
             _offer(given, post_of_mastodon(status))
             if stop.is_set():

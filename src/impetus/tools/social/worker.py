@@ -350,7 +350,7 @@ class SocialTool(Tool[SocialSettings]):
             "hours": [{"hour": hour, "posts": count} for hour, count in sorted(event.hours.items())[-48:]],
             "place": event.place.name if event.place else "",
             "trend": _trend(event),
-            **{key: value for key, value in event.counted().items()},  # type: ignore[dict-item]  # noqa: C416
+            **event.counted(),
         }
         return ToolResult(
             id=event.id,

@@ -18,7 +18,7 @@ from impetus.tools.social.posts import RawPost
 from impetus.tools.social.settings import Source
 from impetus.tools.social.sources import Progress, read
 
-STATUS = {
+STATUS: dict[str, Any] = {
     "id": "101", "created_at": "2026-03-02T10:00:00.000Z", "content": "<p>Smoke at the <b>harbour</b></p>",
     "account": {"id": "5", "acct": "someone@other.example", "username": "someone"}, "language": "en",
     "visibility": "public", "spoiler_text": "", "reblog": None, "media_attachments": [], "mentions": [], "tags": [],
