@@ -23,7 +23,7 @@ from impetus import app
 from impetus.bus import Bus
 from impetus.connectors.mqtt import EmbeddedListener
 from impetus.connectors.mqtt.credentials import listener_credentials
-from impetus.exercise import intrusion
+from impetus.exercise import intrusion, posts
 from impetus.exercise.base_map import FILE as BASE_MAP
 from impetus.exercise.base_map import OPEN_SPACE
 from impetus.exercise.camera_scene import camera_settings
@@ -66,7 +66,8 @@ CTI_VARIABLE = "IMPETUS_TOOLS__CTI"
 CYBER_VARIABLE = "IMPETUS_TOOLS__CYBER"
 FIREARM_VARIABLE = "IMPETUS_TOOLS__FIREARM"
 AIR_VARIABLE = "IMPETUS_TOOLS__AIR"
-POSTS = "demo/posts.jsonl"
+SOCIAL_VARIABLE = "IMPETUS_TOOLS__SOCIAL"
+POSTS = posts.FILE
 """Below the home: the file of public posts that the tool `social` reads."""
 EVE = "demo/eve.json"
 """Below the home: the file into which the demo's intrusion detection system writes."""
@@ -423,6 +424,7 @@ async def _run_sensors(
     listener = _listener(settings)
     credentials = listener_credentials(settings.home, listener)
     serving = asyncio.create_task(feed.serve(int(os.environ[FEED_VARIABLE]), stop)) if feed is not None else None
+    chatter = asyncio.create_task(posts.play(settings.home / POSTS, clock, stop, planted=director is None))
     intruder = asyncio.create_task(intrusion.play(settings.home / EVE, clock, stop, attacks=director is None))
     await run_generator(
         GeneratorSettings(
@@ -441,6 +443,7 @@ async def _run_sensors(
         progress=progress,
     )
     await intruder
+    await chatter
     if serving is not None:
         await serving
 
@@ -489,6 +492,8 @@ def _prepare(port: int | None, readings_per_second: float | None) -> Settings:
     eve = Path(os.environ[HOME_VARIABLE]).expanduser() / EVE
     cyber = {"organisations": [CITY], "model_file": str(intrusion.MODEL), "eve_file": str(eve)}
     os.environ.setdefault(CYBER_VARIABLE, json.dumps(cyber))
+    home = Path(os.environ[HOME_VARIABLE]).expanduser()
+    os.environ.setdefault(SOCIAL_VARIABLE, json.dumps(posts.demo_settings(home, SystemClock(), CITY)))
     os.environ.setdefault(FIREARM_VARIABLE, json.dumps(camera_settings(CITY)))
     os.environ.setdefault(AIR_VARIABLE, json.dumps({"open_space_file": str(OPEN_SPACE)}))
     os.environ.setdefault(WORKLOAD_VARIABLE, json.dumps(dict(WORKLOAD)))
