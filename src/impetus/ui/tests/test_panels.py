@@ -176,7 +176,7 @@ async def test_a_rows_buttons_are_for_those_who_may_ask(ui: Ui) -> None:
         assert [button["data-task"] for button in buttons[: len(tasks)]] == tasks
         assert {button["data-task"] for button in buttons} == set(tasks)
         rows = [each.attributes for each in page.all("tr") if "data-row" in each.attributes]
-        assert [row["data-row"] for row in rows][:2] == ["level", "silence"]
+        assert [row["data-row"] for row in rows][:2] == ["level", "place"]
         forms = [each.attributes["data-form-task"] for each in page.all("form") if "data-form-task" in each.attributes]
         assert sorted(forms) == sorted(tasks)
 
