@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 
 import pytest
@@ -29,6 +30,11 @@ structlog.configure(
 
 # Alembic runs these itself; they cannot be imported for their examples.
 collect_ignore_glob = ["src/impetus/store/migrations/*"]
+if importlib.util.find_spec("torch") is None:
+    # Training alone needs it, and it is in no lock file.
+    collect_ignore_glob += [
+        f"src/impetus/tools/firearm/{name}.py" for name in ("learning", "network", "pytorch", "training")
+    ]
 
 MARKER_OF_FIXTURE = {
     "mosquitto_server": "mosquitto",
