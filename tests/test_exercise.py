@@ -153,7 +153,6 @@ def test_a_whole_exercise_finds_what_was_planted_and_leaves_the_real_operation_a
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_a_stop_in_the_middle_is_told_and_a_new_run_may_begin(tmp_path: Path) -> None:
     running = subprocess.Popen(
         [sys.executable, "-m", "impetus.cli", "exercise", "run", "blackout", "--tool", "cyber"],

@@ -15,7 +15,7 @@ from tests.installation import running_demo
     ("kills", "readings_per_s", "seed"),
     [
         # Each part once.
-        pytest.param(3, 100, 1, marks=pytest.mark.timeout(300), id="short"),
+        pytest.param(3, 100, 1, id="short"),
         pytest.param(20, 300, 20_261_121, marks=[pytest.mark.slow, pytest.mark.timeout(1_800)], id="long"),
     ],
 )

@@ -32,7 +32,7 @@ expect.set_options(timeout=20_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a test of this folder time, for its city starts with it, and let it try twice more.
+    """Let a test of this folder try twice more.
 
     A city and two browsers on two cores are at times too slow for a click. Each repeat is printed in the summary
     (`-ra` in pyproject.toml); what is wrong fails three times.
@@ -41,8 +41,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.flaky(reruns=2))
-            if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(400))
 
 
 @pytest.fixture(scope="session")

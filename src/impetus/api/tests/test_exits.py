@@ -67,7 +67,6 @@ def two_hundred() -> Iterator[tuple[str, str]]:
         yield raw, f"{around} {raw[:place]}{hiding}{raw[place:]} near the station {number}"
 
 
-@pytest.mark.timeout(300)
 async def test_200_hostile_alerts_are_scrubbed_for_all_who_do_not_investigate(api: Api) -> None:
     cases = list(two_hundred())
     alerts = [an_alert(id=f"a{n}", headline=text, description=text) for n, (_, text) in enumerate(cases)]

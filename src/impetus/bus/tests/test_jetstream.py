@@ -223,7 +223,6 @@ def cluster(tmp_path: Path) -> Iterator[list[NatsServer]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 async def test_a_cluster_of_three_loses_one_and_nothing_else(cluster: list[NatsServer]) -> None:
     """While a server is killed, publishing and reading go on; every message that was acknowledged arrives, in order."""
     address = "nats://" + ",".join(server.address for server in cluster)

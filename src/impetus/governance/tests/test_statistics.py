@@ -144,7 +144,6 @@ async def test_nothing_is_booked_or_kept_when_the_noise_fails(house: House) -> N
 
 
 @pytest.mark.skipif(importlib.util.find_spec("opendp") is None, reason="OpenDP is not installed (impetus[privacy])")
-@pytest.mark.timeout(240)
 async def test_opendp_draws_discrete_laplace_noise_of_the_scale_that_was_booked() -> None:
     drawn = numpy.array(await with_noise([1_000] * 4_000, 0.5, 4)) - 1_000
     scale = 8.0
