@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from impetus.sdk.panel import Chart, ChartSeries, Column, Form, Format, Kpi, Panel, Table
-from impetus.tools.air.whatif import DispersionWanted
+from impetus.tools.air.wanted import DispersionWanted
 
 NEWEST = "/tools/air/results?kind=hazard-zone&limit=1"
 ALERTS = (

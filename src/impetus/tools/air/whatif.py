@@ -4,30 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from impetus.model import Status, ToolRequest, ToolResult, derived_id
 from impetus.tools.air.agents import Agent
 from impetus.tools.air.hazard import hazard_map
 from impetus.tools.air.plane import Plane
 from impetus.tools.air.release import Box, Weather
+from impetus.tools.air.wanted import DispersionWanted
 from impetus.tools.air.zones import SEARCH_M, advice, drawn_zones, place_of, point_samples, wind_of
 
 HEAVY = "the gas is heavier than air: near the source it hugs the ground and spreads to the sides, further than drawn"
-
-
-class DispersionWanted(BaseModel):
-    """A release to draw; rules that ask give the place only."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    agent: Annotated[str, Field(title="Agent", max_length=64)] = "chlorine"
-    rate_gps: Annotated[float, Field(title="Release rate in g/s", gt=0, le=1e6)] = 100.0
-    longitude: Annotated[float | None, Field(title="Longitude", ge=-180, le=180)] = None
-    latitude: Annotated[float | None, Field(title="Latitude", ge=-90, le=90)] = None
 
 
 def what_if(

@@ -45,7 +45,8 @@ from impetus.tools.air.release import Box
 from impetus.tools.air.sensors import Sensors
 from impetus.tools.air.settings import AirSettings
 from impetus.tools.air.spread import Terrain
-from impetus.tools.air.whatif import DispersionWanted, what_if
+from impetus.tools.air.wanted import DispersionWanted
+from impetus.tools.air.whatif import what_if
 from impetus.tools.air.winds import WindRecord
 from impetus.tools.air.zones import Assessment, assess, document
 

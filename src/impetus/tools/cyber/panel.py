@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from impetus.sdk.panel import Action, Chart, ChartSeries, ChartStyle, Column, Form, Format, Kpi, Panel, Table
-from impetus.tools.cyber.worker import PlanWanted
+from impetus.tools.cyber.wanted import PlanWanted
 
 GRAPH = "/tools/cyber/results?kind=attack-graph&limit=1"
 PLAN = "/tools/cyber/results?kind=plan&limit=1"

@@ -7,9 +7,9 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, JsonValue
 
 from impetus.model import (
     Alert,
@@ -42,6 +42,7 @@ from impetus.tools.cyber.scans import read_scan
 from impetus.tools.cyber.settings import CyberSettings
 from impetus.tools.cyber.signature_trust import SignatureTrust
 from impetus.tools.cyber.sources import follow, listen
+from impetus.tools.cyber.wanted import MeasureNamed, PlanWanted
 
 MODEL = ModelReference(name="cyber episodes", version="1")
 COMPROMISED = 0.5
@@ -49,22 +50,6 @@ QUEUE = 50_000
 EXPLOITATION = "exploitation"
 """Kind of result of the tool `cti`: a CVE that is reported as exploited, `likelihood` how surely."""
 MOST_REPORTS = 2_000
-
-
-class PlanWanted(BaseModel):
-    """A plan to make."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    budget: Annotated[float, Field(title="Budget in points", ge=0, le=1e9)] = 10.0
-
-
-class MeasureNamed(BaseModel):
-    """A measure of the newest plan."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: Annotated[str, Field(title="Measure", max_length=300)]
 
 
 class CyberTool(Tool[CyberSettings]):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from impetus.model import Role
 from impetus.sdk.panel import Column, Form, Format, Panel, Table
-from impetus.tools.firearm.worker import ApprovalWanted, Nothing
+from impetus.tools.firearm.wanted import ApprovalWanted, Nothing
 
 CAMERAS = (
     Column(field="title", title="Camera"),

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Annotated, ClassVar
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from impetus.model import (
     DataClass,
@@ -42,6 +42,7 @@ from impetus.tools.firearm.model import SHIPPED
 from impetus.tools.firearm.settings import CameraSettings, FirearmSettings
 from impetus.tools.firearm.sources import shown
 from impetus.tools.firearm.verdicts import KEPT, offset, shifted
+from impetus.tools.firearm.wanted import ApprovalWanted, CalibrationWanted, CameraNamed, Nothing
 from impetus.tools.firearm.wording import camera_alert, event_id, firearm_alert
 from impetus.tools.firearm.zones import Zones
 
@@ -55,44 +56,10 @@ MOST_NOTICES = 2_000
 CONTENT_BYTES = 220_000
 
 
-class _Content(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Nothing(_Content):
-    """No particulars."""
-
-
-class CameraNamed(_Content):
-    """A camera."""
-
-    id: Annotated[str, Field(title="Camera", max_length=64)]
-
-
 class ZonesWanted(CameraNamed):
     """Areas of a camera."""
 
     zones: Zones
-
-
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class CalibrationWanted(CameraNamed):
-    """Four points of the picture and their places."""
-
-    picture: Annotated[tuple[tuple[Share, Share], ...], Field(min_length=4, max_length=4)]
-    map: Annotated[
-        tuple[tuple[Annotated[float, Field(ge=-180, le=180)], Annotated[float, Field(ge=-90, le=90)]], ...],
-        Field(min_length=4, max_length=4),
-    ]
-
-
-class ApprovalWanted(_Content):
-    """A model that is approved, and why."""
-
-    sha256: Annotated[str, Field(title="SHA-256 of the model", pattern=r"^[0-9a-f]{64}$")]
-    reason: Annotated[str, Field(title="Reason", min_length=3, max_length=500)]
 
 
 class KeptCamera(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from impetus.sdk.panel import Action, Chart, ChartSeries, ChartStyle, Column, Form, Format, Kpi, Map, Panel, Table
-from impetus.tools.social.worker import InvestigationWanted
+from impetus.tools.social.wanted import InvestigationWanted
 
 EVENTS = "/tools/social/results?kind=event&limit=200"
 TOPICS = "/tools/social/results?kind=topics&limit=1"

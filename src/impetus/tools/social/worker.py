@@ -8,9 +8,9 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from impetus.model import (
     Alert,
@@ -41,6 +41,7 @@ from impetus.tools.social.kinds import Kind
 from impetus.tools.social.posts import Post, RawPost, admitted, post_id
 from impetus.tools.social.settings import Investigation, SocialSettings, Source, Watching
 from impetus.tools.social.sources import Progress, read
+from impetus.tools.social.wanted import EventChosen, InvestigationWanted
 
 MODEL = ModelReference(name="social gate and sentence model", version="1")
 QUEUE = 2_000
@@ -62,29 +63,6 @@ ACTIONS = {
     "emergency": "Compare with calls and sensors at the place; people are writing from there.",
     "unrest": "Watch the place and the topic; tell who answers for the venue.",
 }
-
-
-class EventChosen(BaseModel):
-    """Names an event or an investigation."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: Annotated[str, Field(title="Event", min_length=1, max_length=128)]
-
-
-class InvestigationWanted(BaseModel):
-    """A draft; never about a private person."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    title: Annotated[str, Field(title="Title", min_length=3, max_length=200)]
-    purpose: Annotated[str, Field(title="Purpose", min_length=10, max_length=300)]
-    legal_basis: Annotated[str, Field(title="Legal basis", min_length=5, max_length=300)]
-    days: Annotated[int, Field(title="Ends after days", ge=1, le=90)] = 14
-    words: Annotated[str, Field(title="Words, with commas", max_length=5_000)] = ""
-    places: Annotated[str, Field(title="Places, with commas", max_length=5_000)] = ""
-    languages: Annotated[str, Field(title="Languages, with commas", max_length=100)] = "en, it, no"
-    everything: Annotated[bool, Field(title="Also what names neither")] = False
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -241,3 +242,19 @@ def test_a_form_goes_to_one_place_and_a_heat_map_has_two_sides() -> None:
     with pytest.raises(ValidationError):
         Chart(title="C", source="/tools", x="x", series=series, style=ChartStyle.HEAT)
     assert Chart(title="C", source="/tools", x="x", y="y", series=series, style=ChartStyle.HEAT).y == "y"
+
+
+def test_panels_are_read_without_the_tools_themselves() -> None:
+    """The pages' process shows every tool; it needs none of their workers, nor the libraries that these bring along."""
+    program = """
+import subprocess
+import sys
+from impetus.sdk import load_tools
+from impetus.sdk.panel import load_panels
+shown = [tool.id for tool in load_tools().values() if load_panels(tool)]
+heavy = {"av", "cv2", "numba", "onnxruntime", "scipy", "sklearn"} & set(sys.modules)
+workers = [name for name in sys.modules if name.startswith("impetus.tools.") and name.endswith(".worker")]
+print(len(shown) > 0, sorted(heavy), workers)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "True [] []"
