@@ -107,7 +107,7 @@ def running_demo(
     arguments: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     tools: Collection[str] | None = None,
-    wait_s: float = 110.0,
+    wait_s: float = 300.0,
 ) -> Iterator[Installation]:
     """Run `impetus demo --json` with further `arguments` in the folder `home` until the block ends.
 
