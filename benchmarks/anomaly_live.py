@@ -59,7 +59,7 @@ def main() -> None:
         home = Path(folder)
         register(home, [*faulty_sensors(count), *load_datastreams(options.streams)])
         without_history(home)
-        with running_demo(home, arguments=["--readings-per-second", "0"], tools=("anomaly",)) as installation:
+        with running_demo(home, arguments=["--readings-per-second", "1"], tools=("anomaly",)) as installation:
             wait_until_settled(installation)
             asyncio.run(_measure(installation, options, count))
 

@@ -16,12 +16,11 @@ from impetus.bus.jetstream.groups import Groups, Kept
 from impetus.bus.jetstream.letters import Letters
 from impetus.bus.jetstream.reader import Found, LogReader
 from impetus.bus.jetstream.wire import common_filter, envelope_of, matches, slot_and_subject
+from impetus.bus.leasing import LeasedSubscription
 from impetus.bus.membership import Member, Progress, Renewal, SlotState
 from impetus.bus.protocol import Delivery
-from impetus.bus.reading import slot_of
-from impetus.bus.slots import Slots
 from impetus.bus.subjects import SubjectPattern
-from impetus.model import SYSTEM_TENANT, Conflict, NotFound, Unavailable
+from impetus.model import SYSTEM_TENANT
 
 Result = TypeVar("Result")
 _log = structlog.get_logger("impetus.bus")
@@ -39,19 +38,14 @@ class Log(Protocol):
     def left(self, subscription: JetStreamSubscription) -> None: ...
 
 
-class JetStreamSubscription:
+class JetStreamSubscription(LeasedSubscription):
     """Reads the slots that it has; shares them anew when members come and go."""
 
     def __init__(self, log: Log, me: Member, kept: Kept, first: Renewal) -> None:
+        super().__init__(me, log.connection.partitions)
         self.durable = me.durable
         self._log = log
-        self._me = me
         self._kept = kept
-        self._slots = Slots()
-        self._lock = asyncio.Lock()
-        self._closed = False
-        self._draining_since: float | None = None
-        self._renew_at = 0.0
         self._patterns: tuple[SubjectPattern, ...] = first.patterns
         self._reader = self._new_reader()
         self._changed = asyncio.Event()
@@ -119,93 +113,44 @@ class JetStreamSubscription:
 
     # ---- what is dealt with ----------------------------------------------------------------------------------------
 
-    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """See `Subscription.acknowledge`."""
-        # Shielded: a caller that gives up must not leave the memory behind what was written.
-        await asyncio.shield(self._settle(deliveries, None))
-
-    async def reject(self, delivery: Delivery, reason: str) -> None:
-        """See `Subscription.reject`."""
-        await asyncio.shield(self._settle([delivery], reason))
-
-    async def _settle(self, deliveries: Sequence[Delivery], reason: str | None) -> None:
-        async with self._lock:
-            self._check_open()
-            lost = await self._settle_alone(deliveries, reason)
-        if lost:
-            raise Conflict(
-                f"{lost} of {len(deliveries)} messages of {self.durable} were not this member's to acknowledge",
-                hint="they are delivered again; fetch and acknowledge more often than the lease is long",
-            )
-
-    async def _settle_alone(self, deliveries: Sequence[Delivery], reason: str | None) -> int:
-        """Write down that these are dealt with; returns how many are another's by now."""
-        done, lost = self._sort_out(deliveries)
-        if done:
-            progress = self._slots.plan(done)
-            letter = None
-            if reason is not None:
-                # First the letter, so that a crash in between doubles it rather than loses the message.
-                letter = await self._log.letters.keep_rejected(deliveries[0], self.durable, reason)
-            held = await self._change(lambda group: group.record(self._me, progress))
-            self._slots.apply(
-                {number: sequences for number, sequences in done.items() if number in held},
-                Progress({number: cursor for number, cursor in progress.cursors.items() if number in held}),
-            )
-            for number in done.keys() - held:
-                lost += len(done[number])
-                self._slots.pop(number, None)
-                self._renew_at = 0.0
-            if letter is not None and not held & done.keys():
-                await self._log.letters.withdraw(letter)
-        if self._draining_since is not None and any(slot.draining and slot.idle for slot in self._slots.values()):
-            self._renew_at = 0.0
-        return lost
-
-    def _sort_out(self, deliveries: Sequence[Delivery]) -> tuple[dict[int, set[int]], int]:
-        """Sequences still to be acknowledged by slot, and how many are not this member's."""
-        done: dict[int, set[int]] = {}
-        lost = 0
-        for delivery in deliveries:
-            number = slot_of(delivery.envelope.partition, self._log.connection.partitions)
-            slot = self._slots.get(number)
-            if slot is None or (delivery.sequence > slot.cursor and delivery.sequence not in slot.open):
-                lost += 1
-            elif slot.open.get(delivery.sequence) is False:
-                done.setdefault(number, set()).add(delivery.sequence)
-        return done, lost
+    async def _record(
+        self,
+        deliveries: Sequence[Delivery],
+        done: Mapping[int, Collection[int]],
+        progress: Progress,
+        reason: str | None,
+    ) -> frozenset[int]:
+        letter = None
+        if reason is not None:
+            # First the letter, so that a crash in between doubles it rather than loses the message.
+            letter = await self._log.letters.keep_rejected(deliveries[0], self.durable, reason)
+        held = await self._change(lambda group: group.record(self._me, progress))
+        if letter is not None and not held & done.keys():
+            await self._log.letters.withdraw(letter)
+        return held
 
     # ---- the lease -------------------------------------------------------------------------------------------------
 
-    async def _renew(self) -> None:
-        async with self._lock:
-            self._check_open()
-            await self._reader.check()
-            now = time.monotonic()
-            self._kept = await self._newest()
-            dead = self._dead(self._kept.group, now)
-            firsts = await self._firsts(self._kept.group.orphans(dead))
-            progress = self._slots.progress_of_idle()
-            forced: list[SlotState] = []
-            if self._draining_since is not None and now > self._draining_since + self._me.lease_s:
-                forced = [slot.state(number) for number, slot in self._slots.items() if slot.draining and not slot.idle]
-            idle = [number for number, slot in self._slots.items() if slot.idle]
+    async def _exchange(self) -> Renewal:
+        await self._reader.check()
+        self._kept = await self._newest()
+        dead = self._dead(self._kept.group, time.monotonic())
+        firsts = await self._firsts(self._kept.group.orphans(dead))
+        standing = self._standing()
 
-            def work(group: Group) -> Renewal:
-                return group.renew(
-                    self._me,
-                    dead=[name for name in dead if name in group.members and group.members[name].beat == dead[name]],
-                    progress=progress,
-                    idle=idle,
-                    forced=forced,
-                    firsts=firsts,
-                )
+        def work(group: Group) -> Renewal:
+            return group.renew(
+                self._me,
+                dead=[name for name in dead if name in group.members and group.members[name].beat == dead[name]],
+                progress=standing.progress,
+                idle=standing.idle,
+                forced=standing.forced,
+                firsts=firsts,
+            )
 
-            renewal = await self._change(work)
-            self._slots.apply({}, progress)
-            self._accept(renewal)
-            if renewal.changed:
-                await self._log.connection.notify(self.durable)
+        renewal = await self._change(work)
+        self._slots.apply({}, standing.progress)
+        return renewal
 
     async def _newest(self) -> Kept:
         kept = await self._log.groups.load(self.durable)
@@ -255,40 +200,18 @@ class JetStreamSubscription:
         return None
 
     def _accept(self, renewal: Renewal) -> None:
-        now = time.monotonic()
-        self._slots.adopt(renewal.slots)
-        self._slots.drain(max(0, renewal.excess))
-        if renewal.excess <= 0:
-            self._draining_since = None
-        elif self._draining_since is None:
-            self._draining_since = now
+        super()._accept(renewal)
         if renewal.patterns != self._patterns:
             self._patterns = renewal.patterns
             self._reader = self._new_reader()
-        self._renew_at = now + self._me.lease_s / 3
 
-    async def close(self) -> None:
-        """See `Subscription.close`."""
-        async with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            self._log.left(self)
-            self._reader.wake()
-            self._changed.set()
-            progress = self._slots.progress_of_idle()
-            self._slots.apply({}, progress)
-            states = [slot.state(number) for number, slot in self._slots.items()]
-            self._slots.clear()
-            await self._log.groups.change(
-                self.durable, self._kept, lambda group: group.leave(self._me, progress, states)
-            )
-            await self._log.connection.notify(self.durable)
-            await self._reader.close()
+    async def _announce(self) -> None:
+        await self._log.connection.notify(self.durable)
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise Unavailable(f"the subscription to {self.durable} is closed", hint="subscribe again")
-
-    def _removed(self) -> NotFound:
-        return NotFound(f"the durable consumer {self.durable} was removed", hint="subscribe again to start anew")
+    async def _leave(self, progress: Progress, states: Sequence[SlotState]) -> None:
+        self._log.left(self)
+        self._reader.wake()
+        self._changed.set()
+        await self._log.groups.change(self.durable, self._kept, lambda group: group.leave(self._me, progress, states))
+        await self._log.connection.notify(self.durable)
+        await self._reader.close()
