@@ -82,7 +82,8 @@ def advice(judged: Judged, setting: Setting) -> Sequence[str]:
         lines.append(f"Send people first to {_listed(first)}.")
         if later:
             lines.append(f"Use {_listed(later)} only for those who stand close to it.")
-    shut = [names.get(door, door) for door, value in plan.offsets_s.items() if not math.isfinite(value)]
+    shut = [name for door, name in names.items() if setting.scenario.opened.get(door) is False]
+    shut += [names.get(door, door) for door, value in plan.offsets_s.items() if not math.isfinite(value)]
     if shut:
         lines.append(f"Close {_listed(shut)} to the crowd.")
     titles = {zone.id: zone.name for zone in ground.zones} | {gate.id: gate.name for gate in ground.gates}

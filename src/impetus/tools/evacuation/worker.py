@@ -32,6 +32,7 @@ from impetus.sdk import Context, Tool
 from impetus.tools.evacuation.asking import PlanChanged, PlanChosen, PlanWanted, VenueDrawn
 from impetus.tools.evacuation.checking import check_venue, venue_document
 from impetus.tools.evacuation.counters import FALL_S, Counter
+from impetus.tools.evacuation.downwind import exits_in_plume
 from impetus.tools.evacuation.features import parse_features
 from impetus.tools.evacuation.optimiser import Proposal, optimise
 from impetus.tools.evacuation.planning import LEAST_VERIFIED_S, JupedsimVerifier, Settings, gate_choices, setting_for
@@ -254,7 +255,7 @@ class EvacuationTool(Tool[EvacuationSettings]):
         return {"kind": wanted.threat, "at": list(spot), **reach}
 
     def _scenario(self, site: Site, people: int, threat: dict[str, Any] | None) -> Scenario:
-        """The crowd as the counters have it."""
+        """The crowd as the counters have it; exits that lead into a plume are closed."""
         now_s = self.context.clock.now().timestamp()
         crowd: dict[str, Any] = {"start_s": PREMOVEMENT, "uncertainty": 0.2, "age": {"adult": 0.8, "elderly": 0.2}}
         counts = {id: count for id in site.sensors if (count := self._count(id, now_s)) is not None}
@@ -264,7 +265,8 @@ class EvacuationTool(Tool[EvacuationSettings]):
             crowd["sensors"] = counts
         else:
             crowd["density_pm2"] = self.settings.people_pm2
-        return make_scenario({"people": crowd, "threat": threat, "duration_s": 1_800})
+        closed = dict.fromkeys(exits_in_plume(site.source, threat), False)
+        return make_scenario({"people": crowd, "threat": threat, "duration_s": 1_800, "opened": closed})
 
     def _count(self, sensor: str, now_s: float) -> float | None:
         counter = self._counters.get(sensor)
