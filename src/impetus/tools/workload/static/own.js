@@ -15,6 +15,9 @@ const NAMES = {
   console: "What you hold and what waits", "own rating": "Your own rating", "brain rhythms": "Rhythms of the brain",
 };
 
+/** A label begins with a capital letter. */
+const begun = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 export function mount(element, context) {
   const t = translator(context);
   const path = `/tools/${context.tool}/own`;
@@ -125,7 +128,7 @@ export function mount(element, context) {
       .map((one) => `${t(NAMES[one.name] ?? one.name)} ${one.effect > 0 ? "↑" : "↓"}`).join(", ");
     parts.state.replaceChildren(
       node("p", {}, stateMark(context, t, now.state), now.abstained ? ` – ${t(now.abstained)}` : ""),
-      now.abstained ? null : bar(context, t, now),
+      ...(now.abstained ? [] : [bar(context, t, now)]),
       ...now.remarks.map((text) => node("p", {}, t(text))),
       facts([
         [t("High load"), now.load === null ? null : percent(now.load)],
@@ -134,7 +137,7 @@ export function mount(element, context) {
         [t("Breathing"), now.breathing_per_min === null ? null : `${now.breathing_per_min} /min`],
         ["RMSSD", now.rmssd_ms === null ? null : `${now.rmssd_ms} ms`],
         [t("Quality of the signal"), percent(now.quality)],
-        ...Object.entries(now.measures).map(([name, value]) => [t(name), value === null ? null : value.toPrecision(3)]),
+        ...Object.entries(now.measures).map(([name, value]) => [begun(t(name)), value === null ? null : value.toPrecision(3)]),
         [t("Alertness usual now"), `${t(now.fatigue)} (${now.alertness})`],
         [t("On shift"), `${now.hours_on_shift.toFixed(1)} h`],
         ["NASA-TLX", now.task_load === null ? null : Math.round(now.task_load)],

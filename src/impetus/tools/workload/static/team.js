@@ -50,7 +50,7 @@ export function mount(element, context) {
       const no = node("button", { type: "button", class: "button" }, t("Decline"));
       yes.addEventListener("click", () => attempt(yes, () => take(one), t("Taken: the queue follows it.")));
       no.addEventListener("click", () => attempt(no, () => context.ask("settle", { id: one.id, taken: false }), t("Declined.")));
-      return node("div", { class: "card stack", "data-proposal": one.id }, node("strong", {}, one.title), node("p", {}, one.content.because),
+      return node("div", { class: "card stack", "data-proposal": one.id }, node("strong", {}, t(one.title)), node("p", {}, t(one.content.because)),
         row(yes, no));
     }));
   }

@@ -35,6 +35,18 @@ const WORDS = {
   "two devices send for one person: take one off": ["due dispositivi trasmettono per una persona: ne tolga uno", "to enheter sender for én person: ta av den ene"],
   "another device is worn: it needs a time of rest first": ["è indossato un altro dispositivo: prima serve un tempo di riposo", "en annen enhet er på: den trenger en hviletid først"],
   "the sensor has fallen silent": ["il sensore tace", "sensoren er taus"],
+  "it is not known yet what is usual: {1} s of rest are missing": ["non è ancora noto che cosa è abituale: mancano {1} s di riposo", "det er ennå ikke kjent hva som er vanlig: {1} s hvile mangler"],
+  "it is not known yet what is usual for the brain: {1} s of rest are missing": ["non è ancora noto che cosa è abituale per il cervello: mancano {1} s di riposo", "det er ennå ikke kjent hva som er vanlig for hjernen: {1} s hvile mangler"],
+  "the signal cannot be believed (quality {1}, {2} is needed): off, or motion": ["il segnale non è credibile (qualità {1}, serve {2}): sensore staccato o movimento", "signalet er ikke til å stole på (kvalitet {1}, {2} trengs): av, eller bevegelse"],
+  "the time of the device jumped forward": ["l'ora del dispositivo è saltata in avanti", "tiden på enheten hoppet fram"],
+  "the time of the device jumped back": ["l'ora del dispositivo è saltata indietro", "tiden på enheten hoppet tilbake"],
+  "the clock of the device drifts away from this machine's": ["l'orologio del dispositivo si allontana da quello di questa macchina", "klokken på enheten driver bort fra denne maskinens"],
+  "too little is known yet, or of the last minutes": ["si sa ancora troppo poco, o degli ultimi minuti", "for lite er kjent ennå, eller om de siste minuttene"],
+  "Let operators hold at most {1} alerts for now": ["Per ora al massimo {1} allarmi in carico a un operatore", "La operatører ha høyst {1} varsler inntil videre"],
+  "Let operators hold {1} alerts again": ["Di nuovo {1} allarmi in carico a un operatore", "La operatører ha {1} varsler igjen"],
+  "about {1} % of {2} operators have been overloaded for {3} s; {4} alerts wait": ["circa il {1} % di {2} operatori è sovraccarico da {3} s; {4} allarmi attendono", "omtrent {1} % av {2} operatører har vært overbelastet i {3} s; {4} varsler venter"],
+  "about {1} % of {2} operators have been overloaded for {3} min; {4} alerts wait": ["circa il {1} % di {2} operatori è sovraccarico da {3} min; {4} allarmi attendono", "omtrent {1} % av {2} operatører har vært overbelastet i {3} min; {4} varsler venter"],
+  "about {1} % of {2} operators are overloaded, and few alerts wait": ["circa il {1} % di {2} operatori è sovraccarico, e pochi allarmi attendono", "omtrent {1} % av {2} operatører er overbelastet, og få varsler venter"],
   "no signal yet": ["ancora nessun segnale", "ikke noe signal ennå"],
   "You may leave this out without giving a reason, and take it back at any moment: then everything is deleted at once. Raw signals are never kept. Nobody else sees your state unless you share it, and it may not be used for decisions about you.": [
     "Può rinunciare senza darne ragione e ritirare il consenso in ogni momento: allora tutto viene cancellato subito. I segnali grezzi non vengono mai conservati. Nessun altro vede il suo stato se non lo condivide, e non può essere usato per decisioni su di lei.",
@@ -97,11 +109,19 @@ const WORDS = {
 };
 const PLACES = { it: 0, nb: 1 };
 
-/** The panel's `t`: a text in the reader's language; `{name}` stands for a value. */
+/** The panel's `t`: a text in the reader's language; `{name}` stands for a value. Where the tool says a sentence with
+ * numbers in it, `{1}`, `{2}` stand for these in turn. */
 export function translator(context) {
   const place = PLACES[context.language];
   return (text, values = {}) => {
-    const found = place === undefined ? null : WORDS[text]?.[place];
-    return found ? found.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole)) : context.t(text, values);
+    const numbers = {};
+    const pattern = WORDS[text] ? text : text.replace(/\d+(?:\.\d+)?/g, (number) => {
+      const next = Object.keys(numbers).length + 1;
+      numbers[next] = number;
+      return `{${next}}`;
+    });
+    const found = place === undefined ? null : WORDS[pattern]?.[place];
+    const known = { ...numbers, ...values };
+    return found ? found.replace(/\{(\w+)\}/g, (whole, name) => (name in known ? String(known[name]) : whole)) : context.t(text, values);
   };
 }
