@@ -181,7 +181,6 @@ def train(
     width: Annotated[int, typer.Option("--width", min=8, max=128, help="Channels of the first stage.")] = 32,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of all chance: the same seed, the same training.")] = 1,
     rate: Annotated[float, typer.Option("--rate", min=1e-6, max=1, help="Learning rate.")] = 1e-3,
-    side: Annotated[int, typer.Option("--side", min=64, max=1_024, help="Pixels of a cut.")] = 224,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Train the detector; goes on where it was stopped, and prints a JSON line about every ten seconds."""
@@ -189,7 +188,6 @@ def train(
         plan = training.Plan(
             samples=samples,
             seed=seed,
-            side=side // 32 * 32,
             width=width,
             rate=rate,
             data=str(data) if data else None,

@@ -92,6 +92,8 @@ class FirearmSettings(ToolSettings):
     """Models that were approved elsewhere, by SHA-256; others are approved on the tool's page."""
     frames_a_s: Annotated[float, Field(title="Frames analysed a second", gt=0, le=30)] = 5.0
     """How many frames a second of each camera are looked at at most, if the machine keeps up."""
+    cameras_a_process: Annotated[int, Field(title="Cameras a process", ge=1, le=16)] = 4
+    """So many cameras share a process; if it dies, only they are away until it was started anew."""
     needed_frames: Annotated[int, Field(title="Frames with a gun needed", ge=1, le=32)] = 4
     """So many of the last frames must show the gun before an alert is raised."""
     window_frames: Annotated[int, Field(title="Frames looked back on", ge=1, le=32)] = 8

@@ -18,9 +18,9 @@ from impetus.model import (
     Urgency,
     derived_id,
 )
-from impetus.tools.firearm.camera import Notice
-from impetus.tools.firearm.confirmation import Event, Rules
+from impetus.tools.firearm.confirmation import Rules
 from impetus.tools.firearm.model import Contract
+from impetus.tools.firearm.notices import Found
 from impetus.tools.firearm.settings import CameraSettings
 
 LIKELY = 0.75
@@ -38,8 +38,8 @@ def firearm_alert(
     camera: CameraSettings,
     contract: Contract,
     rules: Rules,
-    event: Event,
-    notice: Notice,
+    event: Found,
+    trust: float,
     confidence: float,
     onset: datetime,
     sent: datetime,
@@ -86,15 +86,15 @@ def firearm_alert(
             Factor(
                 name="Best frame",
                 weight=0.3,
-                observed=f"score {event.best.score:.2f}, {size} long",
+                observed=f"score {event.best_score:.2f}, {size} long",
                 expected="24 px or more are told well",
                 text="Small: a stick or telephone of this size may look alike." if small else "",
             ),
             Factor(name="Followed for", weight=0.1, observed=f"{length_s:.1f} s"),
             Factor(
                 name="Quality of the picture",
-                weight=round(notice.trust - 1.0, 3) if notice.trust < 1 else 0.0,
-                observed=f"{100 * notice.trust:.0f} %",
+                weight=round(trust - 1.0, 3) if trust < 1 else 0.0,
+                observed=f"{100 * trust:.0f} %",
                 expected="100 %",
                 text="Light, blur and compression take this much off the confidence.",
             ),
@@ -110,7 +110,6 @@ def camera_alert(
     *,
     tenant: str,
     camera: CameraSettings,
-    contract: Contract,
     words: str,
     since: datetime,
     now: datetime,

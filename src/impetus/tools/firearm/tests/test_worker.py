@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from pathlib import Path
 
-import numpy as np
 import pytest
 
 from impetus.model import (
@@ -21,31 +21,18 @@ from impetus.model import (
 from impetus.sdk.manifest import read_manifest
 from impetus.sdk.testing import START, LocalContext
 from impetus.tools.firearm import worker
-from impetus.tools.firearm.arrays import Picture
-from impetus.tools.firearm.detections import WEAPON, Detections
-from impetus.tools.firearm.inference import Window
 from impetus.tools.firearm.model import SHIPPED
+from impetus.tools.firearm.notices import Standing
 from impetus.tools.firearm.settings import FirearmSettings
-from impetus.tools.firearm.tests.oracle import Oracle
-from impetus.tools.firearm.verdicts import offset, shifted
+from impetus.tools.firearm.tests.finder import always, sha256
 
 LIMIT_S = 60.0
 FOLDER = SHIPPED.parent.parent
 
 
-class Finder(Oracle):
-    """Finds a gun at one place whenever it looks."""
-
-    provider = "test"
-
-    def look(self, picture: Picture, windows: Sequence[Window] | None = None) -> Detections:
-        return Detections(np.array([[100.0, 60, 140, 80]]), np.array([0.9]), np.array([WEAPON]))
-
-
-def tool(context: LocalContext, monkeypatch: pytest.MonkeyPatch, **settings: object) -> worker.FirearmTool:
-    """The tool with a detector that finds a gun."""
-    monkeypatch.setattr(worker, "_shipped", Finder)
-    return worker.FirearmTool(context, FirearmSettings.model_validate(settings))
+def tool(context: LocalContext, model: Path, **settings: object) -> worker.FirearmTool:
+    """The tool with a model."""
+    return worker.FirearmTool(context, FirearmSettings.model_validate({"model_file": model, **settings}))
 
 
 CAMERA = {
@@ -55,7 +42,17 @@ CAMERA = {
     "longitude": 12.9,
     "latitude": 44.9,
 }
-APPROVED = {"approvals": [{"sha256": "0" * 64, "person": "supervisor", "reason": "a test"}]}
+
+
+def approved(model: Path) -> dict[str, object]:
+    """Settings with which the model may be used."""
+    return {"approvals": [{"sha256": sha256(model), "person": "supervisor", "reason": "a test"}]}
+
+
+@pytest.fixture(scope="module")
+def finder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that finds a gun in whatever it looks at."""
+    return always(tmp_path_factory.mktemp("model"))
 
 
 def request(task: str, **content: object) -> ToolRequest:
@@ -72,6 +69,12 @@ def request(task: str, **content: object) -> ToolRequest:
     )
 
 
+def standing(tool: worker.FirearmTool, camera: str) -> Standing:
+    """How a camera is."""
+    assert tool.groups is not None
+    return tool.groups.standings[camera]
+
+
 async def until(tool: worker.FirearmTool, holds: Callable[[], bool]) -> None:
     """Tick until something holds."""
     end = time.monotonic() + LIMIT_S
@@ -81,22 +84,22 @@ async def until(tool: worker.FirearmTool, holds: Callable[[], bool]) -> None:
         await asyncio.sleep(0.05)
 
 
-async def test_nothing_is_watched_without_an_approval(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_is_watched_without_an_approval(finder: Path) -> None:
     """No thread, no picture; the board says why; an approval needs a recorded evaluation."""
     context = LocalContext(read_manifest(FOLDER))
-    firearm = tool(context, monkeypatch, cameras=[CAMERA])
+    firearm = tool(context, finder, cameras=[CAMERA])
     await firearm.start()
-    assert firearm._cameras == {}
+    assert firearm.groups is None
     assert "approved" in (context.degraded_text or "")
     with pytest.raises(InvalidInput, match="evaluation"):
-        await firearm.handle(request("approve-model", sha256="0" * 64, reason="because"))
+        await firearm.handle(request("approve-model", sha256=sha256(finder), reason="because"))
     await firearm.stop()
 
 
-async def test_a_gun_is_one_alert_with_masked_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_gun_is_one_alert_with_masked_frames(finder: Path) -> None:
     """One alert at once, brought up to date with a clip; what everybody may see is apart from the evidence."""
     context = LocalContext(read_manifest(FOLDER))
-    firearm = tool(context, monkeypatch, cameras=[CAMERA], clip_after_s=1.0, **APPROVED)
+    firearm = tool(context, finder, cameras=[CAMERA], clip_after_s=1.0, **approved(finder))
     await firearm.start()
     await until(firearm, lambda: any(len(alert.evidence) == 2 for alert in context.alerts))
     await firearm.stop()
@@ -105,7 +108,7 @@ async def test_a_gun_is_one_alert_with_masked_frames(monkeypatch: pytest.MonkeyP
     first = alerts[0]
     assert first.status is Status.EXERCISE
     assert first.place is not None
-    assert "0" * 64 in first.model.version
+    assert sha256(finder) in first.model.version
     assert first.evidence[0].data_class is DataClass.PERSONAL
     assert {reference.media_type for reference in alerts[-1].evidence} == {"image/jpeg", "video/webm"}
     shown = [result for result in context.results if result.kind == "event"]
@@ -113,24 +116,24 @@ async def test_a_gun_is_one_alert_with_masked_frames(monkeypatch: pytest.MonkeyP
     assert str(shown[-1].content["close_up"]).startswith("data:image/jpeg;base64,")
 
 
-async def test_a_camera_that_is_away_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_camera_that_is_away_does_not_stop_the_others(finder: Path) -> None:
     """The dead one is named on the board and raises an alert of its own; the other goes on."""
     context = LocalContext(read_manifest(FOLDER))
     dead = {"id": "dead", "title": "Dead", "address": "http://127.0.0.1:9/none"}
-    firearm = tool(context, monkeypatch, cameras=[dead, CAMERA], camera_alerts_after_s=1, **APPROVED)
+    firearm = tool(context, finder, cameras=[dead, CAMERA], camera_alerts_after_s=1, **approved(finder))
     await firearm.start()
     await until(firearm, lambda: "Dead" in (context.degraded_text or ""))
     await firearm.tick()
     context.clock.advance(5)
     await until(firearm, lambda: any(alert.detector == "camera" for alert in context.alerts))
-    await until(firearm, lambda: firearm._cameras["square"].figures.analysed > 3)
+    await until(firearm, lambda: standing(firearm, "square").figures.analysed > 3)
     await firearm.stop()
 
 
-async def test_zones_and_calibration_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_zones_and_calibration_are_kept(finder: Path) -> None:
     """What people set survives a restart; four points give a place; nonsense is refused."""
     context = LocalContext(read_manifest(FOLDER))
-    firearm = tool(context, monkeypatch, cameras=[CAMERA])
+    firearm = tool(context, finder, cameras=[CAMERA])
     await firearm.start()
     area = [[0.0, 0.5], [1.0, 0.5], [1.0, 1.0]]
     await firearm.handle(request("zones", id="square", zones={"watched": [area]}))
@@ -139,23 +142,23 @@ async def test_zones_and_calibration_are_kept(monkeypatch: pytest.MonkeyPatch) -
     await firearm.handle(request("calibrate", id="square", picture=corners, map=places))
     with pytest.raises(InvalidInput):
         await firearm.handle(request("calibrate", id="square", picture=[[0, 0]] * 4, map=places))
-    again = tool(context, monkeypatch, cameras=[CAMERA])
+    again = tool(context, finder, cameras=[CAMERA])
     await again.start()
-    kept = again._kept.cameras["square"]
+    kept = again.memory.camera("square")
     assert kept.zones.counts(0.9, 0.7)
     assert not kept.zones.counts(0.5, 0.1)
-    place = again._place(again.settings.cameras[0], (0.5, 0.7))
+    place = again.memory.place(again.settings.cameras[0], (0.5, 0.7))
     assert place is not None
     assert 12.9 <= place.centre[0] <= 12.9001
     await firearm.stop()
     await again.stop()
 
 
-async def test_verdicts_move_the_probability(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_verdicts_move_the_probability(finder: Path) -> None:
     """Dismissed alerts make the next ones less sure; a verdict that is taken back counts no more."""
     context = LocalContext(read_manifest(FOLDER))
-    firearm = tool(context, monkeypatch)
-    firearm._kept = firearm._kept.model_copy(update={"told": [(f"a{number}", 0.9) for number in range(6)]})
+    firearm = tool(context, finder)
+    firearm.memory.kept = firearm.memory.kept.model_copy(update={"told": [(f"a{number}", 0.9) for number in range(6)]})
     for number in range(6):
         await firearm.verdict(
             Verdict(
@@ -167,5 +170,4 @@ async def test_verdicts_move_the_probability(monkeypatch: pytest.MonkeyPatch) ->
                 decided=START,
             )
         )
-    shift = offset(list(firearm._kept.verdicts.values()))
-    assert shifted(0.9, shift) < 0.7
+    assert firearm.memory.learned(0.9) < 0.7
