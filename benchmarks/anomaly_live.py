@@ -161,9 +161,11 @@ async def _page(installation: Installation, streams: int, picture: Path) -> list
         await page.press("input[name=password]", "Enter")
         await page.wait_for_url(lambda url: "/login" not in url)
         began_s = time.monotonic()
-        await page.goto(f"{installation.url}/tools/anomaly/panels/streams")
+        await page.goto(f"{installation.url}/tools/anomaly")
         await page.wait_for_function(
-            "(count) => Number((document.body.innerText.match(/([0-9]+) streams,/) ?? [])[1]) >= count", arg=streams
+            "(count) => Number((document.body.innerText.match(/([0-9,]+) streams,/) ?? [])[1]?.replaceAll(",
+            ", )) >= count",
+            arg=streams,
         )
         stands_s = time.monotonic() - began_s
         chosen_s = [await _choose(page, f"load-{number:05d}") for number in (77, 5_000 % streams, streams - 1)]

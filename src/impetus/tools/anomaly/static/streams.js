@@ -155,7 +155,7 @@ export function mount(element, context) {
       entry.style.marginLeft = "0.8rem";
       return entry;
     });
-    counts.replaceChildren(say("{watched} streams, {count} not as usual", { watched: state.overview.watched, count: state.overview.states.length }), ...legend);
+    counts.replaceChildren(say("{watched} streams, {count} not as usual", { watched: state.overview.watched.toLocaleString(context.locale), count: state.overview.states.length.toLocaleString(context.locale) }), ...legend);
     if (first) slider.value = String(state.overview.past.bars.reduce((best, bar, i, bars) => (Math.abs(bar - state.overview.threshold.rarity) < Math.abs(bars[best] - state.overview.threshold.rarity) ? i : best), 0));
     drawBar();
     drawMap();

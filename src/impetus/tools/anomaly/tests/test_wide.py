@@ -210,12 +210,12 @@ def test_a_cluster_that_does_not_answer_gives_one_line_and_exit_2(tmp_path: Path
 
 
 def test_a_cluster_of_two_workers_says_the_same_as_this_process(tmp_path: Path) -> None:
-    """The back-test of many streams is spread over a Dask cluster, and nothing is lost on the way."""
+    """The back-test of many streams is spread over processes of a Dask cluster, and nothing is lost on the way."""
     distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
     file = written(tmp_path, city()[:400, :5])
     alone = runner.invoke(app, ["backtest", "--wide", str(file)])
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp://", host="127.0.0.1", dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
     ) as cluster:
         shared = runner.invoke(app, ["backtest", "--wide", "--cluster", cluster.scheduler_address, str(file)])
     assert alone.exit_code == 0, alone.stderr

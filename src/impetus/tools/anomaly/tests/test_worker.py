@@ -122,6 +122,25 @@ async def test_a_quiet_day_raises_nothing() -> None:
     assert len(made.alerts) <= 1  # one false alert a day is what the setting bears
 
 
+@pytest.mark.parametrize(("zone", "kept"), [("Europe/Oslo", True), ("UTC", False)])
+async def test_rush_hours_keep_their_place_when_summer_time_begins(zone: str, kept: bool) -> None:
+    """On 29 March the city's clocks go forward: its rush hours come an hour earlier in UTC, and are no surprise.
+
+    Where the tool takes the city to live by UTC they are one, which shows that this test can fail.
+    """
+    by_local_time = people(31.0, seed=3)
+    hour = round(3_600 / INTERVAL_S)
+    change = 27 * DAY_READINGS + hour
+    in_utc = np.concatenate((by_local_time[hour : change + hour], by_local_time[change + 2 * hour :]))
+    stream = datastream()
+    made = context(stream, history=batch({stream.id: in_utc[:change]}), readings=change)
+    tool = AnomalyTool(made, AnomalySettings(time_zone=zone))
+    await tool.start()
+    monday_night = 29 * DAY_READINGS
+    await live(tool, made, {stream.id: in_utc[change:monday_night]}, first=change)
+    assert (not opened(made, "level")) == kept, [alert.headline for alert in made.alerts]
+
+
 async def test_history_trains_and_raises_nothing_old() -> None:
     """A crowd of last week is learnt from; nobody is alarmed now."""
     values = people(14.5)
