@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, Final
 
 import orjson
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from impetus.governance import Principal
 from impetus.model import Permission
-from impetus.model.scrubbing import scrub, scrub_json
+from impetus.model.scrubbing import KEYS_KEPT, scrub, scrub_json
 
 FREE_TEXT: Final = tuple(
     f"/api/v1/{name}"
@@ -22,6 +22,10 @@ FREE_TEXT: Final = tuple(
     )
 )  # fmt: skip
 """Where texts are that tools, the outside world or investigators wrote."""
+
+
+KEPT_OF_LETTERS: Final = KEYS_KEPT - {"subject"}
+"""What a letter came by is a name that the outside world chose."""
 
 
 class ExitFilter:
@@ -37,15 +41,17 @@ class ExitFilter:
         # A call that our own pages make brings the state of theirs, or none; each finds out anew who asks.
         state = scope["state"] = {**(scope.get("state") or {})}
         state.pop("principal", None)
-        outlet = _Outlet(state, send)
+        letters = str(scope["path"]).startswith("/api/v1/dead-letters")
+        outlet = _Outlet(state, send, KEPT_OF_LETTERS if letters else KEYS_KEPT)
         await self._app(scope, receive, outlet.send)
 
 
 class _Outlet:
     """Passes one answer on, scrubbed if it has to be."""
 
-    def __init__(self, state: Mapping[str, Any], send: Send) -> None:
+    def __init__(self, state: Mapping[str, Any], send: Send, kept: Set[str]) -> None:
         self._state = state
+        self._kept = kept
         self._send = send
         self._start: Message | None = None
         self._kind = ""
@@ -70,7 +76,7 @@ class _Outlet:
 
     async def _finish(self) -> None:
         if self._kind == "json":
-            body = orjson.dumps(scrub_json(orjson.loads(bytes(self._body)))) if self._body else b""
+            body = orjson.dumps(scrub_json(orjson.loads(bytes(self._body)), kept=self._kept)) if self._body else b""
         else:
             body = scrub(self._body.decode("utf-8", errors="replace")).encode()
         if self._start is None:

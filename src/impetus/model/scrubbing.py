@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, Final
 
 # The most frequent given names of Italy, Norway and the English-speaking countries, and of their newer citizens.
@@ -108,16 +108,16 @@ def scrub_word(text: str) -> str:
     return text
 
 
-def scrub_json(value: Any, key: str = "") -> Any:
-    """JSON with its free texts scrubbed; names of members and identifiers stay."""
+def scrub_json(value: Any, key: str = "", *, kept: Set[str] = KEYS_KEPT) -> Any:
+    """JSON with its free texts scrubbed; names of members, and the values of those `kept`, stay."""
     match value:
         case str():
-            if key in KEYS_KEPT:
+            if key in kept:
                 return value
             return scrub(value) if " " in value or not value.isascii() else scrub_word(value)
         case list():
-            return [scrub_json(each, key) for each in value]
+            return [scrub_json(each, key, kept=kept) for each in value]
         case dict():
-            return {name: scrub_json(each, name) for name, each in value.items()}
+            return {name: scrub_json(each, name, kept=kept) for name, each in value.items()}
         case _:
             return value
