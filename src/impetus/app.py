@@ -151,6 +151,7 @@ def create_services(settings: Settings, bus: Bus, store: Store, clock: Clock) ->
         notification_settings=notification,
         exercise=settings.exercise,
         statistics_settings=settings.statistics,
+        keeping=settings.keeping,
     )
 
 

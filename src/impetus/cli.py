@@ -133,11 +133,14 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write, for example
 @app.command()
 def restore(
     file: Annotated[Path, typer.Argument(help="A backup.", exists=True, dir_okay=False)],
+    past_its_time: Annotated[
+        bool, typer.Option("--past-its-time", help="Take a backup that was to be deleted by now.")
+    ] = False,
 ) -> None:
     """Bring a backup back into an empty folder of all state; checked whole before anything is put in its place."""
     from impetus.operations import desk
 
-    asyncio.run(desk.restore_and_print(file))
+    asyncio.run(desk.restore_and_print(file, past_its_time))
 
 
 @app.command()

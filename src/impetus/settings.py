@@ -15,7 +15,7 @@ from impetus.bus import JetStreamSettings
 from impetus.connectors.cot.settings import CotSettings
 from impetus.connectors.mqtt.settings import MqttSettings
 from impetus.exercise.settings import ExerciseSettings
-from impetus.governance.settings import AccessSettings, StatisticsSettings
+from impetus.governance.settings import AccessSettings, KeepingSettings, StatisticsSettings
 from impetus.model import ConfigurationError
 from impetus.operations.metrics_settings import MetricsSettings
 from impetus.response.notification_settings import NotificationSettings
@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     api: Annotated[ApiSettings, Field(title="HTTP interface")] = ApiSettings()
     access: Annotated[AccessSettings, Field(title="Access")] = AccessSettings()
     statistics: Annotated[StatisticsSettings, Field(title="Statistics")] = StatisticsSettings()
+    keeping: Annotated[KeepingSettings, Field(title="Keeping")] = KeepingSettings()
     situation: Annotated[SituationSettings, Field(title="Situation")] = SituationSettings()
     mqtt: Annotated[MqttSettings, Field(title="MQTT")] = MqttSettings()
     notification: Annotated[NotificationSettings, Field(title="Notification")] = NotificationSettings()

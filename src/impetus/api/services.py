@@ -26,7 +26,7 @@ from impetus.governance.expiry import Expiry
 from impetus.governance.oversight import OversightService
 from impetus.governance.persons import Persons
 from impetus.governance.public_register import PublicRegister
-from impetus.governance.settings import StatisticsSettings
+from impetus.governance.settings import KeepingSettings, StatisticsSettings
 from impetus.governance.statistics import Statistics
 from impetus.model import Clock, Permission
 from impetus.response import notification
@@ -73,6 +73,7 @@ class Services:
     exercise: ExerciseSettings = field(default_factory=ExerciseSettings)
     """Of the installation of an exercise; without a title this is the real operation."""
     statistics_settings: StatisticsSettings = field(default_factory=StatisticsSettings)
+    keeping: KeepingSettings = field(default_factory=KeepingSettings)
     broadcaster: Broadcaster = field(init=False)
     shares: Shares = field(init=False)
     dashboards: Dashboards = field(init=False)
@@ -197,7 +198,7 @@ async def _expire(services: Services) -> None:
     while True:
         async with services.store.view() as view:
             tenants = [one.id for one in await view.organisations.list_in_installation()]
-        expiry = Expiry(services.store, services.evidence, services.clock, services.tools)
+        expiry = Expiry(services.store, services.evidence, services.clock, services.tools, services.keeping)
         for tenant in tenants:
             await expiry.run(tenant)
         await asyncio.sleep(ANCHOR_S)

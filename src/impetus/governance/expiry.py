@@ -1,6 +1,7 @@
-"""Alerts and evidence go when their time is over, and the audit log proves what went: counts and digests.
+"""Alerts, incidents, handovers and evidence go when their time is over; the audit log proves what went.
 
-How long is what the officer approved for the tool, else what its manifest says, else a year. Of an organisation with a
+How long is what the officer approved for the tool of an alert, else what its manifest says, else a year; of incidents
+and handovers what is set. Of an organisation with a
 legal hold in force nothing goes. Evidence goes when nothing that is kept points at it any more.
 """
 
@@ -16,6 +17,7 @@ import structlog
 
 from impetus.governance import audit
 from impetus.governance.cases import holds_of
+from impetus.governance.settings import KeepingSettings
 from impetus.model import Clock
 from impetus.sdk import InstalledTool
 from impetus.store import EvidenceStore, Store
@@ -35,7 +37,15 @@ log = structlog.get_logger(__name__)
 class Expiry:
     """Removes what is past its time."""
 
-    def __init__(self, store: Store, evidence: EvidenceStore, clock: Clock, tools: Mapping[str, InstalledTool]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        evidence: EvidenceStore,
+        clock: Clock,
+        tools: Mapping[str, InstalledTool],
+        settings: KeepingSettings | None = None,
+    ) -> None:
+        self._settings = settings or KeepingSettings()
         self._store = store
         self._evidence = evidence
         self._clock = clock
@@ -49,12 +59,19 @@ class Expiry:
                 return {}
             tools = await view.expiry.alert_tools(tenant)
             records = {record.tool: record for record in await view.data_protection.list(tenant)}
-        gone = {"alerts": 0, "decisions": 0, "evidence": 0}
+        gone = {"incidents": 0, "handovers": 0, "alerts": 0, "decisions": 0, "evidence": 0}
+        written_before = now - timedelta(days=self._settings.incidents_days)
+        # Incidents first: they hold alerts.
+        for kind in ("incidents", "handovers"):
+            while step := await self._remove(tenant, kind, "", written_before, now):
+                gone[kind] += step[0]
+                gone["decisions"] += step[1]
+                await asyncio.sleep(PAUSE_S)
         for tool in tools:
             record = records.get(tool)
             days = record.approved.retention_days if record and record.approved else self._days_of(tool)
             before = now - timedelta(days=days)
-            while step := await self._remove_alerts(tenant, tool, before, now):
+            while step := await self._remove(tenant, "alerts", tool, before, now):
                 gone["alerts"] += step[0]
                 gone["decisions"] += step[1]
                 await asyncio.sleep(PAUSE_S)
@@ -67,11 +84,20 @@ class Expiry:
         installed = self._tools.get(tool)
         return installed.manifest.retention_days if installed and installed.manifest else OTHERWISE_DAYS
 
-    async def _remove_alerts(self, tenant: str, tool: str, before: datetime, now: datetime) -> tuple[int, int] | None:
+    async def _remove(
+        self, tenant: str, kind: str, tool: str, before: datetime, now: datetime
+    ) -> tuple[int, int] | None:
+        """One step; how many went, and how many decisions with them. None when nothing is left to do."""
         async with self._store.transaction() as transaction:
             if await holds_of(transaction, tenant, now):
                 return None  # a hold that was opened meanwhile counts from this step on
-            removed = await transaction.expiry.remove_alerts(tenant, tool, before, STEP)
+            match kind:
+                case "incidents":
+                    removed = await transaction.expiry.remove_incidents(tenant, before, STEP)
+                case "handovers":
+                    removed = await transaction.expiry.remove_handovers(tenant, before, STEP)
+                case _:
+                    removed = await transaction.expiry.remove_alerts(tenant, tool, before, STEP)
             if not removed.ids:
                 return None
             await audit.append(
@@ -80,10 +106,10 @@ class Expiry:
                 time=now,
                 actor="system:retention",
                 action="retention.purge",
-                subject=f"alerts:{tool}",
+                subject=f"{kind}:{tool}" if tool else kind,
                 detail={
                     "before": before.isoformat(),
-                    "removed": {"alerts": len(removed.ids), "decisions": removed.decisions},
+                    "removed": {kind: len(removed.ids), "decisions": removed.decisions},
                     "sha256": removed.sha256,
                 },
             )

@@ -153,3 +153,31 @@ class StatisticsSettings(BaseModel):
         int,
         Field(ge=2, le=1_000, title="Floor", description="Figures of fewer people than this do not leave."),
     ] = 10
+
+
+class KeepingSettings(BaseModel):
+    """How long what people wrote about events is kept; how long alerts are, the officer approves tool by tool."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    incidents_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=36_500,
+            title="Incidents",
+            json_schema_extra={"unit": "d"},
+            description="How long an incident that is over is kept since its last change, with all that is of it; and "
+            "handovers between shifts.",
+        ),
+    ] = 1_825
+    backups_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=3_650,
+            title="Backups",
+            json_schema_extra={"unit": "d"},
+            description="How long a backup may be kept: what was removed since lives on in it so long.",
+        ),
+    ] = 35

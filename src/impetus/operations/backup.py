@@ -13,18 +13,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-import json
 import os
 import sqlite3
 import tarfile
 import tempfile
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from impetus import __version__
 from impetus.model import Clock, ConfigurationError, Conflict, InvalidInput
@@ -36,7 +35,7 @@ STORE_FILE = "store.sqlite"
 BUS_FILE = "bus.sqlite"
 LEFT_OUT = {"logs", "own", "demo", "backup.json"}
 """Of the folder of all state; with all that belongs to databases, which are copied in their own way."""
-LAST_FILE = "last-backup.json"
+MADE_FILE = "backups-made.json"
 _BLOCK = 1024 * 1024
 _LIMIT_BYTES = 1024**4
 _MANIFEST_LIMIT_BYTES = 256 * 1024 * 1024
@@ -51,6 +50,16 @@ class Table(BaseModel):
     checksum: str
 
 
+class Made(BaseModel):
+    """A backup that was made of this installation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str
+    made: AwareDatetime
+    keep_until: AwareDatetime
+
+
 class Manifest(BaseModel):
     """What is in a backup."""
 
@@ -58,9 +67,14 @@ class Manifest(BaseModel):
 
     version: str
     made: AwareDatetime
+    keep_until: AwareDatetime | None = None
+    """Then it is to be deleted: what was removed since lives on in it. None in backups of older versions."""
     files: dict[str, str]
     """SHA-256 of each file by its path."""
     tables: dict[str, Table]
+
+
+_MADE = TypeAdapter(list[Made])
 
 
 async def back_up(settings: Settings, target: Path, clock: Clock) -> Manifest:
@@ -76,16 +90,29 @@ async def back_up(settings: Settings, target: Path, clock: Clock) -> Manifest:
         bus = settings.home / BUS_FILE
         if settings.bus is None and bus.exists():
             await asyncio.to_thread(_copy_sqlite, bus, folder / BUS_FILE)
-        manifest = await asyncio.to_thread(_pack, settings.home, folder, target, tables, clock.now())
-    settings.home.joinpath(LAST_FILE).write_text(json.dumps({"made": manifest.made.isoformat(), "file": str(target)}))
+        now = clock.now()
+        until = now + timedelta(days=settings.keeping.backups_days)
+        manifest = await asyncio.to_thread(_pack, settings.home, folder, target, tables, now, until)
+    made = [*backups_made(settings.home), Made(file=str(target.absolute()), made=now, keep_until=until)]
+    there = [one for one in made if Path(one.file).exists()]
+    settings.home.joinpath(MADE_FILE).write_text(_MADE.dump_json(there, indent=1).decode())
     return manifest
 
 
-async def restore(settings: Settings, source: Path) -> Manifest:
+def backups_made(home: Path) -> Sequence[Made]:
+    """Backups that were made of this installation and were there when the last one was made, the oldest first."""
+    try:
+        return _MADE.validate_json(home.joinpath(MADE_FILE).read_bytes())
+    except (OSError, ValidationError):
+        return []
+
+
+async def restore(settings: Settings, source: Path, clock: Clock, *, past_its_time: bool = False) -> Manifest:
     """Bring back what a backup holds, into an installation that is empty and not running.
 
-    Everything is checked before anything is put in its place. Raises `InvalidInput` for a file that is no whole backup,
-    and `Conflict` when there is something already or when what was restored is not what was backed up.
+    Everything is checked before anything is put in its place. What is past its time by now goes as soon as the hub
+    runs. Raises `InvalidInput` for a file that is no whole backup, or one that was to be deleted by now unless
+    `past_its_time`, and `Conflict` when there is something already or when what was restored is not what was backed up.
     """
     home = settings.home
     home.mkdir(parents=True, exist_ok=True)
@@ -98,6 +125,11 @@ async def restore(settings: Settings, source: Path) -> Manifest:
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=home) as name:
         folder = Path(name)
         manifest = await asyncio.to_thread(_unpack, source, folder)
+        if manifest.keep_until is not None and manifest.keep_until < clock.now() and not past_its_time:
+            raise InvalidInput(
+                f"{source} was to be deleted by {manifest.keep_until:%Y-%m-%d}: it holds what is past its time",
+                hint="ask the data-protection officer; then give --past-its-time",
+            )
         restored = f"sqlite:///{folder / STORE_FILE}"
         if settings.store is not None:
             await transfer(restored, settings.store)
@@ -148,12 +180,12 @@ def _wanted(home: Path) -> Sequence[Path]:
         database = any(part.startswith(("store", "bus.")) and ".sqlite" in part for part in parts)
         if parts[0] in LEFT_OUT or database or path.suffix == ".lock" or path.is_symlink():
             continue
-        if path.is_file() and path.name != LAST_FILE:
+        if path.is_file() and path.name != MADE_FILE:
             found.append(path)
     return found
 
 
-def _pack(home: Path, folder: Path, target: Path, tables: Sequence[Summed], now: datetime) -> Manifest:
+def _pack(home: Path, folder: Path, target: Path, tables: Sequence[Summed], now: datetime, until: datetime) -> Manifest:
     files: dict[str, str] = {}
     temporary = target.with_name(target.name + ".part")
     descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
@@ -172,6 +204,7 @@ def _pack(home: Path, folder: Path, target: Path, tables: Sequence[Summed], now:
             manifest = Manifest(
                 version=__version__,
                 made=now,
+                keep_until=until,
                 files=files,
                 tables={one.table: Table(rows=one.rows, checksum=one.checksum) for one in tables},
             )

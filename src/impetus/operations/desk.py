@@ -40,12 +40,13 @@ async def back_up_and_print(file: Path) -> None:
     manifest = await back_up(read_settings(), file, SystemClock())
     rows = sum(table.rows for table in manifest.tables.values())
     size = file.stat().st_size / 1024**2  # noqa: ASYNC240 nothing else waits
-    console.print(f"{file}: {len(manifest.files)} files, {rows:,} rows, {size:.1f} MiB", markup=False)
+    until = f"; delete it by {manifest.keep_until:%Y-%m-%d}" if manifest.keep_until else ""
+    console.print(f"{file}: {len(manifest.files)} files, {rows:,} rows, {size:.1f} MiB{until}", markup=False)
 
 
-async def restore_and_print(file: Path) -> None:
+async def restore_and_print(file: Path, past_its_time: bool) -> None:
     """Restore, and say what."""
-    manifest = await restore(read_settings(), file)
+    manifest = await restore(read_settings(), file, SystemClock(), past_its_time=past_its_time)
     rows = sum(table.rows for table in manifest.tables.values())
     console.print(
         f"restored what was backed up on {manifest.made:%Y-%m-%d %H:%M} UTC by version {manifest.version}:"

@@ -400,15 +400,21 @@ async def _audit(patient: Patient) -> AsyncIterator[Finding]:
 
 
 async def _backup(patient: Patient) -> AsyncIterator[Finding]:
-    from impetus.operations.backup import LAST_FILE
+    from impetus.operations.backup import backups_made
 
-    file = patient.settings.home / LAST_FILE
-    if not file.exists():
+    now = patient.clock.now()
+    made = backups_made(patient.settings.home)
+    if not made:
         yield note("backup", "no backup was ever made", "impetus backup FILE.tar.gz, every night")
         return
-    made = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    if made < patient.clock.now() - BACKUP_AGE:
-        yield note("backup", f"the last backup is of {made:%Y-%m-%d}", "impetus backup FILE.tar.gz, every night")
+    last = max(one.made for one in made)
+    if last < now - BACKUP_AGE:
+        yield note("backup", f"the last backup is of {last:%Y-%m-%d}", "impetus backup FILE.tar.gz, every night")
+    for one in made:
+        if one.keep_until < now and Path(one.file).exists():  # noqa: ASYNC240 a command of its own
+            yield note(
+                "backup", f"{one.file} was to be deleted by {one.keep_until:%Y-%m-%d}", "delete it, and its copies"
+            )
 
 
 CHECKS: dict[str, Check] = {

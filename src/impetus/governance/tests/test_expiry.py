@@ -10,9 +10,10 @@ from pathlib import Path
 
 from impetus.governance.cases import Cases
 from impetus.governance.expiry import Expiry
-from impetus.model import EvidenceReference, ManualClock
+from impetus.model import EvidenceReference, IncidentAction, ManualClock
 from impetus.model.case import CaseAction, CaseKind
 from impetus.sdk import load_tools
+from impetus.situation import IncidentDecision, NewIncident
 from impetus.situation.tests.house import an_alert, opened_house
 from impetus.store import EvidenceStore
 
@@ -53,7 +54,7 @@ async def test_alerts_and_evidence_go_with_proof_and_a_hold_keeps_them(tmp_path:
         assert not await expiry.run("municipality"), "a hold is in force"
         await cases.act(house.person("dora"), hold.id, CaseAction.CLOSE, text="settled", version=1)
         gone = await expiry.run("municipality")
-        assert dict(gone) == {"alerts": 1, "decisions": 0, "evidence": 2}
+        assert {name: count for name, count in gone.items() if count} == {"alerts": 1, "evidence": 2}
         async with house.store.view() as view:
             assert await view.alerts.find("municipality", "loose") is None
             assert await view.alerts.find("municipality", "in-a-room") is not None
@@ -65,4 +66,31 @@ async def test_alerts_and_evidence_go_with_proof_and_a_hold_keeps_them(tmp_path:
         assert old_piece in details["evidence"]["first"]
         assert used_piece not in details["evidence"]["first"]
         assert [sha256 for sha256, _ in await evidence.kept("police")] == [theirs]
-        assert dict(await expiry.run("municipality")) == {"alerts": 0, "decisions": 0, "evidence": 0}
+        assert not any((await expiry.run("municipality")).values())
+
+
+async def test_incidents_and_handovers_go_with_all_that_is_of_them(tmp_path: Path) -> None:
+    """After five years nothing of an incident that is over is left but that it went; one that runs stays."""
+    async with opened_house(tmp_path) as house:
+        olivia, now = house.person("olivia"), house.clock.now()
+        await house.situation.alerts.ingest("municipality", [an_alert(id="a1", source="s1"), an_alert(id="a2")])
+        over = await house.situation.incidents.create(olivia, NewIncident(id="over", title="Over", alerts=("a1",)))
+        await house.situation.incidents.create(olivia, NewIncident(id="runs", title="Runs", alerts=("a2",)))
+        closing = IncidentDecision(
+            id="closing", action=IncidentAction.CLOSE, version=over.version, reason="it ended by itself"
+        )
+        await house.situation.incidents.decide(olivia, "over", closing)
+        evidence = EvidenceStore(tmp_path / "evidence")
+        early = Expiry(house.store, evidence, ManualClock(now + timedelta(days=1_824)), load_tools())
+        assert not (await early.run("municipality"))["incidents"]
+        late = Expiry(house.store, evidence, ManualClock(now + timedelta(days=1_826)), load_tools())
+        gone = await late.run("municipality")
+        assert (gone["incidents"], gone["alerts"]) == (1, 1), "the alert goes once no incident holds it"
+        assert gone["decisions"] >= 2
+        async with house.store.view() as view:
+            assert await view.incidents.find("municipality", "over") is None
+            assert await view.incidents.find("municipality", "runs") is not None
+            assert await view.alerts.find("municipality", "a2") is not None
+            kept = [record.subject for record in (await view.audit.list("municipality")).items]
+        assert "incidents" in kept
+        assert not any((await late.run("municipality")).values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from impetus.bus import open_bus
 from impetus.bus.tests.messages import START, message, number_of
 from impetus.model import ConfigurationError, Conflict, InvalidInput, ManualClock, Tenant, to_microseconds
 from impetus.operations.backup import back_up, restore
+from impetus.operations.doctor import CHECKS, Patient
 from impetus.operations.tests.conftest import NOW
 from impetus.settings import Settings
 from impetus.store import EvidenceStore, open_store
@@ -47,7 +49,7 @@ async def test_everything_comes_back(tmp_path: Path, settings_of: SettingsOf, cl
     manifest = await back_up(before, file, clock)
     assert file.stat().st_mode & 0o077 == 0
     after = settings_of("after")
-    assert await restore(after, file) == manifest
+    assert await restore(after, file, clock) == manifest
     assert await checksums(after.store_url) == await checksums(before.store_url)
     assert await EvidenceStore(after.home / "evidence").get("police", sha256) == b"picture"
     bus = open_bus(after.bus_url, clock)
@@ -68,7 +70,7 @@ async def test_a_backup_of_postgresql_is_restored_into_postgresql(
     await back_up(before, tmp_path / "city.tar.gz", clock)
     sums = await checksums(fresh_database)
     after = settings_of("after")
-    await restore(after, tmp_path / "city.tar.gz")
+    await restore(after, tmp_path / "city.tar.gz", clock)
     assert await checksums(after.store_url) == sums
 
 
@@ -94,7 +96,7 @@ async def test_a_damaged_backup_is_refused(tmp_path: Path, settings_of: Settings
     after = settings_of("after")
     for file in (cut, foreign, outside, changed):
         with pytest.raises(InvalidInput):
-            await restore(after, file)
+            await restore(after, file, clock)
         assert list(after.home.iterdir()) == []
     assert not (tmp_path / "key").exists()
 
@@ -108,4 +110,23 @@ async def test_nothing_is_written_over(tmp_path: Path, settings_of: SettingsOf, 
     with pytest.raises(ConfigurationError, match="already"):
         await back_up(before, file, clock)
     with pytest.raises(Conflict, match="not empty"):
-        await restore(before, file)
+        await restore(before, file, clock)
+
+
+async def test_a_backup_past_its_time_is_not_restored_unawares(
+    tmp_path: Path, settings_of: SettingsOf, clock: ManualClock
+) -> None:
+    """What was removed meanwhile would be back: the backup says until when it may be kept, and the doctor asks."""
+    before = settings_of("before")
+    await filled(before, clock)
+    file = tmp_path / "city.tar.gz"
+    manifest = await back_up(before, file, clock)
+    assert manifest.keep_until is not None
+    later = ManualClock(manifest.keep_until + timedelta(days=1))
+    with pytest.raises(InvalidInput, match="was to be deleted"):
+        await restore(settings_of("after"), file, later)
+    await restore(settings_of("another"), file, later, past_its_time=True)
+    findings = [one async for one in CHECKS["backup"](Patient(before, later))]
+    assert any(f"{file} was to be deleted" in one.text for one in findings)
+    file.unlink()
+    assert not [one async for one in CHECKS["backup"](Patient(before, later)) if "deleted" in one.text]
