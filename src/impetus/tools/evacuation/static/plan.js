@@ -92,8 +92,9 @@ export function mount(element, context) {
       node("tbody", {}, row(content.baseline, -1, t("Nearest exits")), ...content.plans.map((one, index) => row(one, index, `${index + 1}`))));
     const best = content.plans[chosen];
     advice.replaceChildren(...(best?.advice ?? []).map((line) => node("li", {}, line)));
-    const shut = new Set([...(best?.closed ?? []), ...Object.entries(content.scenario?.opened ?? {}).filter(([, open]) => !open).map(([id]) => id)]);
-    closing.replaceChildren(t("Change: closed exits"), ...Object.keys({ ...content.baseline.exits, ...best?.exits }).map((id) =>
+    const opened = content.scenario?.opened ?? {};
+    const shut = new Set([...(best?.closed ?? []), ...Object.keys(opened).filter((id) => !opened[id])]);
+    closing.replaceChildren(t("Change: closed exits"), ...Object.keys({ ...content.baseline.exits, ...best?.exits, ...opened }).map((id) =>
       node("label", {}, node("input", { type: "checkbox", value: id, ...(shut.has(id) ? { checked: "" } : {}) }), ` ${id}`)),
       node("button", { type: "button", class: "button", onclick: change }, t("Plan again")));
     scatter(content);
