@@ -26,8 +26,8 @@ DEVICES = (
     Column(field="calibrated", title="Calibrated", format=Format.TIME),
 )
 SAMPLING = (
-    Column(field="latitude", title="Latitude", format=Format.NUMBER),
-    Column(field="longitude", title="Longitude", format=Format.NUMBER),
+    Column(field="latitude", title="Latitude"),
+    Column(field="longitude", title="Longitude"),
     Column(field="information_nats", title="Expected information", format=Format.NUMBER),
 )
 
@@ -48,16 +48,25 @@ def panels() -> Sequence[Panel]:
                 Kpi(title="Releases", source="/tools/air/results?kind=hazard-zone", value="items", reduce="count"),
                 Kpi(title="Sensors that are well", source=HEALTH, value="items.0.content.well"),
                 Kpi(title="Wind", source=NEWEST, value="items.0.content.wind.speed_mps", unit="m/s", decimals=1),
+                Kpi(title="People counted in the likely zone", source=NEWEST, value="items.0.content.zones.0.people"),
                 Chart(
                     title="Area of the zones",
                     source=NEWEST,
                     rows="items.0.content.curve",
                     x="minute",
                     series=(
-                        ChartSeries(field="level_1_m2", title="Level 1", unit="m2"),
-                        ChartSeries(field="level_2_m2", title="Level 2", unit="m2"),
-                        ChartSeries(field="level_3_m2", title="Level 3", unit="m2"),
+                        ChartSeries(field="level_1_m2", title="Level 1", unit="m²"),
+                        ChartSeries(field="level_2_m2", title="Level 2", unit="m²"),
+                        ChartSeries(field="level_3_m2", title="Level 3", unit="m²"),
                     ),
+                    empty="No release",
+                ),
+                Table(
+                    title="Where to sample next",
+                    source=NEWEST,
+                    rows="items.0.content.sampling",
+                    columns=SAMPLING,
+                    row_id="latitude",
                     empty="No release",
                 ),
                 Chart(
@@ -73,14 +82,6 @@ def panels() -> Sequence[Panel]:
                     ),
                     empty="No release",
                     span=2,
-                ),
-                Table(
-                    title="Where to sample next",
-                    source=NEWEST,
-                    rows="items.0.content.sampling",
-                    columns=SAMPLING,
-                    row_id="latitude",
-                    empty="No release",
                 ),
             ),
         ),

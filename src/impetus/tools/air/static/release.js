@@ -11,7 +11,14 @@ function node(name, attributes = {}, text = "") {
   return element;
 }
 
-function described(say, release, lead) {
+/** Two digits, large numbers by powers of ten: 260000000 is 2.6 × 10⁸. */
+function rounded(value) {
+  const [digits, power] = value.toExponential(1).split("e+");
+  if (!(Number(power) >= 5)) return String(Number(value.toPrecision(2)));
+  return `${digits} × 10${[...power].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]).join("")}`;
+}
+
+function described(say, context, release, lead) {
   const content = release.content;
   const lines = [];
   const zones = content.zones.filter((zone) => zone.lead_s === lead && zone.probability === 0.5);
@@ -20,10 +27,10 @@ function described(say, release, lead) {
     lines.push(`${zone.title}: ${area} ha, ${zone.people} ${say("people counted")}`);
   }
   const source = content.source;
-  const since = source.began ? `, ${say("since")} ${new Date(source.began).toLocaleTimeString()}` : "";
-  lines.push(`${say("Source")}: ±${source.spread_m} m, ${Number(source.rate.toPrecision(2))} ${source.rate_unit}${since}`);
+  const since = source.began ? `, ${say("since")} ${new Date(source.began).toLocaleTimeString(context.locale, { timeZone: context.zone })}` : "";
+  lines.push(`${say("Source")}: ±${source.spread_m} m, ${rounded(source.rate)} ${source.rate_unit}${since}`);
   lines.push(`${say("Wind")}: ${content.wind.speed_mps} m/s, ${content.wind.from_deg}° ± ${content.wind.error_deg}°`);
-  return [...lines, ...content.advice, ...content.remarks];
+  return [...lines, ...content.advice.map(say), ...content.remarks.map(say)];
 }
 
 /** What the colours and strokes mean: name, colour, whether filled, whether broken. */
@@ -113,7 +120,7 @@ export function mount(element, context) {
       fitted = release.id;
       map.fitBounds(layers.getBounds().pad(0.3), { animate: false });
     }
-    list.replaceChildren(...described(say, release, lead).map((line) => node("li", {}, line)));
+    list.replaceChildren(...described(say, context, release, lead).map((line) => node("li", {}, line)));
   }
 
   async function show() {

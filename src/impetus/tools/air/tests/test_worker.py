@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,13 +23,14 @@ from impetus.model import (
 )
 from impetus.sdk import LocalContext, read_manifest
 from impetus.sdk.testing import START
-from impetus.tools.air import worker
+from impetus.tools.air import worker, zones
 from impetus.tools.air.panel import panels
 from impetus.tools.air.plane import Plane
 from impetus.tools.air.plume import plume_gpm3
 from impetus.tools.air.settings import AirSettings
 from impetus.tools.air.spread import Terrain
 from impetus.tools.air.stability import StabilityClass
+from impetus.tools.air.whatif import HEAVY
 from impetus.tools.air.winds import WindRecord
 from impetus.tools.air.worker import AirTool
 
@@ -248,3 +251,14 @@ async def test_zones_may_be_of_doses() -> None:
 
 def test_the_panels_are_declared() -> None:
     assert [panel.id for panel in panels()] == ["release", "figures", "alerts", "draw"]
+
+
+def test_what_the_tool_proposes_and_remarks_is_in_the_readers_language() -> None:
+    words = (Path(worker.__file__).parent / "static" / "words.js").read_text(encoding="utf-8")
+    weather, remarks = WindRecord().weather(NOW.timestamp(), Terrain.RURAL, 12.0)
+    assert weather is not None
+    proposed = re.findall(r'append\("([^"]+)"\)', inspect.getsource(zones.advice))
+    assert len(proposed) == 3
+    for text in [*remarks, *proposed, HEAVY]:
+        pattern = re.sub(r"\d+(?:\.\d+)?", "{1}", text)
+        assert words.count(f'"{pattern}":') == 2
