@@ -8,12 +8,20 @@ has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 # By its server's own files, since `postgres` on the PATH may be a client's wrapper.
 has_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
 
+# GStreamer's RTSP server, which stands for a camera; the system's Python runs it.
+has_rtsp_server() {
+  compgen -G '/usr/lib/*/girepository-1.0/GstRtspServer-1.0.typelib' >/dev/null &&
+    compgen -G '/usr/lib/*/gstreamer-1.0/libgstrtp.so' >/dev/null &&
+    compgen -G '/usr/lib/*/gstreamer-1.0/libgstopenh264.so' >/dev/null && /usr/bin/python3 -c 'import gi' 2>/dev/null
+}
+
 missing=()
 # A machine without a desktop may have no font at all, and then a page has no text to look at.
 has chromium || missing+=(chromium fonts-dejavu-core)
 has mosquitto || missing+=(mosquitto)
 has nats-server || missing+=(nats-server)
 has_postgresql || missing+=(postgresql)
+has_rtsp_server || missing+=(python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if ! has apt-get; then

@@ -12,6 +12,7 @@ import numpy as np
 
 from impetus.model import ImpetusError, InvalidInput
 from impetus.tools.firearm.arrays import Booleans, Floats, Picture
+from impetus.tools.firearm.camera_settings import CameraSettings
 from impetus.tools.firearm.confirmation import Event, Rules
 from impetus.tools.firearm.connecting import Turns
 from impetus.tools.firearm.feed import frames
@@ -21,7 +22,6 @@ from impetus.tools.firearm.masking import PublicView, close_up, jpeg
 from impetus.tools.firearm.notices import Figures, Found, MaskedFrame, Notice, Standing
 from impetus.tools.firearm.pipeline import CameraPipeline, Step
 from impetus.tools.firearm.recording import Ring, clip
-from impetus.tools.firearm.settings import CameraSettings
 from impetus.tools.firearm.sources import Frame, is_stream
 from impetus.tools.firearm.zones import Zones
 

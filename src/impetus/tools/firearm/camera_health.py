@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from impetus.sdk import Context
+from impetus.tools.firearm.camera_settings import CameraSettings
 from impetus.tools.firearm.health import CameraState
 from impetus.tools.firearm.kept import Memory
 from impetus.tools.firearm.notices import Standing
-from impetus.tools.firearm.settings import CameraSettings
 from impetus.tools.firearm.wording import camera_alert
 
 OUT_OF_ORDER = frozenset(

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from impetus.model import Unavailable
+from impetus.tools.firearm.camera_settings import CameraSettings
 from impetus.tools.firearm.connecting import Turns
-from impetus.tools.firearm.settings import CameraSettings
 from impetus.tools.firearm.sources import PICTURES, Frame, files_of, frames_of, from_picture, is_stream, read_picture
 
 

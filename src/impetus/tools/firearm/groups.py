@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from impetus.model import InvalidInput
+from impetus.tools.firearm.camera_settings import CameraSettings
 from impetus.tools.firearm.confirmation import Rules
 from impetus.tools.firearm.health import CameraState
 from impetus.tools.firearm.notices import Notice, Standing
-from impetus.tools.firearm.settings import CameraSettings
 from impetus.tools.firearm.wire import Order, Post, Start, ToGroup, packed, receive
 from impetus.tools.firearm.zones import Zones
 

@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from impetus.model import Place, Point
 from impetus.sdk import Context
+from impetus.tools.firearm.camera_settings import CameraSettings
 from impetus.tools.firearm.ground import Ground
-from impetus.tools.firearm.settings import CameraSettings
 from impetus.tools.firearm.verdicts import KEPT, offset, shifted
 from impetus.tools.firearm.zones import Zones
 

@@ -10,10 +10,10 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from impetus.model import EvidenceReference, Place, Status, ToolResult, derived_id
+from impetus.tools.firearm.camera_settings import CameraSettings
 from impetus.tools.firearm.kept import KeptCamera
 from impetus.tools.firearm.model import Contract
 from impetus.tools.firearm.notices import Found, MaskedFrame, Standing
-from impetus.tools.firearm.settings import CameraSettings
 from impetus.tools.firearm.sources import shown
 
 CONTENT_BYTES = 220_000

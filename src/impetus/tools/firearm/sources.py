@@ -6,6 +6,7 @@ Each frame can give its small grey copy without the whole being converted, becau
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ VIDEOS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".ts", ".m4v", ".h2
 STREAMS = frozenset({"rtsp", "rtsps", "http", "https"})
 OPEN_S, READ_S = 8.0, 6.0
 """A stream that says nothing for so long is away."""
+PICTURE_S = 15.0
+"""A stream that talks for so long without a whole picture is given up."""
 MOST_BROKEN = 250
 """Broken packets one after the other, after which a stream is given up."""
 MOST_FILE_BYTES = 100_000_000
@@ -121,7 +124,10 @@ def _decoded(
     first_s: float | None = None
     rate = float(video.average_rate or video.guessed_rate or 25)
     packets = container.demux(video)
+    pictured_s = time.monotonic()
     while True:
+        if stream and time.monotonic() - pictured_s > PICTURE_S:
+            raise Unavailable(f"{name} sends no whole picture", hint="check the camera")
         try:
             packet = next(packets)
             decoded = packet.decode()
@@ -147,6 +153,8 @@ def _decoded(
             moment = float(frame.time) if frame.pts is not None else number / rate
             first_s = moment if first_s is None else first_s
             yield _frame(frame, number, moment - first_s, height, width)
+            # However long the picture was looked at, that is not the camera's silence.
+            pictured_s = time.monotonic()
             number += 1
     if not number:
         raise InvalidInput(f"{name} holds no picture that can be read", hint="check the file")

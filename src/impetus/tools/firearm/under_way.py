@@ -10,12 +10,12 @@ from pydantic import JsonValue
 
 from impetus.model import DataClass, EvidenceReference, InvalidInput, Place, Status, Unavailable
 from impetus.sdk import Context
+from impetus.tools.firearm.camera_settings import CameraSettings
 from impetus.tools.firearm.confirmation import Rules
 from impetus.tools.firearm.kept import Memory
 from impetus.tools.firearm.model import Contract
 from impetus.tools.firearm.notices import Found, Notice
 from impetus.tools.firearm.publishing import event_result, masked_frames
-from impetus.tools.firearm.settings import CameraSettings
 from impetus.tools.firearm.wording import event_id, firearm_alert
 
 

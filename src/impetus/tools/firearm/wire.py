@@ -10,9 +10,9 @@ from typing import Annotated, BinaryIO, Literal
 from pydantic import Field, ValidationError
 
 from impetus.model import InvalidInput, Value
+from impetus.tools.firearm.camera_settings import CameraSettings
 from impetus.tools.firearm.confirmation import Rules
 from impetus.tools.firearm.notices import Message, Notice, Standing
-from impetus.tools.firearm.settings import CameraSettings
 from impetus.tools.firearm.zones import Zones
 
 LENGTH = struct.Struct(">I")

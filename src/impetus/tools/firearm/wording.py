@@ -18,10 +18,10 @@ from impetus.model import (
     Urgency,
     derived_id,
 )
+from impetus.tools.firearm.camera_settings import CameraSettings
 from impetus.tools.firearm.confirmation import Rules
 from impetus.tools.firearm.model import Contract
 from impetus.tools.firearm.notices import Found
-from impetus.tools.firearm.settings import CameraSettings
 
 LIKELY = 0.75
 

@@ -12,13 +12,14 @@ from impetus.model import InvalidInput, NotFound, ToolRequest, Verdict
 from impetus.sdk import Context, Tool
 from impetus.tools.firearm.approving import ModelInUse
 from impetus.tools.firearm.camera_health import CameraHealth, in_words
+from impetus.tools.firearm.camera_settings import CameraSettings
 from impetus.tools.firearm.ground import Ground
 from impetus.tools.firearm.groups import Groups, Plan
 from impetus.tools.firearm.hours import within_hours
 from impetus.tools.firearm.kept import Memory
 from impetus.tools.firearm.notices import Notice
 from impetus.tools.firearm.publishing import Revisions, camera_result
-from impetus.tools.firearm.settings import CameraSettings, FirearmSettings
+from impetus.tools.firearm.settings import FirearmSettings
 from impetus.tools.firearm.under_way import UnderWay
 from impetus.tools.firearm.wanted import ApprovalWanted, CalibrationWanted, CameraNamed, Nothing
 from impetus.tools.firearm.zones import Zones

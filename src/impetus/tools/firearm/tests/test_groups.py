@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from impetus.model import InvalidInput
+from impetus.tools.firearm.camera_settings import CameraSettings
 from impetus.tools.firearm.confirmation import Rules
 from impetus.tools.firearm.connecting import Turns
 from impetus.tools.firearm.groups import Groups, Plan
 from impetus.tools.firearm.health import CameraState
 from impetus.tools.firearm.notices import Notice
-from impetus.tools.firearm.settings import CameraSettings
 from impetus.tools.firearm.tests.finder import always, sha256
 from impetus.tools.firearm.wire import Post, ToWorker, packed, read, receive
 from impetus.tools.firearm.zones import Zones
