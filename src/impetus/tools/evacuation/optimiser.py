@@ -34,8 +34,13 @@ STEWARDS = 4
 CANDIDATES = 12
 HURRIED_S = 45.0
 """With less time, fewer candidates are looked at, and the best is verified while the search goes on."""
+FIRST_S = 1.2
+"""In a hurry the first proposal is looked for so long."""
+CHECKED_FROM = 0.3
+"""In a hurry the best plan after this share of the time goes to JuPedSim, whose run takes as long as what is left."""
 TIE = 0.02
-"""A plan that was verified early stays the recommended one unless another scores better by more than this."""
+"""A plan that is verified stays the recommended one; another is verified, and takes its place, if it scores better by
+more than this."""
 Settings = Callable[[Mapping[str, bool]], Setting]
 
 
@@ -173,6 +178,9 @@ def optimise(
     weights = WEIGHTS if first.danger is not None else WEIGHTS[:1]
     quick_until = began + min(0.2 * budget_s, 8.0)
     candidates: list[Judged] = []
+    if hurried:
+        candidates = _candidates(search, weights[len(weights) // 2], gates[0], until=began + FIRST_S, seed=seed)
+        yield Proposal("queue", baseline, _ranked(_distinct(candidates, first, baseline), baseline), spent())
     for number, weight in enumerate(weights):
         until = began + (quick_until - began) * (number + 1) / len(weights)
         candidates += _candidates(search, weight, gates[0], until=until, seed=seed)
@@ -206,13 +214,13 @@ def optimise(
                 break
             play(judged, AGENT_SEEDS[:runs])
             kept.append(judged)
+            if verify is not None and hurried and not checks and spent() > CHECKED_FROM * budget_s:
+                early = _ranked(kept, baseline)[0]
+                checks = [(one, VERIFY_SEEDS[0], check(one, VERIFY_SEEDS[0])) for one in (early, baseline)]
         play(baseline, AGENT_SEEDS[:runs])
         complete = [one for one in kept if len(one.runs) >= runs]
         rest = [one for one in pool if one not in complete]
         pool = _ranked(complete, baseline) or pool
-        if verify is not None and hurried and not checks:
-            # Its run takes longer than all that is left to do here.
-            checks = [(one, VERIFY_SEEDS[0], check(one, VERIFY_SEEDS[0])) for one in (pool[0], baseline)]
         yield Proposal("agents", baseline, _offered([*pool, *rest], baseline), spent())
         if time.monotonic() + cost_s * len(pool) > agents_until or len(pool) <= 3:
             break
@@ -233,19 +241,27 @@ def optimise(
     yield Proposal("agents", baseline, ranked, spent(), bound)
     if verify is None or not ranked:
         return
-    if checks:
-        early = checks[0][0]
-        if early in ranked and score(early, baseline) <= score(ranked[0], baseline) + TIE:
-            ranked = [early, *[one for one in ranked if one is not early]]
-    for number, one_seed in enumerate(VERIFY_SEEDS[:verify_seeds] if not checks else ()):
-        if number and spent() > budget_s * (1 - 0.35 / verify_seeds):
-            break
-        pair = [(one, one_seed, check(one, one_seed)) for one in (ranked[0], baseline)]
-        for one, used, future in pair:
-            one.verified[used] = future.result()
-        yield Proposal("jupedsim", baseline, ranked, spent(), bound)
+    if not hurried:
+        for number, one_seed in enumerate(VERIFY_SEEDS[:verify_seeds]):
+            if number and spent() > budget_s * (1 - 0.35 / verify_seeds):
+                break
+            pair = [(one, one_seed, check(one, one_seed)) for one in (ranked[0], baseline)]
+            for one, used, future in pair:
+                one.verified[used] = future.result()
+            yield Proposal("jupedsim", baseline, ranked, spent(), bound)
+        return
+    best = ranked[0]
+    if not checks:
+        checks = [(one, VERIFY_SEEDS[0], check(one, VERIFY_SEEDS[0])) for one in (best, baseline)]
+    early = checks[0][0]
+    if best is not baseline:
+        ranked = [early, *(one for one in ranked if one is not early)]
+        if score(best, baseline) < score(early, baseline) - TIE:
+            checks.append((best, VERIFY_SEEDS[0], check(best, VERIFY_SEEDS[0])))
     for one, used, future in checks:
         one.verified[used] = future.result()
+        if one is best:
+            ranked = [best, *(other for other in ranked if other is not best)]
         yield Proposal("jupedsim" if ranked[0].verified else "agents", baseline, ranked, spent(), bound)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,13 +13,13 @@ import numpy as np
 from impetus.model import FeatureKind, InvalidInput
 from impetus.tools.evacuation.distributions import Distribution
 from impetus.tools.evacuation.features import VenueFile
-from impetus.tools.evacuation.jupedsim_model import Pool, Run
-from impetus.tools.evacuation.optimiser import Proposal, optimise
+from impetus.tools.evacuation.jupedsim_model import QUICK_STEP_S, Pool, Run, Task
+from impetus.tools.evacuation.optimiser import HURRIED_S, Proposal, optimise
 from impetus.tools.evacuation.plans import Plan
 from impetus.tools.evacuation.proposals import proposal_document
 from impetus.tools.evacuation.running import KEPT
 from impetus.tools.evacuation.scenario import Scenario
-from impetus.tools.evacuation.simulation import Setting, prepare, simulate
+from impetus.tools.evacuation.simulation import REFERENCE_STEP_S, Setting, prepare, simulate
 
 GATE_CHOICES = 4
 ENOUGH = 0.92
@@ -61,8 +62,8 @@ class Settings:
 class JupedsimVerifier:
     """Runs JuPedSim in so many processes; ends a run when 92 % are out, since only t90 is asked."""
 
-    def __init__(self, processes: int) -> None:
-        self._processes = processes
+    def __init__(self, processes: int, step_s: float = REFERENCE_STEP_S) -> None:
+        self._processes, self._step_s = processes, step_s
         self._pool: Pool | None = None
 
     def start(self) -> None:
@@ -75,13 +76,25 @@ class JupedsimVerifier:
         self.start()
         if self._pool is None:
             raise InvalidInput("the processes for JuPedSim did not start")
-        return self._pool.submit((setting.ways, setting.scenario, plan, seed, ENOUGH))
+        return self._pool.submit(Task(setting.ways, setting.scenario, plan, seed, ENOUGH, self._step_s))
 
     def close(self) -> None:
         """End the processes."""
         if self._pool is not None:
             self._pool.close()
             self._pool = None
+
+
+def verifier_for(budget_s: float, processes: int) -> JupedsimVerifier | None:
+    """What verifies plans within so many seconds; None where they do not suffice.
+
+    In a hurry JuPedSim takes longer steps, and a core is left to the search.
+    """
+    if budget_s < LEAST_VERIFIED_S:
+        return None
+    if budget_s >= HURRIED_S:
+        return JupedsimVerifier(processes)
+    return JupedsimVerifier(max(1, min(processes, (os.cpu_count() or 1) - 1)), QUICK_STEP_S)
 
 
 def optimise_files(
@@ -98,7 +111,7 @@ def optimise_files(
     scenario = scenario.model_copy(update={"plan": None})
     last: Proposal | None = None
     settings = Settings(venue, scenario)
-    verifier = JupedsimVerifier(jobs) if verify and budget_s >= LEAST_VERIFIED_S else None
+    verifier = verifier_for(budget_s, jobs) if verify else None
     try:
         for proposal in optimise(
             settings, budget_s=budget_s, gates=gate_choices(venue, scenario), verify=verifier, seed=seed

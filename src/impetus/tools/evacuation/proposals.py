@@ -53,16 +53,19 @@ def judged_document(
         "tie": tie,
     }
     if judged.verified:
+        compared = {
+            name: _gain(judged.mean(name, verified=True), baseline.mean(name, verified=True))
+            for name in ("t90_s", "exposure_person_s")
+            if baseline.verified
+        }
         made["verified"] = {
             "model": "jupedsim",
             "runs": len(judged.verified),
             "t90_s": _number(judged.mean("t90_s", verified=True)),
             "exposure_person_s": _number(judged.mean("exposure_person_s", verified=True)),
             "stuck": max(run.stuck for run in judged.verified.values()),
-            "gain_t90": _gain(judged.mean("t90_s", verified=True), baseline.mean("t90_s", verified=True)),
-            "gain_exposure": _gain(
-                judged.mean("exposure_person_s", verified=True), baseline.mean("exposure_person_s", verified=True)
-            ),
+            "gain_t90": compared.get("t90_s"),
+            "gain_exposure": compared.get("exposure_person_s"),
             "notes": sorted({note for run in judged.verified.values() for note in run.notes})[:5],
         }
     return made

@@ -205,10 +205,9 @@ class Walkers(Movers):
         self._speed = np.zeros(count)
         self._time_gap_s = np.maximum(crowd.time_gap_s - (step_s - REFERENCE_STEP_S), 0.1)
         if setting.wary is None:
-            self._east, self._north = ways.east, ways.north
+            self._headings = ways.headings
         else:
-            self._east = np.concatenate([ways.east, setting.wary.east])
-            self._north = np.concatenate([ways.north, setting.wary.north])
+            self._headings = np.concatenate([ways.headings, setting.wary.headings])
         rows, columns = ways.walkable.shape
         fastest = float(np.max(crowd.free_mps * crowd.time_gap_s, initial=0.5))
         self._reach_m = max(fastest + 2.0 * float(crowd.radius_m.max(initial=0.2)) + 0.05, 1.1)
@@ -223,7 +222,7 @@ class Walkers(Movers):
         walk(
             round(TICK_S / self._step_s), self._step_s, time_s, self.x, self.y, self.state, self._speed,
             crowd.free_mps, crowd.radius_m, self._time_gap_s, self.start_s, self.way, self.exit_of, self.out_s,
-            self.moved_s, ways.pace, ways.pace.size > 1, self._east, self._north, ways.leaves, ways.cell_m, ways.left,
+            self.moved_s, ways.pace, ways.pace.size > 1, self._headings, ways.leaves, ways.cell_m, ways.left,
             ways.bottom, ways.walls, ways.wall_start, ways.wall_list, 1.0, ways.bucket_columns, ways.bucket_rows,
             self._reach_m, SEARCH_M, 0.0, self._start, self._order, self._cell, self._cell_columns, self._cell_rows,
         )  # fmt: skip

@@ -35,7 +35,7 @@ from impetus.tools.evacuation.counters import FALL_S, Counter
 from impetus.tools.evacuation.downwind import exits_in_plume
 from impetus.tools.evacuation.features import parse_features
 from impetus.tools.evacuation.optimiser import Proposal, optimise
-from impetus.tools.evacuation.planning import LEAST_VERIFIED_S, JupedsimVerifier, Settings, gate_choices, setting_for
+from impetus.tools.evacuation.planning import Settings, gate_choices, setting_for, verifier_for
 from impetus.tools.evacuation.plans import Plan
 from impetus.tools.evacuation.playback import encode
 from impetus.tools.evacuation.proposals import plan_of, proposal_document
@@ -74,6 +74,8 @@ class EvacuationTool(Tool[EvacuationSettings]):
         self._fallen: dict[str, float] = {}
         self._planned: dict[str, float] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self._newest: dict[str, str] = {}
+        """Venue -> the plan that was asked for last."""
 
     async def start(self) -> None:
         await asyncio.to_thread(self._sites.read, self.settings.venues_folder, self.context.log)
@@ -182,19 +184,10 @@ class EvacuationTool(Tool[EvacuationSettings]):
             return
         self._planned[result.id] = now_s
         scenario = self._scenario(site, 0, plume_of(result.content))
-
-        async def plan() -> None:
-            try:
-                await self._plan(
-                    site, scenario, id=derived_id("evacuation", "plan", result.id), alert=result.alert,
-                    incident=result.incident, place=result.place, request=None, budget_s=self.settings.budget_s,
-                )  # fmt: skip
-            except InvalidInput as error:
-                self.context.log.info("evacuation.no_plan", reason=str(error))
-
-        task = asyncio.create_task(plan())
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        await self._plan(
+            site, scenario, id=derived_id("evacuation", "plan", result.id), alert=result.alert,
+            incident=result.incident, place=result.place, request=None, budget_s=self.settings.budget_s,
+        )  # fmt: skip
 
     # Requests
 
@@ -238,7 +231,7 @@ class EvacuationTool(Tool[EvacuationSettings]):
             incident=request.incident, place=request.place, request=request.id,
             budget_s=wanted.budget_s or self.settings.budget_s,
         )  # fmt: skip
-        return f"{len(proposal.plans)} plans for {site.source.name}, judged by {proposal.stage}"
+        return f"{len(proposal.plans)} plans for {site.source.name}; better ones follow"
 
     async def _threat(
         self, request: ToolRequest, wanted: PlanWanted, spot: tuple[float, float] | None
@@ -284,44 +277,67 @@ class EvacuationTool(Tool[EvacuationSettings]):
         request: str | None,
         budget_s: float,
     ) -> Proposal:
-        """Publish proposals as they come."""
-        kept = {one.id: one.revision for one in await self.context.published(PLAN)}
-        revision = kept.get(id, -1) + 1
-        settings = Settings(site.source, scenario)
-        verifies = self.settings.verify and budget_s >= LEAST_VERIFIED_S
-        verifier = JupedsimVerifier(self.settings.processes) if verifies else None
-        iterator = optimise(
-            settings,
-            budget_s=budget_s,
-            gates=gate_choices(site.source, scenario),
-            verify=verifier,
-            verify_seeds=1,
-        )
-        last: Proposal | None = None
-        began_s = self.context.clock.monotonic_s()
+        """Publish proposals as they come; the first is given back, so that a person can decide while better ones are
+        looked for. A later search for the same venue ends this one. Raises `InvalidInput` if there is no first one."""
+        first: asyncio.Future[Proposal] = asyncio.get_running_loop().create_future()
+        self._newest[site.source.id] = id
 
-        async def publish(proposal: Proposal, *, finished: bool) -> None:
-            document = proposal_document(proposal, await asyncio.to_thread(settings, {}))
-            document |= {
-                "venue": site.source.id,
-                "scenario": json.loads(scenario.model_dump_json(exclude_defaults=True)),
-                "finished": finished,
-                "asked_s_ago": round(self.context.clock.monotonic_s() - began_s, 1),
-            }
-            await self.context.publish(self._plan_result(id, revision, site, document, alert, incident, place, request))
+        async def search() -> None:
+            kept = {one.id: one.revision for one in await self.context.published(PLAN)}
+            revision = kept.get(id, -1) + 1
+            settings = Settings(site.source, scenario)
+            verifier = verifier_for(budget_s, self.settings.processes) if self.settings.verify else None
+            iterator = optimise(
+                settings,
+                budget_s=budget_s,
+                gates=gate_choices(site.source, scenario),
+                verify=verifier,
+                verify_seeds=1,
+            )
+            last: Proposal | None = None
+            began_s = self.context.clock.monotonic_s()
 
-        try:
-            while (proposal := await asyncio.to_thread(next, iterator, None)) is not None:
-                last = proposal
-                await publish(proposal, finished=False)
-                revision += 1
-        finally:
-            if verifier is not None:
-                verifier.close()
-        if last is None:
-            raise InvalidInput("the time was too short for any plan")
-        await publish(last, finished=True)
-        return last
+            async def publish(proposal: Proposal, *, finished: bool) -> None:
+                document = proposal_document(proposal, await asyncio.to_thread(settings, {}))
+                document |= {
+                    "venue": site.source.id,
+                    "scenario": json.loads(scenario.model_dump_json(exclude_defaults=True)),
+                    "finished": finished,
+                    "asked_s_ago": round(self.context.clock.monotonic_s() - began_s, 1),
+                }
+                await self.context.publish(
+                    self._plan_result(id, revision, site, document, alert, incident, place, request)
+                )
+
+            try:
+                while (proposal := await asyncio.to_thread(next, iterator, None)) is not None:
+                    last = proposal
+                    await publish(proposal, finished=False)
+                    revision += 1
+                    if not first.done():
+                        first.set_result(proposal)
+                    if self._newest[site.source.id] != id:
+                        break
+            finally:
+                if verifier is not None:
+                    verifier.close()
+            if last is None:
+                raise InvalidInput("the time was too short for any plan")
+            await publish(last, finished=True)
+
+        task = asyncio.create_task(search())
+        self._background.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._background.discard(task)
+            error = None if task.cancelled() else task.exception()
+            if not first.done():
+                first.set_exception(error or InvalidInput("the search for a plan was ended"))
+            elif error is not None:
+                self.context.log.warning("evacuation.search_failed", reason=str(error))
+
+        task.add_done_callback(ended)
+        return await first
 
     def _plan_result(
         self,
@@ -395,7 +411,7 @@ class EvacuationTool(Tool[EvacuationSettings]):
             site, scenario, id=derived_id("evacuation", "plan", request.id), alert=kept.alert,
             incident=kept.incident, place=kept.place, request=request.id, budget_s=self.settings.budget_s,
         )  # fmt: skip
-        return f"{len(proposal.plans)} plans with your changes"
+        return f"{len(proposal.plans)} plans with your changes; better ones follow"
 
     def _replayed(self, kept: ToolResult) -> tuple[Site, Scenario]:
         content = kept.content.get("scenario")

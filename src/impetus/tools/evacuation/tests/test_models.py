@@ -22,7 +22,7 @@ from impetus.tools.evacuation.running import find_venue, make_setting, run
 from impetus.tools.evacuation.scenario import make_scenario
 from impetus.tools.evacuation.simulation import simulate
 from impetus.tools.evacuation.tests.sites import collection, degrees, feature, line, rectangle, two_doors, written
-from impetus.tools.evacuation.verification import TESTS, door_flow, room_with_door
+from impetus.tools.evacuation.verification import TESTS, door_flow, room_with_door, simulated, venue
 
 runner = CliRunner()
 KEYS = ["t50_s", "t90_s", "t95_s", "evacuated", "stuck", "exits", "max_density_pm2", "exposure_person_s"]
@@ -34,6 +34,17 @@ KEYS = ["t50_s", "t90_s", "t95_s", "evacuated", "stuck", "exits", "max_density_p
 def test_verification(test: Any) -> None:
     found, held = test.check("fast")
     assert held, f"{found}; asked {test.asked}"
+
+
+def test_no_arch_of_people_holds_a_door_of_a_metre_for_ever() -> None:
+    site = venue(
+        ground=("walkable", rectangle(0, 0, 30, 20)),
+        left=("exit", line((7.5, 0), (8.5, 0))),
+        right=("exit", line((21.5, 0), (22.5, 0))),
+    )
+    outcome = simulated(site, "fast", seed=5, people=500)
+    assert outcome.stuck == 0
+    assert (outcome.time_s(0.9) or 0.0) < 220.0
 
 
 def test_both_models_let_as_many_through_a_door() -> None:

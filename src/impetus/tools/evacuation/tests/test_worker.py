@@ -3,6 +3,7 @@ checked and kept; counters that fall together are noticed."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -52,6 +53,12 @@ def request(made: LocalContext, task: str, content: dict[str, Any] | None = None
     )  # fmt: skip
 
 
+async def improved(tool: EvacuationTool) -> None:
+    """Until what is looked for has been found."""
+    while tool._background:
+        await asyncio.wait(tool._background)
+
+
 async def count(tool: EvacuationTool, made: LocalContext, *values: float) -> None:
     for value in values:
         made.clock.advance(60.0)
@@ -64,8 +71,9 @@ async def test_a_confirmed_firearm_brings_plans_for_the_people_who_are_counted()
     await count(tool, made, 150.0)
     place = Place(geometry=Point(coordinates=SPOT))
     text = await tool.handle(request(made, "plan", place=place, origin=RequestOrigin.RULE, alert="alert-1"))
-    plans = [result for result in made.results if result.kind == "plan"]
     assert "Market Square" in text
+    await improved(tool)
+    plans = [result for result in made.results if result.kind == "plan"]
     assert len({plan.id for plan in plans}) == 1
     assert [plan.revision for plan in plans] == list(range(len(plans)))
     assert plans[0].content["stage"] == "queue"
@@ -86,6 +94,21 @@ async def test_a_confirmed_firearm_brings_plans_for_the_people_who_are_counted()
     await tool.handle(request(made, "play", {"id": plans[-1].id, "number": 0}))
     assert made.results[-1].kind == "playback"
     assert made.results[-1].content["frames"]
+
+
+async def test_a_plan_can_be_accepted_while_a_better_one_is_looked_for_and_a_newer_search_ends_an_older_one() -> None:
+    tool, made = await started()
+    await tool.handle(request(made, "plan", {"venue": "market-square", "people": 60, "threat": "none", "budget_s": 60}))
+    plans = [result for result in made.results if result.kind == "plan"]
+    assert plans[-1].content["finished"] is False
+    assert "accepted" in await tool.handle(request(made, "accept", {"id": plans[-1].id, "number": 0}))
+    newer = request(made, "plan", {"venue": "market-square", "people": 50, "threat": "none"})
+    await tool.handle(newer.model_copy(update={"id": "request-newer"}))
+    await improved(tool)
+    ended = {one.id: one for one in made.results if one.kind == "plan" and one.content["finished"]}
+    assert len(ended) == 2
+    older: Any = ended[plans[-1].id].content
+    assert older["elapsed_s"] < 60
 
 
 async def test_a_place_without_a_venue_is_refused() -> None:
@@ -113,8 +136,7 @@ async def test_a_hazard_zone_over_a_venue_sets_off_a_plan() -> None:
     )
     await tool.result(result)
     await tool.result(result.model_copy(update={"revision": 1}))
-    for task in list(tool._background):
-        await task
+    await improved(tool)
     plans = [one for one in made.results if one.kind == "plan"]
     assert len({one.id for one in plans}) == 1
     scenario: Any = plans[-1].content["scenario"]
@@ -127,6 +149,7 @@ async def test_a_drawn_venue_is_checked_and_kept() -> None:
     assert "Hall is valid" in await tool.handle(request(made, "save-venue", {"venue": drawn}))
     assert made.results[-1].kind == "venue"
     await tool.handle(request(made, "plan", {"venue": "hall", "people": 40, "threat": "none"}))
+    await improved(tool)
     assert made.results[-1].title == "Evacuation of Hall"
     drawn["features"] = drawn["features"][:1]
     with pytest.raises(InvalidInput, match="no exit"):
