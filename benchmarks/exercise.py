@@ -23,8 +23,8 @@ from benchmarks.load import end_tidily
 from benchmarks.reporting import Figure, report
 from impetus.exercise.city import sensors
 from impetus.exercise.desk import Desk, Order, OrderKind, Phase
+from impetus.exercise.outcomes import Outcome
 from impetus.exercise.replay import replay
-from impetus.exercise.review import Outcome
 from impetus.exercise.reviewing import Reviewed
 from impetus.exercise.signals import values
 from impetus.model import Datastream, ObservationBatch, SystemClock

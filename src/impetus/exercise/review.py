@@ -8,240 +8,41 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
 from impetus.exercise.desk import Entry, EntryKind, OrderKind
+from impetus.exercise.kept import Kept
+from impetus.exercise.outcomes import (
+    FalseAlert,
+    Lane,
+    LoadPoint,
+    Moment,
+    ObjectiveOutcome,
+    Outcome,
+    Review,
+    Score,
+    Shared,
+    ToolOutcome,
+    TruthOutcome,
+)
 from impetus.exercise.scenario import Objective, ObjectiveKind, ReadingsInject, Scenario, Truth
 from impetus.model import (
     AlertAction,
     AlertState,
     Assessment,
-    Identifier,
     Incident,
     IncidentOrigin,
-    Line,
     SubjectKind,
-    Text,
-    ToolRequest,
-    UtcTime,
-    Value,
 )
-from impetus.store import Store
-from impetus.store.records import AlertFilter, AlertOrder, AlertRecord
+from impetus.store.records import AlertRecord
 
 EARLY_S: Final = 30.0
 """An alert may date the onset so much before the inject: tools look back."""
 AFTERWARDS_S: Final = 180.0
 """What an inject caused may be noticed so long after it is over."""
 LOAD_STEP_S: Final = 15.0
-PAGE: Final = 200
-MOST: Final = 20_000
 OPEN: Final = (AlertState.NEW, AlertState.ACKNOWLEDGED, AlertState.ESCALATED)
-
-
-class Lane(StrEnum):
-    """The four lines of the timeline."""
-
-    TRUTH = "truth"
-    DETECTED = "detected"
-    DECIDED = "decided"
-    DONE = "done"
-
-
-class Moment(Value):
-    """One point of the timeline."""
-
-    elapsed_s: float
-    lane: Lane
-    title: Line
-    text: Text = ""
-    tool: str = ""
-    who: str = ""
-
-
-class Outcome(StrEnum):
-    """What became of a truth."""
-
-    FOUND = "found"
-    LATE = "late"
-    MISSED = "missed"
-    SKIPPED = "skipped"
-
-
-class TruthOutcome(Value):
-    """What became of one planted event."""
-
-    id: Identifier
-    title: Line
-    tool: str
-    outcome: Outcome
-    reason: Text = ""
-    """Why it was not played, if it was not."""
-    inject_s: float
-    within_s: float
-    delay_s: float | None = None
-    """From the inject to the first alert about it."""
-    alert: Identifier | None = None
-    headline: str = ""
-    acknowledged_s: float | None = None
-    """From the first alert until somebody took it on."""
-    decided_s: float | None = None
-    """From the first alert until somebody confirmed or dismissed it."""
-    decision: str = ""
-
-
-class FalseAlert(Value):
-    """An alert that nothing planted explains."""
-
-    id: Identifier
-    tool: str
-    source: str
-    headline: Line
-    elapsed_s: float
-    severity: str
-    state: str
-
-
-class ToolOutcome(Value):
-    """How one tool did."""
-
-    tool: str
-    truths: int
-    found: int
-    median_delay_s: float | None
-    alerts: int
-    explained: int
-    unexplained: int
-
-
-class LoadPoint(Value):
-    """What waited for people at one moment."""
-
-    elapsed_s: float
-    waiting: int
-    """Nobody had taken it on."""
-    held: int
-    """Somebody worked on it."""
-
-
-class Shared(Value):
-    """What was opened to another organisation."""
-
-    elapsed_s: float
-    incident: Line
-    receiver: str
-
-
-class ObjectiveOutcome(Value):
-    """Whether an objective was reached."""
-
-    id: Identifier
-    title: Line
-    points: int
-    reached: bool
-    elapsed_s: float | None = None
-    """When, where it was."""
-    allowed_s: float
-    why: str = ""
-
-
-class Score(Value):
-    """Of 100 points each; the whole is their mean, weighted."""
-
-    objectives: float
-    timeliness: float
-    correctness: float
-    load: float
-    coordination: float
-    hints: int
-    """How often a player asked for help; each costs two points of the whole."""
-    total: float
-
-
-class Review(Value):
-    """All of it."""
-
-    run: Identifier
-    scenario: str
-    title: Line
-    started: UtcTime
-    ended: UtcTime
-    why_ended: str
-    length_s: float
-    organisations: tuple[str, ...]
-    truths: tuple[TruthOutcome, ...]
-    unexplained: tuple[FalseAlert, ...]
-    alerts: int
-    """That an operator of all organisations had to look at: repeats count once."""
-    alerts_an_hour: float
-    most_alerts_an_hour: float | None = None
-    tools: tuple[ToolOutcome, ...]
-    timeline: tuple[Moment, ...]
-    load: tuple[LoadPoint, ...]
-    decisions: int
-    median_acknowledged_s: float | None
-    median_decided_s: float | None
-    wrong_decisions: int
-    shared: tuple[Shared, ...]
-    objectives: tuple[ObjectiveOutcome, ...]
-    score: Score
-    good: Text = ""
-    hints: dict[str, str] = {}
-    """What a player could have asked for, by the title of the inject."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What the store keeps of one run."""
-
-    alerts: Sequence[AlertRecord]
-    decisions: Sequence[Assessment]
-    incidents: Sequence[Incident]
-    requests: Sequence[ToolRequest]
-    shares: Sequence[tuple[datetime, str, str]]
-    """When, which incident, with whom."""
-
-
-async def read_kept(store: Store, scenario: Scenario, since: datetime, until: datetime) -> Kept:
-    """What the organisations of the scenario have in the store from that time."""
-    alerts: list[AlertRecord] = []
-    decisions: list[Assessment] = []
-    incidents: list[Incident] = []
-    requests: list[ToolRequest] = []
-    shares: list[tuple[datetime, str, str]] = []
-    async with store.view() as view:
-        for organisation in scenario.organisations:
-            tenant, after = organisation.id, None
-            wanted = AlertFilter(since=since, until=until)
-            while len(alerts) < MOST:
-                page = await view.alerts.list(tenant, wanted, order=AlertOrder.TIME, limit=PAGE, after=after)
-                alerts += page.items
-                if (after := page.next) is None:
-                    break
-            after = None
-            while len(decisions) < MOST:
-                found = await view.assessments.list(tenant, since=since, limit=PAGE, after=after)
-                decisions += [one for one in found.items if one.decided < until]
-                if (after := found.next) is None:
-                    break
-            after = None
-            while len(incidents) < MOST:
-                some = await view.incidents.list(tenant, limit=PAGE, after=after)
-                incidents += [one for one in some.items if since <= one.opened < until]
-                if (after := some.next) is None:
-                    break
-            for tool in {one.tool for one in scenario.objectives if one.tool is not None}:
-                asked = await view.requests.list(tenant, tool, tasks=("plan", "change"), limit=PAGE)
-                requests += [one.request for one in asked.items if since <= one.request.asked < until]
-            for incident in [one for one in incidents if one.tenant == tenant]:
-                shares += [
-                    (share.since, incident.title, share.receiver)
-                    for share in await view.sharing.shares_of_incident(tenant, incident.id)
-                ]
-    return Kept(alerts, sorted(decisions, key=lambda one: one.decided), incidents, requests, sorted(shares))
 
 
 def review(scenario: Scenario, journal: Sequence[Entry], kept: Kept) -> Review:

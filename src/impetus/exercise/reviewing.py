@@ -6,8 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from impetus.exercise.desk import Desk, EntryKind
+from impetus.exercise.kept import read_kept
+from impetus.exercise.outcomes import Review
 from impetus.exercise.questionnaires import Summary, summary
-from impetus.exercise.review import Review, read_kept, review
+from impetus.exercise.review import review
 from impetus.exercise.scenario import load_scenario
 from impetus.exercise.variants import variant as made_variant
 from impetus.model import NotFound, Value

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from impetus.exercise.outcomes import Outcome, Review
 from impetus.exercise.questionnaires import IMPACT
-from impetus.exercise.review import Outcome, Review
 from impetus.exercise.reviewing import Reviewed
 from impetus.ui.report_pdf import INK, PALE, RULE, Paper, Words, colour_of, plain
 from impetus.ui.review_plots import WIDTH, Plot, load_plot, timeline_plot

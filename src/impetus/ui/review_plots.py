@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from impetus.exercise.review import Lane, Review
+from impetus.exercise.outcomes import Lane, Review
 
 WIDTH: Final = 1_000.0
 LEFT: Final = 90.0
