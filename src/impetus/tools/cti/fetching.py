@@ -203,16 +203,16 @@ class Fetcher:
     ) -> Answer:
         try:
             async with asyncio.timeout(self.limit_s):
-                host = urlsplit(url).hostname
+                first = url
                 for _ in range(REDIRECTS + 1):
-                    own = urlsplit(url).hostname == host and (
+                    own = _same_server(first, url) and (
                         credentials is None or url.startswith("https") or _is_local(url)
                     )
                     proof = credentials.header() if credentials is not None and own else {}
                     answer = await self._once(method, url, {**headers, **proof}, through_proxy, body)
                     if not follow or answer.status not in (301, 302, 303, 307, 308):
                         return _checked(answer)
-                    url = urljoin(url, answer.headers.get("location", ""))
+                    url = _joined(url, answer.headers.get("location", ""))
                 raise Unavailable(f"{url} redirects again and again")
         except TimeoutError as error:
             raise Unavailable(f"{_shown(url)} took longer than {self.limit_s:g} s") from error
@@ -326,6 +326,21 @@ def _shown(url: str) -> str:
     return (
         f"{head.partition('://')[0]}://{tail}" if at and "://" in head and "/" not in head.partition("://")[2] else url
     )[:200]
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise InvalidInput(f"{_shown(url)} redirects to what is no web address: {error}") from error
+
+
+def _same_server(first: str, other: str) -> bool:
+    """Whether another address is of the same host and port; from http to https, at their usual ports, is no change."""
+    ports = {"http": 80, "https": 443}
+    one, two = _address(first), _address(other)
+    before, after = (each.port or ports.get(each.scheme, 0) for each in (one, two))
+    return one.hostname == two.hostname and (before == after or (before, after, two.scheme) == (80, 443, "https"))
 
 
 def _is_local(url: str) -> bool:

@@ -51,7 +51,7 @@ def tool_with(port: int, *sources: dict[str, Any], context: LocalContext | None 
     return CtiTool(context, settings), context
 
 
-async def polled(tool: CtiTool, seconds: float = 5.0) -> None:
+async def polled(tool: CtiTool, seconds: float = 60.0) -> None:
     """Run until every source was tried once."""
     running = asyncio.create_task(tool.run())
     try:
@@ -241,6 +241,8 @@ async def test_answers_without_end_compressed_or_redirecting_for_ever_are_refuse
         "/large": response(b"x" * 200_000),
         "/gzip": response(b"x", Content_Encoding="gzip"),
         "/loop": response(b"", status="302 Found", Location="/loop"),
+        "/bracket": response(b"", status="302 Found", Location="http://["),
+        "/port": response(b"", status="302 Found", Location="http://127.0.0.1:99999/"),
         "/error": response(b"", status="500 Internal Server Error"),
     }
     async with site(lambda path, headers: answers[path]) as port:
