@@ -1,12 +1,15 @@
 """The clock of an exercise: every process of its installation shows the same time, at the controller's speed.
 
-The time is a straight line over the machine's monotonic clock; its three numbers lie in a small file that all processes
-map into memory. The controller pauses, or changes the speed, by writing a new line through the present moment.
+The time is a straight line over the machine's monotonic clock; its numbers lie in a small file that all processes map
+into memory. The controller pauses, or changes the speed, by writing a new line through the present moment. Who directs
+the exercise also says how far the line goes: when it is kept from its turn, time waits for it, so that nobody takes
+what is only late for what does not come.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import mmap
 import os
 import struct
@@ -20,8 +23,10 @@ from impetus.model import Clock, ConfigurationError, SystemClock
 FASTEST: Final = 60.0
 LOOK_S: Final = 0.2
 """A sleeper looks so often whether the speed changed."""
-_LINE: Final = struct.Struct("<qdddd")
-"""Version (odd while it is being written), monotonic time, exercise time, start of the exercise, speed."""
+_LINE: Final = struct.Struct("<qddddd")
+"""Version (odd while it is being written), monotonic time, exercise time, start of the exercise, speed, and the time of
+the exercise beyond which the line does not go."""
+Line = tuple[int, float, float, float, float, float]
 
 
 class ExerciseClock:
@@ -44,18 +49,18 @@ class ExerciseClock:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         begun_s = start.timestamp()
-        draft.write_bytes(_LINE.pack(0, time.monotonic(), begun_s, begun_s, _checked(speed)))
+        draft.write_bytes(_LINE.pack(0, time.monotonic(), begun_s, begun_s, _checked(speed), math.inf))
         draft.replace(path)
         return cls(path)
 
     def now(self) -> datetime:
         """The moment in the exercise, in UTC."""
-        return datetime.fromtimestamp(self._moment_s(), UTC)
+        return datetime.fromtimestamp(_moment_s(self._read()), UTC)
 
     def monotonic_s(self) -> float:
         """Seconds of exercise time since its clock was made."""
-        _, monotonic_s, moment_s, start_s, speed = self._read()
-        return moment_s - start_s + (time.monotonic() - monotonic_s) * speed
+        line = self._read()
+        return _moment_s(line) - line[3]
 
     @property
     def speed(self) -> float:
@@ -64,11 +69,20 @@ class ExerciseClock:
 
     def set_speed(self, speed: float) -> None:
         """Go on from now at this speed; 0 pauses. Raises `ConfigurationError` for one beyond 0 to 60."""
-        checked = _checked(speed)
-        version, _, _, start_s, _ = self._read()
-        real_s, moment_s = time.monotonic(), self._moment_s()
+        line = self._read()
+        self._write(line, speed=_checked(speed), until_s=line[5])
+
+    def allow(self, ahead_s: float) -> None:
+        """Let time go on for so many exercise seconds from now, and no further until this is said again."""
+        line = self._read()
+        self._write(line, speed=line[4], until_s=_moment_s(line) + ahead_s)
+
+    def _write(self, line: Line, *, speed: float, until_s: float) -> None:
+        """A new line through the present moment. One process alone writes."""
+        version, start_s = line[0], line[3]
+        now = (time.monotonic(), _moment_s(line))
         self._map[:8] = struct.pack("<q", version + 1)
-        self._map[8:] = _LINE.pack(0, real_s, moment_s, start_s, checked)[8:]
+        self._map[8:] = _LINE.pack(0, *now, start_s, speed, until_s)[8:]
         self._map[:8] = struct.pack("<q", version + 2)
 
     async def sleep(self, seconds: float) -> None:
@@ -80,16 +94,17 @@ class ExerciseClock:
                 return
             await asyncio.sleep(min(left_s / speed, LOOK_S) if speed > 0 else LOOK_S)
 
-    def _moment_s(self) -> float:
-        _, monotonic_s, moment_s, _, speed = self._read()
-        return moment_s + (time.monotonic() - monotonic_s) * speed
-
-    def _read(self) -> tuple[int, float, float, float, float]:
+    def _read(self) -> Line:
         while True:
-            line: tuple[int, float, float, float, float] = _LINE.unpack(self._map[:])
+            line: Line = _LINE.unpack(self._map[:])
             if line[0] % 2 == 0 and self._map[:8] == struct.pack("<q", line[0]):
                 return line
             time.sleep(0.0001)
+
+
+def _moment_s(line: Line) -> float:
+    _, monotonic_s, moment_s, _, speed, until_s = line
+    return min(moment_s + (time.monotonic() - monotonic_s) * speed, until_s)
 
 
 class WallPacedClock:

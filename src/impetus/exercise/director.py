@@ -46,6 +46,8 @@ WAITING_LIMIT: Final = 4
 WAITING_WHEN_CALM: Final = 20
 LATE_LIMIT_S: Final = 4.0
 """The same when the sensors themselves are so late, by the clock of the exercise."""
+AHEAD_S: Final = 0.5
+"""Real seconds that exercise time goes on by itself: when this process is kept waiting for longer, time waits too."""
 LEAD_S: Final = 60.0
 """Between the start of an unattended run and its scenario, so that the tools have seen the city as it is."""
 
@@ -195,6 +197,7 @@ class Director:
         wanted = 0.0 if self._paused or self._held_back else self._speed
         if self._clock.speed != wanted:
             self._clock.set_speed(wanted)
+        self._clock.allow(AHEAD_S * max(1.0, wanted))
 
     async def _obey(self, order: Order) -> None:
         text = ""

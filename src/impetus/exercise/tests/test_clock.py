@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,21 @@ def test_it_stands_still_until_it_is_let_go_and_goes_on_without_a_jump(tmp_path:
     clock.set_speed(1)
     assert 0 <= (clock.now() - paused).total_seconds() < 5
     assert clock.monotonic_s() == pytest.approx((clock.now() - START).total_seconds(), abs=5)
+
+
+def test_it_goes_no_further_than_it_is_allowed(tmp_path: Path) -> None:
+    """Whoever directs an exercise and is kept waiting finds time where it may be at most; it goes on from there."""
+    clock = ExerciseClock.create(tmp_path / "clock", START, 60.0)
+    clock.allow(0.3)
+    time.sleep(0.05)
+    held = clock.now()
+    time.sleep(0.05)
+    assert clock.now() == held
+    clock.set_speed(30)
+    assert clock.now() == held, "another speed does not let it go"
+    clock.allow(1.0)
+    time.sleep(0.1)
+    assert clock.now() == held + timedelta(seconds=1), "it goes on without a jump"
 
 
 def test_another_process_shows_the_same_time(tmp_path: Path) -> None:
