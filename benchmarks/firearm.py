@@ -2,12 +2,16 @@
 
 `IMPETUS_FIREARM_DATA` names another folder with `annotations.jsonl`, for pictures that were kept back;
 `IMPETUS_FIREARM_MODEL` another model's YAML; `IMPETUS_FIREARM_PICTURES` how many rendered pictures,
-`IMPETUS_FIREARM_SEQUENCES` how many armed sequences and `IMPETUS_FIREARM_HOURS` how many ordinary camera-hours.
+`IMPETUS_FIREARM_SEQUENCES` how many armed sequences, `IMPETUS_FIREARM_HOURS` how many ordinary camera-hours and
+`IMPETUS_FIREARM_CAMERAS_S` for how many seconds sixteen cameras are watched. Names of parts as arguments (`speed`,
+`cameras`, `rendered`, `real`, `events`) measure only these.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -20,10 +24,12 @@ import numpy as np
 
 from benchmarks.reporting import Figure, report
 from impetus.tools.firearm.arrays import Floats, Picture
+from impetus.tools.firearm.camera_settings import CameraSettings
 from impetus.tools.firearm.confirmation import Rules
 from impetus.tools.firearm.detections import WEAPON
 from impetus.tools.firearm.evaluation import look_at
 from impetus.tools.firearm.evaluation import report as judge
+from impetus.tools.firearm.groups import Groups, Plan
 from impetus.tools.firearm.heldout import rendered_pictures
 from impetus.tools.firearm.inference import Model
 from impetus.tools.firearm.model import SHIPPED
@@ -37,6 +43,10 @@ MODEL = Path(os.environ.get("IMPETUS_FIREARM_MODEL", str(SHIPPED)))
 PICTURES = int(os.environ.get("IMPETUS_FIREARM_PICTURES", "400"))
 HOURS = float(os.environ.get("IMPETUS_FIREARM_HOURS", "0.25"))
 SEQUENCES = int(os.environ.get("IMPETUS_FIREARM_SEQUENCES", "20"))
+CAMERAS_S = float(os.environ.get("IMPETUS_FIREARM_CAMERAS_S", "60"))
+CAMERAS, CAMERAS_RATE = 16, 5
+EAGER = Rules(needed=2, window=4, threshold=0.02, least_probability=0.0, quiet_s=0.3)
+"""Rules by which almost anything raises an alert: what is measured with them is time, not skill."""
 SEQUENCE_S, RATE = 40.0, 4.0
 SEED = 800_000
 """Scenes of training begin below, held-out pictures far above."""
@@ -59,12 +69,18 @@ def main() -> None:
     cv2.setNumThreads(1)
     model = Model.read(MODEL)
     notes = [f"{model.contract.name} {model.contract.version}, sha256 {model.contract.sha256}, {model.provider}"]
-    figures = [*_speed(model), *_rendered(model, notes)]
-    if (DATA / "annotations.jsonl").exists():
-        figures += _real(model, notes)
-    else:
-        notes.append(f"{DATA} is not there: nothing was measured on real pictures")
-    figures += _events(model, notes)
+    parts = {
+        "speed": lambda: _speed(model),
+        "cameras": lambda: asyncio.run(_cameras(model, notes)),
+        "rendered": lambda: _rendered(model, notes),
+        "real": lambda: _real(model, notes),
+        "events": lambda: _events(model, notes),
+    }
+    figures: list[Figure] = []
+    for name in sys.argv[1:] or parts:
+        if name not in parts:
+            sys.exit(f"there is no part {name!r}: name some of {', '.join(parts)}")
+        figures += parts[name]()
     report("Firearm detection", figures, notes=notes)
 
 
@@ -93,16 +109,64 @@ def _speed(model: Model) -> list[Figure]:
     return figures
 
 
-def _write(path: Path, scene: CameraScene, frames: int = 60) -> None:
+def _write(path: Path, scene: CameraScene, frames: int = 60, rate: int = 25) -> None:
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
+        stream = container.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = scene.width, scene.height, "yuv420p"
         stream.options = {"preset": "veryfast"}
-        for _, rendered in scene.frames(60.0, 60.0 + frames / 25, 25.0):
+        for _, rendered in scene.frames(60.0, 60.0 + frames / rate, float(rate)):
             for packet in stream.encode(av.VideoFrame.from_ndarray(rendered.picture, format="bgr24")):
                 container.mux(packet)
         for packet in stream.encode(None):
             container.mux(packet)
+
+
+async def _cameras(model: Model, notes: list[str]) -> list[Figure]:
+    """Sixteen cameras of 720p at 5 frames/s, four a process, on all cores of the machine: time and memory."""
+    waits: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scene.mp4"
+        scene = CameraScene(SEED, width=1_280, height=720, a_minute=20)
+        _write(path, scene, frames=round(CAMERAS_S * CAMERAS_RATE), rate=CAMERAS_RATE)
+        plan = Plan(MODEL, model.contract.sha256, EAGER, CAMERAS_RATE, 4.0, 4.0)
+        cameras = [CameraSettings(id=f"c{number}", title="A", address=str(path)) for number in range(CAMERAS)]
+        groups = Groups(plan, cameras, 4)
+        groups.start({}, frozenset())
+        begun = time.monotonic()
+        resident: list[float] = []
+        shared: list[float] = []
+        while time.monotonic() - begun < CAMERAS_S + 5:
+            await asyncio.sleep(0.01)
+            while not groups.notices.empty():
+                notice = groups.notices.get_nowait()
+                if notice.what == "begun":
+                    waits.append(time.monotonic() - notice.taken_s)
+        for process in groups.processes:
+            resident.append(_memory_mb(process, "Rss"))
+            shared.append(_memory_mb(process, "Pss"))
+        analysed = sum(each.figures.analysed for each in groups.standings.values())
+        await groups.close()
+    notes.append(
+        f"sixteen cameras: {len(waits)} alerts, {analysed / CAMERAS / CAMERAS_S:.1f} frames/s analysed a camera, "
+        f"memory with shared pages shared out {max(shared, default=float('nan')):.0f} MB"
+    )
+    return [
+        Figure(
+            "16 cameras: picture to alert, p95",
+            "s",
+            1.5,
+            float(np.percentile(waits, 95)) if waits else float("nan"),
+            at_most=True,
+        ),
+        Figure("memory of a process of 4 cameras", "MB", 150, max(resident, default=float("nan")), at_most=True),
+    ]
+
+
+def _memory_mb(process: int, what: str) -> float:
+    for line in Path(f"/proc/{process}/smaps_rollup").read_text("utf-8").splitlines():
+        if line.startswith(f"{what}:"):
+            return int(line.split()[1]) / 1_024
+    return float("nan")
 
 
 def _rendered(model: Model, notes: list[str]) -> list[Figure]:
@@ -117,6 +181,9 @@ def _rendered(model: Model, notes: list[str]) -> list[Figure]:
 
 
 def _real(model: Model, notes: list[str]) -> list[Figure]:
+    if not (DATA / "annotations.jsonl").exists():
+        notes.append(f"{DATA} is not there: nothing was measured on real pictures")
+        return []
     judged = look_at(model, _annotated())
     found = judge(judged, threshold=model.contract.thresholds.weapon)
     notes.append(f"real validation part, {found.pictures} pictures: {_sizes(found.recall_by_size)}")

@@ -183,7 +183,8 @@ class Camera(threading.Thread):
             if now_s < due_s - 0.005:
                 continue
             due_s = max(due_s + 1 / self._rate, now_s)
-            self._taken_s = now_s
+            # A picture that waited came earlier than it is looked at.
+            self._taken_s = now_s - (lag - least_lag)
             pipeline.zones = self.zones
             self._analyse(pipeline, frame, now_s - first_s)
 
