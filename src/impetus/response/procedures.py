@@ -89,11 +89,12 @@ class ProcedureService:
         """Start a procedure for an incident; on disk when this returns. Asking again with the same id is harmless.
 
         Raises `NotFound` for an unknown incident or procedure, and `Conflict` when the same procedure is under way for
-        it already, or the incident is over.
+        it already (about the same thing, where it says about what), or the incident is over.
         """
         person = acting_person(principal)
         tenant = principal.tenant
         procedure = await self._library.get(tenant, new.procedure)
+        title = f"{procedure.title}: {new.about}"[:300] if new.about else procedure.title
         now = self._clock.now()
         async with self._store.transaction() as transaction:
             known = await transaction.procedures.find_run(tenant, new.id)
@@ -105,9 +106,10 @@ class ProcedureService:
             if about.state in (IncidentState.CLOSED, IncidentState.REVIEWED):
                 raise Conflict(f"The incident is {about.state.value}.", hint="Reopen it first.")
             runs = await transaction.procedures.runs(tenant, incident=incident)
-            if any(run.procedure == procedure.id and run.state is RunState.RUNNING for run in runs):
+            same = (procedure.id, title)
+            if any((run.procedure, run.title) == same and run.state is RunState.RUNNING for run in runs):
                 raise Conflict(
-                    f"'{procedure.title}' is under way for this incident already.", hint="Go on with it, or cancel it."
+                    f"'{title}' is under way for this incident already.", hint="Go on with it, or cancel it."
                 )
             if len(runs) >= RUN_LIMIT:
                 raise Conflict(f"The incident has {RUN_LIMIT} procedures, which is the most.", hint="Open another one.")
@@ -118,7 +120,7 @@ class ProcedureService:
                 incident=incident,
                 procedure=procedure.id,
                 definition=procedure.hash,
-                title=procedure.title,
+                title=title,
                 started=now,
                 started_by_name=person.full_name,
                 updated=now,

@@ -38,6 +38,8 @@ class NewRun(Value):
     id: Identifier = Field(default_factory=new_id)
     """Chosen by the client: asking again is harmless."""
     procedure: Slug
+    about: Annotated[Line, Field(max_length=200)] | None = None
+    """The one thing that it is carried out for where an incident has several, such as a measure; part of its title."""
 
 
 class NewText(Value):

@@ -29,6 +29,7 @@ SHIPPED = {
     "tool-failure",
     "false-alarm-review",
     "evacuation",
+    "countermeasure",
 }
 SCRIPT = Path(__file__).parents[4] / "scripts" / "build_procedures.py"
 

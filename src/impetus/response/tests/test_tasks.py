@@ -53,6 +53,20 @@ async def test_starting_twice_is_starting_once(room: Room) -> None:
         await room.procedures.service.start(installation_principal(), incident, NewRun(procedure="a-test"))
 
 
+async def test_one_procedure_may_be_under_way_for_several_things_of_an_incident(room: Room) -> None:
+    await room.publish(SIMPLE)
+    incident = await room.incident()
+    olivia = room.person("olivia")
+    start = room.procedures.service.start
+    for measure in ("Patch the recorder", "Isolate the old gate"):
+        run = await start(olivia, incident, NewRun(procedure="a-test", about=measure))
+        (task,) = await room.tasks(run)
+        assert run.title.endswith(f": {measure}")
+        assert task.procedure_title == run.title
+    with pytest.raises(Conflict, match="Isolate the old gate"):
+        await start(olivia, incident, NewRun(procedure="a-test", about="Isolate the old gate"))
+
+
 async def test_completing_twice_is_completing_once(room: Room) -> None:
     await room.publish(LOOP)
     run = await room.start()
