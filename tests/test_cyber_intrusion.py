@@ -20,9 +20,18 @@ from impetus.tools.cyber.settings import CyberSettings
 from impetus.tools.cyber.worker import CyberTool
 
 
-def asked(task: str, content: dict[str, object]) -> ToolRequest:
+def asked(task: str, content: dict[str, object], origin: str = "person") -> ToolRequest:
     return ToolRequest.model_validate(
-        {"id": f"r-{task}", "tool": "cyber", "task": task, "reason": "a person", "content": content, "asked": START}
+        {
+            "id": f"r-{task}",
+            "tool": "cyber",
+            "task": task,
+            "reason": "a test",
+            "origin": origin,
+            "content": content,
+            "incident": "incident-1",
+            "asked": START,
+        }
     )
 
 
@@ -61,7 +70,7 @@ def test_an_intrusion_ends_at_a_camera_and_is_one_alert() -> None:
 
 
 def test_a_proposal_becomes_a_work_order_only_when_it_is_approved() -> None:
-    """Nothing is exported before; an unknown measure is refused; what-if changes nothing."""
+    """Nothing is exported before, by nobody but a person; an unknown measure is refused; what-if changes nothing."""
 
     async def run() -> None:
         context = LocalContext(read_manifest(Path(worker.__file__).parent))
@@ -74,7 +83,12 @@ def test_a_proposal_becomes_a_work_order_only_when_it_is_approved() -> None:
         assert "nothing was changed" in await tool.handle(asked("what-if", {"id": measure}))
         with pytest.raises(InvalidInput):
             await tool.handle(asked("approve", {"id": "patch:nothing"}))
+        for origin in ("rule", "procedure", "tool"):
+            with pytest.raises(InvalidInput, match="by a person"):
+                await tool.handle(asked("approve", {"id": measure}, origin))
+        assert not [one for one in context.results if one.kind == "work-order"]
         await tool.handle(asked("approve", {"id": measure}))
-        assert len([one for one in context.results if one.kind == "work-order"]) == 1
+        (order,) = [one for one in context.results if one.kind == "work-order"]
+        assert order.incident == "incident-1"
 
     asyncio.run(run())

@@ -108,6 +108,9 @@ class Action(Value):
     key: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]$")] | None = None
     """Pressed while a row is selected, it does the same."""
     primary: bool = False
+    procedure: Slug | None = None
+    """Started once the tool has done it, so that people get tasks: in the open incident that has the widget's title,
+    or a new one of that title, with the row's first column as what it is about. The request names that incident."""
 
 
 class Table(Widget):

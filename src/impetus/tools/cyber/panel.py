@@ -61,10 +61,10 @@ def panels() -> Sequence[Panel]:
         Panel(
             id="plan",
             title="Countermeasures",
-            summary="Proposals. Each needs a person's approval, which makes it a work order.",
+            summary="Proposals. Each needs a person's approval, which makes it a work order with tasks for people.",
             widgets=(
                 Table(
-                    title="Plan",
+                    title="Countermeasures",
                     source=PLAN,
                     rows="items.0.content.measures",
                     columns=(
@@ -74,7 +74,7 @@ def panels() -> Sequence[Panel]:
                         Column(field="attack_mitigation", title="ATT&CK"),
                     ),
                     actions=(
-                        Action(task="approve", title="Approve", key="a", primary=True),
+                        Action(task="approve", title="Approve", key="a", primary=True, procedure="countermeasure"),
                         Action(task="what-if", title="What if", key="w"),
                     ),
                     empty="No plan",

@@ -21,6 +21,7 @@ from impetus.model import (
     ModelReference,
     Place,
     Point,
+    RequestOrigin,
     Severity,
     ToolRequest,
     ToolResult,
@@ -176,6 +177,8 @@ class CyberTool(Tool[CyberSettings]):
             raise InvalidInput("there is no such measure", hint="take one from the newest plan")
         if request.task == "what-if":
             return await asyncio.to_thread(self._what_if, measure)
+        if request.origin is not RequestOrigin.PERSON:
+            raise InvalidInput("a measure is approved by a person", hint="nothing else may: no rule, procedure or tool")
         await self.context.publish(
             ToolResult(
                 id=derived_id(request.id, "order"),
@@ -184,6 +187,7 @@ class CyberTool(Tool[CyberSettings]):
                 title=measure.title[:300],
                 time=self.context.clock.now(),
                 request=request.id,
+                incident=request.incident,
                 content=dict(_measure_line(measure)),
             )
         )

@@ -1,6 +1,8 @@
 // The attack graph: a lane a zone, hosts in it, critical ones to the right; what is not drawn is counted.
 
 const LANE = 46;
+const FOLDED = 22;
+const MANY = 12;
 const LEFT = 190;
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -18,6 +20,7 @@ export function mount(element, context) {
   const note = document.createElement("p");
   element.replaceChildren(note, box);
   let graph = null;
+  const turned = new Set(); // zones that the reader folded or unfolded
 
   function draw() {
     if (!graph) {
@@ -26,34 +29,47 @@ export function mount(element, context) {
       return;
     }
     const width = Math.max(720, element.clientWidth - 24);
-    const height = graph.zones.length * LANE + 8;
+    // Where there are many zones, those without a path or an intruder are folded to a line; a click turns one.
+    const busy = new Set(graph.nodes.filter((one) => one.path || one.compromised).map((one) => one.zone));
+    const folded = graph.zones.map((zone) => (graph.zones.length > MANY && !busy.has(zone.name) && !zone.attacker) !== turned.has(zone.name));
+    const tops = [];
+    let height = 4;
+    for (const small of folded) { tops.push(height); height += small ? FOLDED : LANE; }
+    height += 4;
     const image = node("svg", {
       width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": context.t("Attack graph"),
     });
     const places = new Map();
     const lane = new Map(graph.zones.map((zone, index) => [zone.name, index]));
     graph.zones.forEach((zone, index) => {
-      const top = index * LANE + 4;
-      image.append(node("rect", {
-        x: 0, y: top, width, height: LANE - 4, rx: 4, fill: context.colour("surface-2"), stroke: context.colour("line-2"),
-      }));
-      image.append(node("text", { x: 10, y: top + 18, fill: context.colour("ink-1"), "font-size": 13 }, zone.name));
+      const top = tops[index];
+      const turn = () => { if (!turned.delete(zone.name)) turned.add(zone.name); draw(); };
+      const band = node("rect", {
+        x: 0, y: top, width, height: (folded[index] ? FOLDED : LANE) - 4, rx: 4, fill: context.colour("surface-2"), stroke: context.colour("line-2"),
+        role: "button", tabindex: 0, "aria-label": zone.name, "aria-expanded": String(!folded[index]), cursor: "pointer",
+      });
+      band.addEventListener("click", turn);
+      band.addEventListener("keydown", (event) => { if (event.key === "Enter") turn(); });
+      image.append(band);
       const words = `${zone.hosts} ${context.t("hosts")} · ${zone.expected} ${context.t("expected lost")}`;
-      image.append(node("text", { x: 10, y: top + 34, fill: context.colour("ink-2"), "font-size": 11 }, words));
+      const text = { fill: context.colour("ink-1"), "font-size": folded[index] ? 11 : 13, "pointer-events": "none" };
+      image.append(node("text", { ...text, x: 10, y: top + (folded[index] ? 13 : 18) }, zone.name));
+      const place = folded[index] ? { x: LEFT + 14, y: top + 13 } : { x: 10, y: top + 34 };
+      image.append(node("text", { ...text, ...place, fill: context.colour("ink-2"), "font-size": 11 }, words));
       if (zone.attacker) places.set("attacker", [LEFT - 16, top + LANE / 2 - 2]);
     });
     for (const critical of [false, true]) {
       const filled = new Map();
       for (const host of graph.nodes.filter((one) => one.value > 0 === critical)) {
         const index = lane.get(host.zone);
-        if (index === undefined) continue;
+        if (index === undefined || folded[index]) continue;
         const count = filled.get(index) ?? 0;
         const half = LEFT + (width - LEFT) * 0.6;
         const step = critical ? 26 : 18;
         const x = (critical ? half : LEFT) + 14 + count * step;
         if (x > (critical ? width : half) - 14) continue;
         filled.set(index, count + 1);
-        places.set(host.id, [x, index * LANE + LANE / 2 + 2]);
+        places.set(host.id, [x, tops[index] + LANE / 2 - 2]);
       }
     }
     for (const edge of graph.edges) {

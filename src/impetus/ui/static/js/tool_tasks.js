@@ -37,12 +37,35 @@ export async function ask(tool, task, content = {}, more = {}) {
 }
 
 /** Ask a tool and tell the person what came of it; whether it was done. */
-export async function askAndTell(tool, task, content) {
+export async function askAndTell(tool, task, content, more = {}) {
   try {
-    const request = await ask(tool, task, content);
+    const request = await ask(tool, task, content, more);
     const done = request.state === "done";
     toast(done ? "good" : "bad", request.text || (done ? t("Done.") : t("The tool did not say why it failed.")));
     return done;
+  } catch (problem) {
+    toast("bad", problem.message, problem.hint);
+    return false;
+  }
+}
+
+/** The open incident of a title, or a new one. */
+async function incidentOf(title) {
+  const { items } = await get("/incidents", { state: ["open", "contained"], q: title, limit: 50 });
+  return (items.find((one) => one.title === title) ?? await post("/incidents", { id: newId(), title })).id;
+}
+
+/** Ask for what a button stands for; where it names a procedure, people get its tasks once the tool has done it. */
+async function carryOut(button, tool, row) {
+  const { task, procedure, incident: title } = button.dataset;
+  if (!procedure) return askAndTell(tool, task, { id: row.dataset.row });
+  try {
+    const incident = await incidentOf(title);
+    if (!await askAndTell(tool, task, { id: row.dataset.row }, { incident })) return false;
+    const about = row.cells[0].textContent.trim().slice(0, 200);
+    await post(`/incidents/${encodeURIComponent(incident)}/procedures`, { id: newId(), procedure, about });
+    toast("good", t("Its tasks are in the incident room."));
+    return true;
   } catch (problem) {
     toast("bad", problem.message, problem.hint);
     return false;
@@ -56,7 +79,7 @@ async function press(button) {
   const next = row.nextElementSibling ?? row.previousElementSibling;
   row.ariaBusy = "true";
   if (next?.matches("[data-row]")) next.focus();
-  if (await askAndTell(tool, button.dataset.task, { id: row.dataset.row })) row.classList.add("row-done");
+  if (await carryOut(button, tool, row)) row.classList.add("row-done");
   else row.ariaBusy = "false";
 }
 
