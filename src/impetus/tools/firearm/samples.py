@@ -17,6 +17,9 @@ from impetus.tools.firearm.scenes.picture import Renderer
 
 KINDS = ("person", "weapon")
 MOST_ANNOTATIONS_BYTES = 200_000_000
+CROWD = 2.5
+AIMED_SHARE = 0.7
+"""So many of the cuts of a picture with weapons show one of them."""
 KEPT_SHARE = (0.25, 0.45)
 """Of a person, of a weapon: so much of a box must be left by a cut for the box to stay."""
 
@@ -112,7 +115,7 @@ class Pool:
 
 def rendered_samples(seed: int, side: int) -> Callable[[], Sample]:
     """A maker of rendered samples."""
-    renderer = Renderer(seed)
+    renderer = Renderer(seed, crowd=CROWD)
 
     def make() -> Sample:
         rendered = renderer.picture(side, side)
@@ -137,13 +140,28 @@ def annotated_samples(pictures: Sequence[Annotated], seed: int) -> Callable[[], 
 def cut(sample: Sample, side: int, chance: np.random.Generator) -> Sample:
     """A part of a sample at `side` x `side`, scaled by chance, perhaps mirrored, in other colours."""
     height, width = sample.picture.shape[:2]
-    # From half as large to twice as large as the sample would fill the cut; mostly about as it is.
-    scale = side / min(height, width) * float(np.exp(np.clip(chance.normal(0.2, 0.33), -0.5, 1.1)))
+    armed = np.flatnonzero(sample.kinds == 1)
+    aimed = sample.boxes[armed[int(chance.integers(len(armed)))]] if len(armed) else None
+    if chance.random() >= AIMED_SHARE:
+        aimed = None
+    # Mostly about as it is, at most half or twice as large; a large picture is shrunk to twice the cut, and so that the
+    # gun that is aimed at fits in.
+    scale = min(1.0, 2 * side / min(height, width))
+    if aimed is not None:
+        scale = min(scale, 0.8 * side / float(max(aimed[2] - aimed[0], aimed[3] - aimed[1])))
+    scale *= float(np.exp(np.clip(chance.normal(0, 0.3), -0.7, 0.7)))
     stretch = float(np.exp(chance.normal(0, 0.06)))
     across, down = scale * stretch, scale / stretch
     mirror = chance.random() < 0.5
-    left = chance.uniform(min(0.0, width * across - side), max(0.0, width * across - side))
-    top = chance.uniform(min(0.0, height * down - side), max(0.0, height * down - side))
+    most_left, most_top = width * across - side, height * down - side
+    if aimed is not None:
+        left = float((aimed[0] + aimed[2]) / 2 * across - chance.uniform(0.2, 0.8) * side)
+        top = float((aimed[1] + aimed[3]) / 2 * down - chance.uniform(0.2, 0.8) * side)
+        left = float(np.clip(left, min(0.0, most_left), max(0.0, most_left)))
+        top = float(np.clip(top, min(0.0, most_top), max(0.0, most_top)))
+    else:
+        left = chance.uniform(min(0.0, most_left), max(0.0, most_left))
+        top = chance.uniform(min(0.0, most_top), max(0.0, most_top))
     sign = -1.0 if mirror else 1.0
     matrix = np.array(((across * sign, 0, (side + left) if mirror else -left), (0, down, -top)))
     grey = int(chance.integers(60, 160))

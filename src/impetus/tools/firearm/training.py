@@ -22,8 +22,12 @@ from impetus.tools.firearm.samples import Pool, Sample, annotated_samples, read_
 SAVE_S = 60.0
 AVERAGED = 0.9985
 """Weight of the past in the averaged weights, which are what is exported."""
-RENDERED_SIDE = 320
-POOL, USES = 1_500, 6.0
+RENDERED_SIDE = 416
+POOL, USES = 2_000, 14.0
+SIDES = (192, 192, 320)
+"""Cuts of a batch, in turn: small ones for guns, large ones so that near persons are seen whole."""
+CENTRED_SAMPLES = 24_000
+"""So many samples are learnt with cells about the boxes' centres before the network chooses cells."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,10 @@ class Plan:
 
     samples: int
     seed: int = 1
-    batch: int = 8
-    side: int = 224
+    batch: int = 12
+    """Cuts of the smallest side a batch; of larger ones as many fewer as they are larger."""
     width: int = 32
-    rate: float = 1e-3
+    rate: float = 2e-3
     decay_share: float = 0.25
     """The learning rate stays, and falls to nothing over the last share of the samples."""
     data: str | None = None
@@ -70,15 +74,15 @@ def _batch(samples: list[Sample]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return tensor, torch.from_numpy(wanted), torch.from_numpy(kinds), torch.from_numpy(real)
 
 
-def _takers(plan: Plan, start: int) -> Callable[[], Sample]:
+def _takers(plan: Plan, start: int) -> Callable[[int], Sample]:
     seed = plan.seed * 1_000_003 + start
     rendered = Pool(rendered_samples(seed, RENDERED_SIDE), size=POOL, uses=USES, seed=seed + 1)
     if plan.data is None:
-        return lambda: rendered.take(plan.side)
+        return rendered.take
     pictures = read_annotations(Path(plan.data), "training")
     real = Pool(annotated_samples(pictures, seed + 2), size=POOL, uses=1.5, seed=seed + 3)
     chance = np.random.default_rng(seed + 4)
-    return lambda: (rendered if chance.random() < plan.rendered_share else real).take(plan.side)
+    return lambda side: (rendered if chance.random() < plan.rendered_share else real).take(side)
 
 
 def train(plan: Plan, folder: Path, *, begin: Path | None = None, device: str = "cpu") -> Iterator[Progress]:
@@ -109,26 +113,30 @@ def train(plan: Plan, folder: Path, *, begin: Path | None = None, device: str = 
         optimiser.load_state_dict(state["optimiser"])
         seen = state["seen"]
     take = _takers(plan, seen)
-    corners, strides = cells(plan.side, plan.side, torch.device(device))
+    grids = {side: cells(side, side, torch.device(device)) for side in SIDES}
     saved = told = time.monotonic()
     told_seen, sums = seen, np.zeros(2)
-    steps = 0
+    steps = steps_done = 0
     while seen < plan.samples:
+        side = SIDES[steps_done % len(SIDES)]
+        count = max(2, round(plan.batch * (min(SIDES) / side) ** 2))
         left = (plan.samples - seen) / (plan.samples * plan.decay_share)
         rate = plan.rate * min(1.0, (seen + plan.batch) / (plan.batch * 100), max(left, 0.01))
         for group in optimiser.param_groups:
             group["lr"] = rate
-        pictures, wanted, kinds, real = (each.to(device) for each in _batch([take() for _ in range(plan.batch)]))
+        pictures, wanted, kinds, real = (each.to(device) for each in _batch([take(side) for _ in range(count)]))
         network.train()
         of_classes, of_boxes = loss(
-            network(pictures.contiguous(memory_format=torch.channels_last)), wanted, kinds, real, corners, strides
+            network(pictures.contiguous(memory_format=torch.channels_last)),
+            *(wanted, kinds, real, *grids[side]),
+            begun=begin is not None or seen >= min(CENTRED_SAMPLES, plan.samples / 3),
         )
         optimiser.zero_grad(set_to_none=True)
         (of_classes + of_boxes).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimiser.step()
-        seen += plan.batch
-        steps += 1
+        seen += count
+        steps, steps_done = steps + 1, steps_done + 1
         _average(averaged, network, min(AVERAGED, (1 + seen / plan.batch) / (10 + seen / plan.batch)))
         sums += (of_classes.item(), of_boxes.item())
         now = time.monotonic()

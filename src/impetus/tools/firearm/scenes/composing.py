@@ -13,11 +13,14 @@ from impetus.tools.firearm.scenes.drawing import BODY, THING, Sprite
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels."""
 
-LEAST_VISIBLE = 0.4
+LEAST_VISIBLE = 0.5
 """A weapon of which less is seen has no box."""
 LEAST_VISIBLE_PERSON = 0.25
-LEAST_WEAPON_PX = 9.0
+LEAST_WEAPON_PX = 12.0
 """A weapon whose longer side is shorter has no box: nobody could tell it."""
+LEAST_CONTRAST = 10.0
+"""A weapon whose colour differs less, in levels of 255, from what is around it has no box: nobody could tell it."""
+AROUND_PX = 3
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,11 @@ class Scene:
         part = self.picture[y0:y1, x0:x1]
         self.picture[y0:y1, x0:x1] = (part * (1 - cv2.blur(spot, (5, 3)))[:, :, None]).astype(np.uint8)
 
-    def truths(self) -> tuple[Truth, ...]:
-        """What is seen: persons with their whole extent within the picture, weapons with the part that shows."""
+    def truths(self, final: Picture | None = None) -> tuple[Truth, ...]:
+        """What is seen: persons with their whole extent within the picture, weapons with the part that shows.
+
+        `final`: the picture as a camera gave it, of the same size; weapons that are lost in it are left out.
+        """
         height, width = self.picture.shape[:2]
         found: list[Truth] = []
         counts = np.bincount(self.owners.ravel(), minlength=2 * len(self._put) + 3)
@@ -112,9 +118,24 @@ class Scene:
                         float(int(inner[0]) + columns.max() + 1),
                         float(int(inner[1]) + rows.max() + 1),
                     )
-                    if max(tight[2] - tight[0], tight[3] - tight[1]) >= LEAST_WEAPON_PX:
+                    long_enough = max(tight[2] - tight[0], tight[3] - tight[1]) >= LEAST_WEAPON_PX
+                    if long_enough and (final is None or self._contrast(final, tight, number + 1) >= LEAST_CONTRAST):
                         found.append(Truth("weapon", tight))
         return tuple(found)
+
+    def _contrast(self, final: Picture, box: Box, owner: int) -> float:
+        """How far a thing's colour is, in levels, from that of the pixels around it."""
+        height, width = final.shape[:2]
+        x0, y0 = max(int(box[0]) - AROUND_PX, 0), max(int(box[1]) - AROUND_PX, 0)
+        x1, y1 = min(int(box[2]) + AROUND_PX, width), min(int(box[3]) + AROUND_PX, height)
+        thing = (self.owners[y0:y1, x0:x1] == owner).astype(np.uint8)
+        kernel = np.ones((2 * AROUND_PX + 1, 2 * AROUND_PX + 1), np.uint8)
+        around = (cv2.dilate(thing, kernel) > 0) & (thing == 0)
+        if not around.any():
+            return 0.0
+        part = final[y0:y1, x0:x1].astype(np.float32)
+        apart = part[thing > 0].mean(axis=0) - part[around].mean(axis=0)
+        return float(np.sqrt((apart**2).mean()))
 
     def heads(self) -> tuple[Box, ...]:
         """Where the heads of persons are of whom something is seen."""

@@ -13,9 +13,9 @@ from impetus.tools.firearm.scenes.weapons import Chance
 def degrade(picture: Picture, chance: Chance) -> Picture:
     """The same scene as some camera would give it; size stays."""
     height, width = picture.shape[:2]
-    night = chance.random() < 0.2
-    gain = chance.uniform(0.35, 0.75) if night else chance.uniform(0.65, 1.3)
-    gamma = chance.uniform(0.7, 1.5)
+    night = chance.random() < 0.15
+    gain = chance.uniform(0.45, 0.8) if night else chance.uniform(0.7, 1.25)
+    gamma = chance.uniform(0.75, 1.3)
     levels = np.arange(256) / 255.0
     balance = chance.uniform(0.9, 1.1, 3)
     lift = chance.uniform(0, 35)
@@ -39,13 +39,13 @@ def degrade(picture: Picture, chance: Chance) -> Picture:
         share = chance.uniform(0.5, 0.9)
         small = cv2.resize(picture, (int(width * share), int(height * share)), interpolation=cv2.INTER_AREA)
         picture = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    strength = chance.uniform(4, 16) if night else chance.uniform(0, 8)
+    strength = chance.uniform(3, 10) if night else chance.uniform(0, 6)
     if strength > 1:
         # Offset by a level so that darkening and brightening both stay in unsigned bytes.
         grain = (unevenness(height, width, 4, chance) * strength).astype(np.int16)[:, :, None]
         picture = np.clip(picture.astype(np.int16) + grain, 0, 255).astype(np.uint8)
     if chance.random() < 0.8:
-        quality = int(chance.integers(25, 96))
+        quality = int(chance.integers(35, 96))
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
         decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
         if decoded is not None:
