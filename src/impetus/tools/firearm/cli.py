@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import typer
 import yaml
 
 from impetus.model import ImpetusError, InvalidInput
-from impetus.tools.firearm import training
+from impetus.tools.firearm import discovery, training
 from impetus.tools.firearm.arrays import Floats, Picture
 from impetus.tools.firearm.confirmation import Event
 from impetus.tools.firearm.evaluation import look_at, report
@@ -165,6 +166,31 @@ def _annotated(folder: Path, part: str) -> Iterator[tuple[Picture, Floats, Float
     for annotated in read_annotations(folder, part):
         sample = load(annotated)
         yield sample.picture, sample.boxes, sample.kinds
+
+
+@app.command()
+def discover(
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="An IPv4 network, as in 10.0.5.0/24.")],
+    user: Annotated[str, typer.Option("--user", help="Name with which to log in at the cameras.")] = "",
+    wait: Annotated[float, typer.Option("--wait", min=0.1, max=60, help="Seconds to wait for answers.")] = 3.0,
+) -> None:
+    """Cameras of a network that speak ONVIF, and their streams: a JSON line each. The password is read from
+    IMPETUS_ONVIF_PASSWORD. Nothing is entered anywhere."""
+    with _one_line_for_an_error():
+        for device in discovery.discover(network, wait_s=wait, port=discovery.PORT):
+            problem, addresses = "", list[str]()
+            try:
+                addresses = discovery.streams(device, user, os.environ.get("IMPETUS_ONVIF_PASSWORD", ""))
+            except ImpetusError as error:
+                problem = str(error)
+            line = {
+                "host": device.host,
+                "name": device.name,
+                "hardware": device.hardware,
+                "streams": addresses,
+                "problem": problem,
+            }
+            typer.echo(json.dumps(line))
 
 
 @app.command()

@@ -12,15 +12,19 @@ import resource
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
 import cv2
 
 from impetus.model import ImpetusError, InvalidInput
+from impetus.tools.firearm.arrays import Picture
 from impetus.tools.firearm.camera import Camera
 from impetus.tools.firearm.connecting import Turns
-from impetus.tools.firearm.inference import Model
+from impetus.tools.firearm.detections import Detections
+from impetus.tools.firearm.inference import Model, Window
+from impetus.tools.firearm.model import Contract
 from impetus.tools.firearm.notices import Notice
 from impetus.tools.firearm.wire import Order, Start, ToWorker, packed, read
 
@@ -32,6 +36,23 @@ MOST_MEMORY_BYTES = 8 * 1024**3
 """Of address space: a stream that makes FFmpeg ask for more ends this process, not the machine."""
 
 
+class OneAtATime:
+    """A detector that several cameras share: looks at once would each hold memory, and none be sooner."""
+
+    def __init__(self, model: Model) -> None:
+        self._model, self._lock = model, threading.Lock()
+
+    @property
+    def contract(self) -> Contract:
+        """What the model says of itself."""
+        return self._model.contract
+
+    def look(self, picture: Picture, windows: Sequence[Window] | None = None) -> Detections:
+        """See `impetus.tools.firearm.inference.Looks`."""
+        with self._lock:
+            return self._model.look(picture, windows)
+
+
 class Group:
     """The cameras of this process, as its orders say."""
 
@@ -40,6 +61,7 @@ class Group:
         model = Model.read(start.model)
         if model.contract.sha256 != start.sha256:
             raise InvalidInput("the model's file is not the one that was approved", hint="approve the new one")
+        detector = OneAtATime(model)
         self._output = output
         self._waiting: queue.Queue[Notice] = queue.Queue(MOST_WAITING)
         self._shown: dict[str, bytes | None] = {}
@@ -48,7 +70,7 @@ class Group:
         self._cameras = {
             post.camera.id: Camera(
                 post.settings(),
-                model,
+                detector,
                 start.rules,
                 self._waiting.put,
                 turns,

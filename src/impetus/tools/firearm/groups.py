@@ -23,6 +23,8 @@ from impetus.tools.firearm.zones import Zones
 START_S, HANG_S, STOP_S = 120.0, 20.0, 6.0
 """How long the first message of a process may take, each later one, and its end."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S, HEALTHY_S = 1.0, 60.0, 60.0
+SPARING = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072"}
+"""Threads that each have an arena, and pictures that are kept once they are done with, take twice the memory."""
 MOST_NOTICES = 500
 """Notices that wait for the worker; a process that has more waits too."""
 
@@ -159,8 +161,7 @@ class _Group:
                 "impetus.tools.firearm.group",
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                # Threads that each have an arena of memory would hold several times what they need.
-                env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
+                env={**os.environ, **SPARING},
             )
         except OSError as error:
             return f"its process could not be started: {error.strerror}"

@@ -63,11 +63,10 @@ class PublicView:
         calm = self._settled >= SETTLED_S
         if calm.any():
             # At first as it is, then slowly, so that the light of the day comes in and a flash does not.
-            new = self._settled < SETTLED_S + step_s + 1e-3
-            share = np.where(calm, np.where(new, 1.0, 0.1), 0.0).astype(np.float32)[:, :, None]
-            self._background = (self._background + (view - self._background.astype(np.float32)) * share).astype(
-                np.uint8
-            )
+            new = calm & (self._settled < SETTLED_S + step_s + 1e-3)
+            slowly = cv2.addWeighted(self._background, 0.9, view, 0.1, 0.0)
+            np.copyto(self._background, slowly, where=(calm & ~new)[:, :, None], casting="unsafe")
+            np.copyto(self._background, view, where=new[:, :, None])
         self._busy = busy
 
     def _busy_of(self, view: Picture, cells: Booleans, persons: Sequence[Floats], width: int) -> Booleans:
