@@ -36,7 +36,7 @@ HURRIED_S = 45.0
 """With less time, fewer candidates are looked at, and the best is verified while the search goes on."""
 FIRST_S = 1.2
 """In a hurry the first proposal is looked for so long."""
-CHECKED_FROM = 0.3
+CHECKED_FROM = 0.2
 """In a hurry the best plan after this share of the time goes to JuPedSim, whose run takes as long as what is left."""
 TIE = 0.02
 """A plan that is verified stays the recommended one; another is verified, and takes its place, if it scores better by
@@ -176,11 +176,13 @@ def optimise(
     found = search.judge(None)
     baseline.estimate_t90_s, baseline.estimate_exposure = found.t90_s, found.exposure_person_s
     weights = WEIGHTS if first.danger is not None else WEIGHTS[:1]
-    quick_until = began + min(0.2 * budget_s, 8.0)
+    quick_until = began + min(0.2 * budget_s, 3.0 if hurried else 8.0)
     candidates: list[Judged] = []
     if hurried:
         candidates = _candidates(search, weights[len(weights) // 2], gates[0], until=began + FIRST_S, seed=seed)
         yield Proposal("queue", baseline, _ranked(_distinct(candidates, first, baseline), baseline), spent())
+        if verify is not None:
+            verify.start()
     for number, weight in enumerate(weights):
         until = began + (quick_until - began) * (number + 1) / len(weights)
         candidates += _candidates(search, weight, gates[0], until=until, seed=seed)
