@@ -62,8 +62,12 @@ export class Scene {
 
   fit() {
     const ratio = window.devicePixelRatio || 1;
-    const width = Math.max(200, Math.round(this.canvas.clientWidth * ratio));
     const [left, bottom, right, top] = this.box;
+    // The whole venue is on the screen at once, however the room beside it lies.
+    const highest = (0.7 * window.innerHeight * (right - left)) / (top - bottom);
+    const wide = Math.max(200, Math.min(this.canvas.parentElement?.clientWidth ?? this.canvas.clientWidth, highest));
+    this.canvas.style.width = `${Math.round(wide)}px`;
+    const width = Math.round(wide * ratio);
     const scale = width / (right - left);
     const height = Math.round((top - bottom) * scale);
     if (this.canvas.width !== width || this.canvas.height !== height || !this.ground) {

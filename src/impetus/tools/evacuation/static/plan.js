@@ -111,8 +111,8 @@ export function mount(element, context) {
     const base = { name: t("Nearest exits"), value: [content.baseline.t90_s, content.baseline.exposure_person_s ?? 0], itemStyle: { color: context.colour("severity-severe") } };
     chart.setOption({
       animation: false, grid: { left: 60, right: 20, top: 16, bottom: 40 },
-      xAxis: { type: "value", name: "t90 s", nameLocation: "middle", nameGap: 24, scale: true },
-      yAxis: { type: "value", name: t("Exposure person-s"), scale: true },
+      xAxis: { type: "value", name: "t90 s", nameLocation: "middle", nameGap: 24, scale: true, splitLine: { lineStyle: { color: context.colour("line-2") } } },
+      yAxis: { type: "value", name: t("Exposure person-s"), scale: true, splitLine: { lineStyle: { color: context.colour("line-2") } } },
       tooltip: { formatter: (one) => `${one.name}: ${number(one.value[0])} s, ${number(one.value[1])}`, renderMode: "richText" },
       series: [{ type: "scatter", symbolSize: 12, data: [...points, base], label: { show: true, formatter: "{b}", position: "right", color: context.colour("ink-2") } }],
     });
