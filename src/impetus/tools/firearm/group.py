@@ -32,8 +32,8 @@ TELL_EVERY_S = 1.0
 MOST_WAITING = 32
 """Notices that wait; a camera that has one more waits itself, so that nothing is lost and memory stays bounded."""
 CLOSE_S = 3.0
-MOST_MEMORY_BYTES = 8 * 1024**3
-"""Of address space: a stream that makes FFmpeg ask for more ends this process, not the machine."""
+MOST_MEMORY_BYTES = 4 * 1024**3
+"""Of its own: a stream that makes FFmpeg ask for more breaks this process, not the machine."""
 
 
 class OneAtATime:
@@ -147,7 +147,7 @@ def main() -> int:
     # Whatever prints must not spoil the messages.
     output = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     cv2.setNumThreads(1)
     orders = sys.stdin.buffer
     first = read(orders)
