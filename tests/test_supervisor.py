@@ -99,6 +99,19 @@ async def test_a_part_whose_loop_hangs_is_killed_and_started_again(tmp_path: Pat
     assert any("did not answer" in report for report in reports)
 
 
+async def test_a_machine_that_was_paused_is_no_reason_to_kill(tmp_path: Path) -> None:
+    """Where the supervisor was kept waiting as long as its part, the part has had no chance to answer."""
+    async with supervised(tmp_path, "well", hang_s=2.0) as (supervisor, reports):
+        await until(lambda: len(starts(tmp_path, "well")) == 1)
+        await asyncio.sleep(0.6)
+        process = supervisor.process_ids()["well"]
+        os.kill(process, signal.SIGSTOP)
+        time.sleep(4.0)  # noqa: ASYNC251 the supervisor stands still too
+        os.kill(process, signal.SIGCONT)
+        await asyncio.sleep(1.0)
+        assert supervisor.process_ids()["well"] == process, reports
+
+
 async def test_a_killed_part_comes_back_and_all_end_with_the_supervisor(tmp_path: Path) -> None:
     async with supervised(tmp_path, "well") as (supervisor, reports):
         await until(lambda: len(starts(tmp_path, "well")) == 1)

@@ -23,6 +23,8 @@ HEARTBEAT_VARIABLE = "IMPETUS_HEARTBEAT_FD"
 HELD_LOOK_S = 0.3
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 """A part's log beyond this is set aside as `NAME.log.1` when the part starts."""
+LOOK_S = 0.5
+"""So often parts are looked at."""
 
 log = structlog.get_logger("supervisor")
 
@@ -45,7 +47,8 @@ class Part:
 class _Running:
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
-    last_beat_s: float = 0.0
+    silence_s: float = 0.0
+    """Since its last heartbeat, as far as this process itself was awake."""
     beaten: bool = False
 
 
@@ -161,7 +164,7 @@ class Supervisor:
 
         running.process = process
         running.beaten = False
-        running.last_beat_s = loop.time()
+        running.silence_s, looked_s = 0.0, loop.time()
         os.set_blocking(read_end, False)
         loop.add_reader(read_end, self._on_beat, read_end, running)
         ended = asyncio.create_task(process.wait())
@@ -169,12 +172,14 @@ class Supervisor:
         hung = False
         try:
             while not ended.done():
-                await asyncio.wait({ended, stopping}, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({ended, stopping}, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
                 if stopping.done() or part.name in self._held:
                     await self._end(process, ended)
                     return "was stopped"
-                silence_s = loop.time() - running.last_beat_s
-                if not ended.done() and silence_s > (part.hang_s if running.beaten else part.start_s):
+                # Where this process itself was kept waiting (a machine that was paused), the part most likely was too.
+                running.silence_s += min(loop.time() - looked_s, 2 * LOOK_S)
+                looked_s = loop.time()
+                if not ended.done() and running.silence_s > (part.hang_s if running.beaten else part.start_s):
                     hung = True
                     process.kill()
                     await ended
@@ -190,7 +195,7 @@ class Supervisor:
         with contextlib.suppress(BlockingIOError):
             if os.read(read_end, 4096):
                 running.beaten = True
-                running.last_beat_s = asyncio.get_running_loop().time()
+                running.silence_s = 0.0
             else:
                 # The child closed its end: it is about to be reaped.
                 asyncio.get_running_loop().remove_reader(read_end)
