@@ -25,7 +25,7 @@ LEAST = 3
 """Fewer posts than this are no burst, however rare the topic."""
 LEVEL_DAYS = 7.0
 """Memory of the baseline."""
-RISE = 1.5
+RISE = 1.2
 """A burst is so many times its expected count at least: statistics alone would call every slow drift of a busy topic
 one."""
 
@@ -113,7 +113,7 @@ class Baseline:
         """Between 0 (Poisson) and 1."""
         if self.squares <= 0:
             return 0.1
-        return min(1.0, max(0.02, self.scatter / self.squares))
+        return min(1.0, max(0.004, self.scatter / self.squares))
 
     def learn(self, time: float, count: int) -> None:
         """Take a bin in that was no burst."""
