@@ -1,6 +1,9 @@
 // Positions of a recorded run: fetched in parts, put together, and drawn on a canvas between frames.
 
 const GONE = -32768;
+const CELL_M = 2;
+/** From how many people a square metre on a colour is used, and which. */
+const DENSITIES = [[0, "good"], [1, "severity-minor"], [2, "severity-moderate"], [3.5, "severity-severe"], [5, "severity-extreme"]];
 
 /** Parts of a playback as one table of int16: frame, x of everybody, y of everybody, in `unit_m`. */
 export async function load(context, plan, number) {
@@ -43,10 +46,19 @@ export function lines(geometry, flat) {
   return [];
 }
 
+/** A colour of the style sheet as a pixel of an image. */
+function pixel(colour) {
+  const pen = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  pen.fillStyle = colour;
+  pen.fillRect(0, 0, 1, 1);
+  return new Uint32Array(pen.getImageData(0, 0, 1, 1).data.buffer)[0];
+}
+
 /** Draws a venue and one moment of a run; returns how many are left. */
 export class Scene {
   constructor(canvas, context, venue, head) {
     this.canvas = canvas;
+    this.pen = canvas.getContext("2d", { willReadFrequently: true });
     this.context = context;
     this.flat = plane(head.longitude, head.latitude);
     this.shapes = venue.features.map((feature) => ({
@@ -56,7 +68,10 @@ export class Scene {
     const xs = walkable.map((at) => at[0]);
     const ys = walkable.map((at) => at[1]);
     this.box = [Math.min(...xs) - 4, Math.min(...ys) - 4, Math.max(...xs) + 4, Math.max(...ys) + 4];
-    this.cells = new Uint16Array(0);
+    this.columns = Math.ceil((this.box[2] - this.box[0]) / CELL_M) + 1;
+    this.cells = new Uint16Array(this.columns * (Math.ceil((this.box[3] - this.box[1]) / CELL_M) + 1));
+    this.levels = new Uint8Array(head.people);
+    this.known = -1;
     this.ground = null;
   }
 
@@ -83,11 +98,7 @@ export class Scene {
   }
 
   drawGround() {
-    const { canvas, context } = this;
-    this.ground = document.createElement("canvas");
-    this.ground.width = canvas.width;
-    this.ground.height = canvas.height;
-    const pen = this.ground.getContext("2d");
+    const { canvas, context, pen } = this;
     pen.fillStyle = context.colour("surface-1");
     pen.fillRect(0, 0, canvas.width, canvas.height);
     const paint = (shape, fill, stroke, width) => {
@@ -112,56 +123,75 @@ export class Scene {
       const [x, y] = this.at(shape.rings[0][0]);
       pen.fillText(shape.name ?? "", Math.min(Math.max(x, 4), canvas.width - 90), Math.min(Math.max(y - 6, 12), canvas.height - 6));
     }
+    // Each moment is put together as pixels on a copy of the ground: a rectangle drawn for each of ten thousand people takes several times as long.
+    this.ground = new Uint32Array(pen.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+    this.image = pen.createImageData(canvas.width, canvas.height);
+    this.pixels = new Uint32Array(this.image.data.buffer);
+    this.colours = Uint32Array.from(DENSITIES, ([, name]) => pixel(context.colour(name)));
+  }
+
+  /** How dense it is around everybody in a frame, as a number of a colour; returns how many are left. */
+  crowded({ head, table }, frame) {
+    if (frame === this.known) return this.inside;
+    this.known = frame;
+    this.inside = 0;
+    this.cells.fill(0);
+    const xs = 2 * head.people * frame;
+    const ys = xs + head.people;
+    const [left, bottom] = this.box;
+    const last = this.cells.length / this.columns - 1;
+    const cell = (person) => {
+      const column = Math.floor((table[xs + person] * head.unit_m - left) / CELL_M);
+      const row = Math.floor((table[ys + person] * head.unit_m - bottom) / CELL_M);
+      return Math.min(Math.max(row, 0), last) * this.columns + Math.min(Math.max(column, 0), this.columns - 1);
+    };
+    for (let person = 0; person < head.people; person += 1) {
+      if (table[xs + person] === GONE) continue;
+      this.inside += 1;
+      this.cells[cell(person)] += 1;
+    }
+    for (let person = 0; person < head.people; person += 1) {
+      if (table[xs + person] === GONE) continue;
+      const density = this.cells[cell(person)] / CELL_M ** 2;
+      let level = DENSITIES.length - 1;
+      while (density < DENSITIES[level][0]) level -= 1;
+      this.levels[person] = level;
+    }
+    return this.inside;
   }
 
   /** Everybody at a moment between two frames, coloured by how many stand on the same four square metres. */
   draw(run, time) {
     this.fit();
     const { head, table } = run;
-    const pen = this.canvas.getContext("2d");
-    pen.drawImage(this.ground, 0, 0);
     const place = Math.min(Math.max(time / head.frame_s, 0), head.frames - 1.001);
-    const frame = Math.floor(place);
+    const frame = Math.max(Math.floor(place), 0);
     const part = place - frame;
-    const width = 2 * head.people;
-    const now = frame * width;
-    const next = Math.min(frame + 1, head.frames - 1) * width;
-    const [left, bottom, right, top] = this.box;
-    const columns = Math.ceil((right - left) / 2) + 1;
-    const cells = columns * (Math.ceil((top - bottom) / 2) + 1);
-    if (this.cells.length !== cells) this.cells = new Uint16Array(cells);
-    this.cells.fill(0);
-    const unit = head.unit_m;
-    const people = head.people;
-    let left_over = 0;
+    const { people, unit_m: unit } = head;
+    const now = 2 * people * frame;
+    const next = 2 * people * Math.min(frame + 1, head.frames - 1);
+    const inside = this.crowded(run, frame);
+    const { pixels, colours, levels, scale } = this;
+    const { width, height } = this.canvas;
+    const [left, bottom] = this.box;
+    const size = Math.max(2, Math.round(0.4 * scale));
+    pixels.set(this.ground);
     for (let person = 0; person < people; person += 1) {
-      const x = table[now + person];
+      let x = table[now + person];
       if (x === GONE) continue;
-      left_over += 1;
-      const column = Math.floor((x * unit - left) / 2);
-      const row = Math.floor((table[now + people + person] * unit - bottom) / 2);
-      if (row >= 0 && column >= 0 && column < columns) this.cells[row * columns + column] += 1;
-    }
-    const colours = ["good", "severity-minor", "severity-moderate", "severity-severe", "severity-extreme"].map((name) => this.context.colour(name));
-    const size = Math.max(1.5, 0.4 * this.scale);
-    const half = size / 2;
-    // One colour after the other: changing the pen's colour for each person would cost the most.
-    for (let level = 0; level < colours.length; level += 1) {
-      pen.fillStyle = colours[level];
-      for (let person = 0; person < people; person += 1) {
-        let x = table[now + person];
-        if (x === GONE) continue;
-        let y = table[now + people + person];
-        const column = Math.floor((x * unit - left) / 2);
-        const row = Math.floor((y * unit - bottom) / 2);
-        const density = (this.cells[row * columns + column] ?? 0) / 4;
-        const own = density < 1 ? 0 : density < 2 ? 1 : density < 3.5 ? 2 : density < 5 ? 3 : 4;
-        if (own !== level) continue;
-        const x2 = table[next + person];
-        if (x2 !== GONE) { x += (x2 - x) * part; y += (table[next + people + person] - y) * part; }
-        pen.fillRect((x * unit - left) * this.scale - half, this.canvas.height - (y * unit - bottom) * this.scale - half, size, size);
+      let y = table[now + people + person];
+      const x2 = table[next + person];
+      if (x2 !== GONE) { x += (x2 - x) * part; y += (table[next + people + person] - y) * part; }
+      const column = Math.round((x * unit - left) * scale - size / 2);
+      const row = Math.round(height - (y * unit - bottom) * scale - size / 2);
+      if (column < 0 || row < 0 || column + size > width || row + size > height) continue;
+      const colour = colours[levels[person]];
+      for (let start = row * width + column, end = start + size * width; start < end; start += width) {
+        for (let at = start; at < start + size; at += 1) pixels[at] = colour;
       }
     }
+    const { pen } = this;
+    pen.putImageData(this.image, 0, 0);
     const threat = head.threat?.[Math.min(Math.floor(time / 2), head.threat.length - 1)];
     if (threat) {
       const [x, y] = this.at(this.flat.metres(threat));
@@ -172,6 +202,6 @@ export class Scene {
       pen.moveTo(x - 13, y); pen.lineTo(x + 13, y); pen.moveTo(x, y - 13); pen.lineTo(x, y + 13);
       pen.stroke();
     }
-    return left_over;
+    return inside;
   }
 }
