@@ -144,7 +144,7 @@ async def test_lists_show_what_one_has_and_may_take(api: Api) -> None:
 async def test_a_procedure_is_shown_with_its_drawing_and_its_file(api: Api) -> None:
     olivia = await api.person("olivia")
     listed = (await olivia.get("/procedures")).json()["items"]
-    assert len(listed) == 13
+    assert len(listed) == 14
     detail = (await olivia.get("/procedures/gunman")).json()
     assert {step["kind"] for step in detail["steps"]} >= {"start", "task", "decision", "parallel", "automatic", "end"}
     assert all(len(flow["points"]) > 1 for flow in detail["flows"])
