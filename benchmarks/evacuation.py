@@ -65,7 +65,10 @@ def main(parts: Sequence[str] = (), limit_s: float = math.inf) -> None:
 
 
 def _verification(notes: list[str]) -> list[Figure]:
-    rows = verify_all()
+    rows = []
+    for row in verify_all():
+        rows.append(row)
+        print(f"{row['test']} ({row['model']}): {row['found']}", flush=True)
     table = Table()
     for title in ("test", "model", "asked", "found", "ok"):
         table.add_column(title)

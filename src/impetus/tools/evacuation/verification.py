@@ -7,7 +7,7 @@ prints). RiMEA 8, 12 and 13 have no numeric criterion of their own; what they de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -364,11 +364,9 @@ TESTS: Sequence[Test] = (
 )  # fmt: skip
 
 
-def verify_all(models: Sequence[str] = ("fast", "jupedsim")) -> list[dict[str, Any]]:
-    """A row a test and model: test, model, asked, found, ok."""
-    rows = []
+def verify_all(models: Sequence[str] = ("fast", "jupedsim")) -> Iterator[dict[str, Any]]:
+    """A row a test and model, each when it is known: test, model, asked, found, ok."""
     for model in models:
         for test in TESTS:
             found, ok = test.check(model)
-            rows.append({"test": test.id, "model": model, "asked": test.asked, "found": found, "ok": bool(ok)})
-    return rows
+            yield {"test": test.id, "model": model, "asked": test.asked, "found": found, "ok": bool(ok)}

@@ -3,7 +3,7 @@
 const GONE = -32768;
 const CELL_M = 2;
 /** From how many people a square metre on a colour is used, and which. */
-const DENSITIES = [[0, "good"], [1, "severity-minor"], [2, "severity-moderate"], [3.5, "severity-severe"], [5, "severity-extreme"]];
+export const DENSITIES = [[0, "good"], [1, "severity-minor"], [2, "severity-moderate"], [3.5, "severity-severe"], [5, "severity-extreme"]];
 
 /** Parts of a playback as one table of int16: frame, x of everybody, y of everybody, in `unit_m`. */
 export async function load(context, plan, number) {

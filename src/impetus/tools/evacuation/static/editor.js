@@ -47,9 +47,9 @@ export function mount(element, context) {
   let known = [];
 
   const keep = () => { past.push(JSON.stringify(venue)); if (past.length > 100) past.shift(); future = []; };
-  function undo() { if (draft) { draft.pop(); if (!draft.length) draft = null; } else if (past.length) { future.push(JSON.stringify(venue)); venue = JSON.parse(past.pop()); selected = -1; } draw(); }
-  function redo() { if (future.length) { past.push(JSON.stringify(venue)); venue = JSON.parse(future.pop()); draw(); } }
-  function remove() { if (selected >= 0) { keep(); venue.features.splice(selected, 1); selected = -1; draw(); } }
+  function undo() { if (draft) { draft.pop(); if (!draft.length) draft = null; } else if (past.length) { future.push(JSON.stringify(venue)); venue = JSON.parse(past.pop()); selected = -1; } fill(); draw(); }
+  function redo() { if (future.length) { past.push(JSON.stringify(venue)); venue = JSON.parse(future.pop()); selected = -1; fill(); draw(); } }
+  function remove() { if (selected >= 0) { keep(); venue.features.splice(selected, 1); selected = -1; fill(); draw(); } }
   function begin() { draft = []; selected = -1; said.textContent = t("Click each corner; Enter ends the shape."); draw(); }
 
   function finish() {
@@ -68,6 +68,8 @@ export function mount(element, context) {
     venue.features.push({ type: "Feature", id: `${wanted}-${index}`, geometry, properties: { kind: wanted, name: `${wanted} ${index}` } });
     selected = venue.features.length - 1;
     draft = null;
+    said.textContent = "";
+    fill();
     draw();
   }
 
@@ -84,7 +86,7 @@ export function mount(element, context) {
   }
   for (const input of [featureName, width, isOpen, capacity]) input.addEventListener("change", settle);
 
-  const corners = (feature) => (feature.geometry.type === "Polygon" ? feature.geometry.coordinates[0] : feature.geometry.type === "LineString" ? feature.geometry.coordinates : [feature.geometry.coordinates]);
+  const corners = (feature) => (feature.geometry.type === "Polygon" ? feature.geometry.coordinates[0] : feature.geometry.type === "LineString" ? feature.geometry.coordinates : feature.geometry.type === "Point" ? [feature.geometry.coordinates] : []);
 
   function draw() {
     drawing.replaceChildren();
@@ -117,7 +119,7 @@ export function mount(element, context) {
         if (one.geometry.type === "Polygon" && index === all.length - 1) return;
         const [cx, cy] = flat.metres(corner);
         const handle = make(SVG, "circle", { cx, cy: -cy, r: 1.6 * unit, fill: context.colour("ink-1") });
-        handle.addEventListener("pointerdown", (event) => { event.stopPropagation(); keep(); drag = { index }; drawing.setPointerCapture(event.pointerId); });
+        handle.addEventListener("pointerdown", (event) => { event.stopPropagation(); drag = { index, kept: false }; drawing.setPointerCapture(event.pointerId); });
         drawing.append(handle);
       });
     }
@@ -131,6 +133,7 @@ export function mount(element, context) {
     capacity.value = one?.properties.capacity ?? "";
     isOpen.checked = one?.properties.open !== false;
     if (one) kind.value = one.properties.kind;
+    for (const input of [featureName, width, isOpen, capacity]) input.disabled = !one;
   }
 
   function place(event) {
@@ -147,6 +150,7 @@ export function mount(element, context) {
     if (!drag) return;
     const at = place(event);
     if (drag.index === undefined) { view = [view[0] + drag.from[0] - at[0], view[1] + drag.from[1] - at[1], view[2], view[3]]; draw(); return; }
+    if (!drag.kept) { keep(); drag.kept = true; }
     const one = venue.features[selected];
     const all = corners(one);
     all[drag.index] = flat.degrees(at);
@@ -179,6 +183,7 @@ export function mount(element, context) {
       view = [-1.15 * right - 5, -1.15 * top - 5, 2.3 * right + 10, 2.3 * top + 10];
     }
     past = []; future = []; selected = -1; draft = null;
+    fill();
     draw();
   }
 
@@ -188,19 +193,22 @@ export function mount(element, context) {
     said.textContent = t("Working ...");
     try {
       const done = await context.ask("save-venue", { venue: { ...venue, coordinates_checked: true } });
-      said.textContent = typeof done === "string" ? done : done?.text ?? "";
-      await list();
+      said.textContent = done.text || t("The tool did not say why it failed.");
+      if (done.state === "done") await list(venue.id);
     } catch (problem) {
       said.textContent = problem.message;
     }
   }
 
-  async function list() {
+  /** The venues to open; one of them is shown as open. */
+  async function list(id = null) {
     const page = await context.get(`/tools/${context.tool}/results`, { kind: "venue", limit: 100 });
     known = page.items.map((item) => item.content.venue).filter(Boolean);
     open.replaceChildren(...[["", t("New venue")], ...known.map((one, index) => [String(index), one.name])].map(([value, text]) => { const option = make(null, "option", { value }); option.textContent = text; return option; }));
+    const chosen = known.findIndex((one) => one.id === id);
+    open.value = chosen < 0 ? "" : String(chosen);
   }
   open.addEventListener("change", () => take(open.value === "" ? { type: "FeatureCollection", id: "drawn", name: "", features: [] } : known[Number(open.value)]));
-  list().then(() => { if (known.length) { open.value = "0"; take(known[0]); } else draw(); });
+  list().then(() => { if (known.length) { open.value = "0"; take(known[0]); } else { fill(); draw(); } });
   return () => {};
 }

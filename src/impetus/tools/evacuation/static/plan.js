@@ -1,6 +1,6 @@
 // Plans side by side: a table, the trade-off between time and exposure, playback of two runs, and a sheet for stewards.
 
-import { Scene, load } from "./crowd.js";
+import { DENSITIES, Scene, load } from "./crowd.js";
 
 function node(name, attributes = {}, ...children) {
   const element = document.createElement(name);
@@ -17,6 +17,15 @@ function bar(...children) {
   const element = node("div", {}, ...children);
   element.style.cssText = "display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; margin: .4rem 0";
   return element;
+}
+
+/** What the colours of people mean. */
+function legend(context) {
+  return bar(context.t("People per m²"), ...DENSITIES.map(([from, name]) => {
+    const swatch = node("span", { "aria-hidden": "true" });
+    swatch.style.cssText = `display: inline-block; width: .7em; height: .7em; background: ${context.colour(name)}`;
+    return node("small", {}, swatch, ` ≥ ${number(from, 1)}`);
+  }));
 }
 
 const number = (value, digits = 0) => (value === null || value === undefined ? "–" : value.toLocaleString(undefined, { maximumFractionDigits: digits }));
@@ -95,7 +104,7 @@ export function mount(element, context) {
     const opened = content.scenario?.opened ?? {};
     const shut = new Set([...(best?.closed ?? []), ...Object.keys(opened).filter((id) => !opened[id])]);
     closing.replaceChildren(t("Change: closed exits"), ...Object.keys({ ...content.baseline.exits, ...best?.exits, ...opened }).map((id) =>
-      node("label", {}, node("input", { type: "checkbox", value: id, ...(shut.has(id) ? { checked: "" } : {}) }), ` ${id}`)),
+      node("label", {}, node("input", { type: "checkbox", value: id, ...(shut.has(id) ? { checked: "" } : {}) }), ` ${nameOf(id)}`)),
       node("button", { type: "button", class: "button", onclick: change }, t("Plan again")));
     scatter(content);
   }
@@ -109,10 +118,11 @@ export function mount(element, context) {
       itemStyle: { color: context.colour(index === chosen ? "accent" : one.on_front ? "good" : "ink-2") },
     })).filter((one) => one.value[0] !== null);
     const base = { name: t("Nearest exits"), value: [content.baseline.t90_s, content.baseline.exposure_person_s ?? 0], itemStyle: { color: context.colour("severity-severe") } };
+    const ink = { color: context.colour("ink-2") };
     chart.setOption({
-      animation: false, grid: { left: 60, right: 20, top: 16, bottom: 40 },
-      xAxis: { type: "value", name: "t90 s", nameLocation: "middle", nameGap: 24, scale: true, splitLine: { lineStyle: { color: context.colour("line-2") } } },
-      yAxis: { type: "value", name: t("Exposure person-s"), scale: true, splitLine: { lineStyle: { color: context.colour("line-2") } } },
+      animation: false, grid: { left: 60, right: 20, top: 32, bottom: 40 },
+      xAxis: { type: "value", name: "t90 s", nameLocation: "middle", nameGap: 24, nameTextStyle: ink, axisLabel: ink, scale: true, splitLine: { lineStyle: { color: context.colour("line-2") } } },
+      yAxis: { type: "value", name: t("Exposure person-s"), nameTextStyle: { ...ink, align: "left", padding: [0, 0, 0, -50] }, axisLabel: ink, scale: true, splitLine: { lineStyle: { color: context.colour("line-2") } } },
       tooltip: { formatter: (one) => `${one.name}: ${number(one.value[0])} s, ${number(one.value[1])}`, renderMode: "richText" },
       series: [{ type: "scatter", symbolSize: 12, data: [...points, base], label: { show: true, formatter: "{b}", position: "right", color: context.colour("ink-2") } }],
     });
@@ -126,9 +136,9 @@ export function mount(element, context) {
     state.textContent = t("Working ...");
     try {
       const done = await context.ask(task, content, plan ? { incident, alert: plan.alert } : {});
-      saidAt = typeof done === "string" ? done : done?.text ?? "";
+      saidAt = done.text || (done.state === "done" ? t("Done.") : t("The tool did not say why it failed."));
       state.textContent = saidAt;
-      return done;
+      return done.state === "done" ? done : null;
     } catch (problem) {
       state.textContent = problem.message;
       return null;
@@ -174,6 +184,11 @@ export function mount(element, context) {
     return venues.get(content.venue);
   }
 
+  /** What people call an exit, a gate or a zone of the plan's venue. */
+  function nameOf(id) {
+    return venueOf(plan.content)?.features.find((feature) => feature.id === id)?.properties.name ?? id;
+  }
+
   async function play(numbers) {
     if (!plan) return;
     const id = plan.id;
@@ -182,7 +197,7 @@ export function mount(element, context) {
     for (const one of numbers) {
       let run = await load(context, id, one);
       if (!run) {
-        if (!(await ask("play", { id, number: one }))) return;
+        if (!(await ask("play", { id, number: one }))) { player.replaceChildren(); return; }
         for (let tries = 0; !run && tries < 20; tries += 1) {
           await new Promise((resolve) => setTimeout(resolve, 250));
           run = await load(context, id, one);
@@ -207,7 +222,10 @@ export function mount(element, context) {
     const rate = node("small", {});
     const side = node("div", {}, ...scenes.map(({ figure }) => figure));
     side.style.cssText = "display: flex; gap: .5rem";
-    player.replaceChildren(bar(toggle, slider, clock, speed, rate), side);
+    player.replaceChildren(bar(toggle, slider, clock, speed, rate), side, legend(context));
+    player.scrollIntoView({ block: "nearest" });
+    saidAt = "";
+    draw();
     running += 1;
     const mine = running;
     let time = 0;
@@ -242,16 +260,17 @@ export function mount(element, context) {
     const best = plan?.content.plans[chosen];
     if (!best) return;
     const style = new CSSStyleSheet();
-    style.replaceSync("@media print { body * { visibility: hidden } dialog.stewards, dialog.stewards * { visibility: visible; color: #000; background: #fff } dialog.stewards { position: absolute; inset: 0; border: 0; font-size: 16pt } }");
+    // Only the sheet is printed, from the top of the paper, black on white whatever the page looks like.
+    style.replaceSync("@media print { html, body { background: #fff; overflow: visible; height: auto } body > :not(dialog.stewards) { display: none } dialog.stewards { position: static; margin: 0; border: 0; max-width: none; max-height: none; width: auto; color: #000; background: #fff; font-size: 16pt } dialog.stewards * { color: #000 } } dialog.stewards :is(h2, p:last-child) { margin-block-start: 1rem } dialog.stewards li { margin-inline-start: 1.2rem; list-style: disc }");
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, style];
-    const places = (best.stewards ?? []).map((name) => node("li", {}, name));
-    const sheet = node("dialog", { class: "stewards" }, node("h1", {}, plan.title), node("p", {}, new Date(plan.time).toLocaleString(context.locale)),
+    const places = (best.stewards ?? []).map((id) => node("li", {}, nameOf(id)));
+    const sheet = node("dialog", { class: "stewards" }, node("h1", {}, plan.title), node("p", {}, new Date(plan.time).toLocaleString(context.locale, { timeZone: context.zone })),
       node("h2", {}, t("What to do")), node("ul", {}, ...best.advice.map((line) => node("li", {}, line))),
       node("h2", {}, t("Stewards")), places.length ? node("ul", {}, ...places) : node("p", {}, t("none")),
-      node("h2", {}, t("Expected at each exit")), node("ul", {}, ...Object.entries(best.exits).map(([name, count]) => node("li", {}, `${name}: ${number(count)}`))),
-      node("p", {}, t("A person decided on this plan. Follow the police and fire service where they say otherwise.")));
+      node("h2", {}, t("Expected at each exit")), node("ul", {}, ...Object.entries(best.exits).map(([id, count]) => node("li", {}, `${nameOf(id)}: ${number(count)}`))),
+      node("p", {}, t("Carry this out when the person in charge says so. Follow the police and fire service where they say otherwise.")));
     const end = () => { sheet.remove(); document.adoptedStyleSheets = document.adoptedStyleSheets.filter((one) => one !== style); };
-    element.append(sheet);
+    document.body.append(sheet);
     sheet.addEventListener("close", end);
     window.addEventListener("afterprint", () => sheet.close(), { once: true });
     sheet.showModal();
@@ -267,7 +286,7 @@ export function mount(element, context) {
     plan = next;
     if (plan) chosen = Math.min(chosen, Math.max(plan.content.plans.length - 1, 0));
     choice.replaceChildren(...page.items.map((item) => node("option", { value: item.id, ...(item.id === plan?.id ? { selected: "" } : {}) },
-      `${item.title}, ${new Date(item.time).toLocaleTimeString(context.locale)}`)));
+      `${item.title}, ${new Date(item.time).toLocaleTimeString(context.locale, { timeZone: context.zone })}`)));
     choice.hidden = page.items.length === 0;
     draw();
   }
