@@ -1,4 +1,5 @@
-"""Protects the way from a confirmed firearm to people who clear a square: alert, plan, playback, a yes, tasks."""
+"""Protects the way from a confirmed firearm to people who clear a square: alert, plan, playback, a yes, tasks; and the
+editor of venues that plans are made for."""
 
 from __future__ import annotations
 
@@ -74,3 +75,40 @@ def test_a_confirmed_firearm_brings_a_plan_that_an_operator_plays_and_accepts(
     expect(room.locator("body")).to_contain_text("Accepted: Evacuation of Market Square")
     if folder:
         room.screenshot(path=f"{folder}/evacuation-room.png")
+
+
+def test_a_venue_is_drawn_in_undone_given_a_width_and_saved(demo: Installation, log_in: OpenPage) -> None:
+    page = log_in(demo.login("supervisor"), "/tools/evacuation")
+    editor = page.locator('[data-panel-id="venues"]')
+    drawing = editor.get_by_role("application")
+    features = drawing.locator("title")
+    arcade = drawing.locator("path", has=page.locator("title", has_text="exit: Arcade"))
+    expect(arcade).to_be_attached(timeout=120_000)
+    before = features.count()
+
+    editor.get_by_label("Kind").select_option("obstacle")
+    editor.get_by_role("button", name=re.compile("^Draw")).click()
+    box = drawing.bounding_box()
+    assert box is not None
+    for across, down in ((0.49, 0.55), (0.51, 0.55), (0.51, 0.6), (0.49, 0.6)):
+        drawing.click(position={"x": across * box["width"], "y": down * box["height"]})
+    drawing.press("Enter")
+    expect(features).to_have_count(before + 1)
+    drawing.press("u")
+    expect(features).to_have_count(before)
+    drawing.press("y")
+    expect(features).to_have_count(before + 1)
+
+    arcade.dispatch_event("pointerdown")
+    editor.get_by_label("Width in m").fill("2.5")
+    editor.get_by_label("Width in m").press("Tab")
+    editor.get_by_label("Name").first.fill("Square with a kiosk")
+    editor.get_by_role("button", name="Save").click()
+    expect(editor.get_by_role("status")).to_contain_text("Square with a kiosk is valid", timeout=120_000)
+    expect(editor.get_by_label("Venue", exact=True).locator("option:checked")).to_have_text("Square with a kiosk")
+    with demo.client() as client:
+        kept = client.get("/api/v1/tools/evacuation/results", params={"kind": "venue", "limit": 100}).json()["items"]
+    saved = next(one["content"]["venue"] for one in kept if one["content"]["venue"]["id"] == "square-with-a-kiosk")
+    widths = {one["id"]: one["properties"].get("width_m") for one in saved["features"]}
+    assert widths["arcade"] == 2.5
+    assert len(saved["features"]) == before + 1

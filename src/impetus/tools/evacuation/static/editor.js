@@ -45,6 +45,7 @@ export function mount(element, context) {
   let draft = null;
   let drag = null;
   let known = [];
+  let untouched = true;
 
   const keep = () => { past.push(JSON.stringify(venue)); if (past.length > 100) past.shift(); future = []; };
   function undo() { if (draft) { draft.pop(); if (!draft.length) draft = null; } else if (past.length) { future.push(JSON.stringify(venue)); venue = JSON.parse(past.pop()); selected = -1; } fill(); draw(); }
@@ -172,6 +173,7 @@ export function mount(element, context) {
   });
 
   function take(next) {
+    untouched = false;
     venue = JSON.parse(JSON.stringify(next));
     name.value = venue.name ?? "";
     const all = venue.features.flatMap((feature) => lines(feature.geometry, { metres: (at) => at }).flat());
@@ -209,6 +211,14 @@ export function mount(element, context) {
     open.value = chosen < 0 ? "" : String(chosen);
   }
   open.addEventListener("change", () => take(open.value === "" ? { type: "FeatureCollection", id: "drawn", name: "", features: [] } : known[Number(open.value)]));
-  list().then(() => { if (known.length) { open.value = "0"; take(known[0]); } else { fill(); draw(); } });
-  return () => {};
+  // Venues may come after the page: the first is opened as long as nobody has opened or drawn one.
+  async function refresh() {
+    await list(venue.id);
+    if (known.length && !venue.features.length && !past.length && !draft && untouched) { open.value = "0"; take(known[0]); }
+  }
+  const stop = context.on("result", (news) => { if (news.kind === "venue") refresh(); });
+  fill();
+  draw();
+  refresh();
+  return stop;
 }
