@@ -16,9 +16,11 @@ def reasons(group: Group, trust: TrustBoard) -> Sequence[str]:
     strongest = [track.strongest[0] for track in group.tracks.values() if track.strongest]
     if not strongest:
         return ()
-    strongest.sort(key=lambda signal: -signal.probability)
+    # As far as each is believed: no line says more of an alert than the one that doubts its source.
+    believed = {signal.id: trust.believed(signal) for signal in strongest}
+    strongest.sort(key=lambda signal: -believed[signal.id])
     first = strongest[0]
-    lines = [f"{first.tool}: {first.headline} ({_percent(first.probability)} likely true)"]
+    lines = [f"{first.tool}: {first.headline} ({_percent(believed[first.id])} likely true)"]
     known = [link for link in group.links.values() if {link.one.number, link.other.number} <= group.tracks.keys()]
     lines += [_of_link(link) for link in sorted(known, key=lambda link: -link.score)[: MOST_REASONS - 2]]
     doubt = next((line for signal in strongest if (line := _of_doubt(signal, trust)) is not None), None)

@@ -57,6 +57,12 @@ def parse_time(text: str) -> float:
     return value
 
 
+def plain_text(value: object) -> str:
+    """What can be shown and kept: one line, without control characters and halves of surrogate pairs."""
+    text = str(value)[:TEXT_LIMIT].encode("utf-8", "replace").decode()
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+
+
 def _opened(path: Path) -> io.TextIOBase:
     if path.suffix == ".xz":
         return lzma.open(path, "rt", encoding="utf-8", errors="replace", newline="")
@@ -76,7 +82,7 @@ def _rows(stream: io.TextIOBase, skipped: Counter[str]) -> Iterator[SecurityAler
     needed = max(places.values())
 
     def cell(row: list[str], column: str) -> str:
-        return row[places[column]].strip()[:TEXT_LIMIT] if places[column] >= 0 else ""
+        return plain_text(row[places[column]]) if places[column] >= 0 else ""
 
     for count, row in enumerate(reader):
         if count >= MOST_ALERTS:

@@ -21,7 +21,7 @@ from impetus.tools.cyber.countermeasures import plan as choose
 from impetus.tools.cyber.episodes import Episode, SecurityAlert
 from impetus.tools.cyber.episodes import episodes as joined
 from impetus.tools.cyber.inventory import merge
-from impetus.tools.cyber.knowledge import Known, read_knowledge
+from impetus.tools.cyber.knowledge import Known, read_knowledge, take_over
 from impetus.tools.cyber.knowledge import update as fetch
 from impetus.tools.cyber.network import Network, read_network
 from impetus.tools.cyber.scans import read_scan
@@ -221,10 +221,12 @@ def episodes(
 def update(
     folder: Annotated[Path, typer.Argument(help="Where the files go.")],
     years: Annotated[int, typer.Option("--years", min=1, max=25, help="Years of NVD.")] = 5,
+    source: Annotated[Path | None, typer.Option("--from", help="Without a network: folder that has the files.")] = None,
 ) -> None:
-    """Fetch what is known of vulnerabilities: NVD, CISA KEV, EPSS. Without a network, put the files there by hand."""
+    """Fetch what is known of vulnerabilities: NVD, CISA KEV, EPSS; or take it from a folder."""
     try:
-        for line in fetch(folder, years=years, now=datetime.now(UTC)):
+        lines = fetch(folder, years=years, now=datetime.now(UTC)) if source is None else take_over(source, folder)
+        for line in lines:
             typer.echo(line)
     except ImpetusError as error:
         raise _refused(error) from error

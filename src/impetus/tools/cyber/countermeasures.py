@@ -106,9 +106,7 @@ def candidates(network: Network, graph: AttackGraph, costs: Costs | None = None)
     reached = fixpoint(graph, certain(graph))[:, 0] != 0
     taken: dict[tuple[MeasureKind, int, int], list[int]] = defaultdict(list)
     keeps = [flow.keep for flow in network.flows]
-    kept_targets = {flow.target for flow in network.flows if flow.keep} | {
-        flow.source for flow in network.flows if flow.keep
-    }
+    kept_ends = {end for flow in network.flows if flow.keep for end in (flow.source, flow.target)}
     for step in np.flatnonzero(reached[graph.premises].all(axis=1)).tolist():
         rule = graph.rules[int(graph.rule[step])]
         label = int(graph.label[step])
@@ -123,8 +121,11 @@ def candidates(network: Network, graph: AttackGraph, costs: Costs | None = None)
             taken[MeasureKind.CONFIGURE, int(row[0]), label].append(step)
         elif label >= 0:
             taken[MeasureKind.PATCH, int(row[0]), label].append(step)
-        if rule.id == "send" and network.assets[int(row[0])].id not in kept_targets:
-            taken[MeasureKind.ISOLATE, int(row[0]), 0].append(step)
+        if rule.id == "send":
+            host = network.assets[int(row[0])]
+            # Isolating one end of a flow cuts it, whether the flow names the asset or its zone.
+            if host.id not in kept_ends and host.zone not in kept_ends:
+                taken[MeasureKind.ISOLATE, int(row[0]), 0].append(step)
     found = []
     for (kind, first, second), steps in taken.items():
         asset = (

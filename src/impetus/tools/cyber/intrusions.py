@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ JOIN_S = 12 * 3_600.0
 PRIOR = 0.001
 """That a host is compromised before any alert, at least."""
 MOST_CAMPAIGNS = 200
+IDENTIFIER_LIMIT = 128
 
 
 @dataclass
@@ -71,6 +73,17 @@ class Intrusions:
         self._newest.append(intrusion)
         del self._newest[:-MOST_CAMPAIGNS]
         return intrusion
+
+
+def identifier(name: str) -> str:
+    """What an asset or an address is called where only letters, digits and a few signs may stand.
+
+    >>> identifier("Web server (old)."), identifier("::1"), identifier("10.0.0.1")
+    ('Web-server-old', '1', '10.0.0.1')
+    """
+    parts = [re.sub(r"[^A-Za-z0-9_:/@~-]+", "-", part).strip("-") for part in name.split(".")]
+    text = ".".join(part for part in parts if part)
+    return re.sub(r"^[^A-Za-z0-9]+", "", text)[:IDENTIFIER_LIMIT].rstrip(".") or "unknown"
 
 
 def posterior(episode: Episode, likelihood: Mapping[str, float], footholds: Mapping[str, float]) -> Mapping[str, float]:

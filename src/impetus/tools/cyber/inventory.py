@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 from impetus.tools.cyber.likelihood import access_of
 from impetus.tools.cyber.network import Access, Asset, Network, Protocol, Service, Vulnerability
 from impetus.tools.cyber.scans import Finding, Scan, ScannedHost
@@ -27,15 +30,21 @@ def merge(network: Network, scan: Scan) -> tuple[Network, list[str]]:
         if found:
             asset = assets[found[0]]
         else:
-            id = host.name[:128]
-            while id in taken:
-                id = f"{id[:120]} (scan)"
+            name = host.name[:100].strip()
+            id = next(one for one in _names(name) if one not in taken)
             taken.add(id)
             asset = Asset(id=id)
             remarks.append(f"{id} is not in the model: it is listed, in no zone")
         assets[asset.id] = merged = _with(asset, host)
         names.update({name.lower(): merged.id for name in seen})
     return network.model_copy(update={"assets": tuple(assets.values())}), remarks
+
+
+def _names(name: str) -> Iterator[str]:
+    """What a host may be called, if what comes first is taken."""
+    yield name
+    yield f"{name} (scan)"
+    yield from (f"{name} (scan {number})" for number in itertools.count(2))
 
 
 def _with(asset: Asset, host: ScannedHost) -> Asset:

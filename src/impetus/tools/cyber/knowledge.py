@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import json
 import lzma
+import shutil
 import urllib.request
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,6 +19,8 @@ from impetus.model import InvalidInput, Unavailable
 from impetus.tools.cyber.network import CVE
 
 FILE_LIMIT_BYTES = 512 * 1024 * 1024
+LINE_LIMIT_BYTES = 1_000
+MOST_ROWS = 2_000_000
 FEEDS: Mapping[str, str] = {
     "known_exploited_vulnerabilities.json": (
         "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json"
@@ -41,6 +44,18 @@ class Known:
 
 
 Knowledge = Mapping[str, Known]
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    lzma.LZMAError,
+    zlib.error,
+    csv.Error,
+    RecursionError,
+    KeyError,
+    TypeError,
+    AttributeError,
+)
 
 
 def read_knowledge(folder: Path) -> tuple[dict[str, Known], list[str]]:
@@ -53,11 +68,11 @@ def read_knowledge(folder: Path) -> tuple[dict[str, Known], list[str]]:
     known: dict[str, Known] = {}
     remarks: list[str] = []
     for path in sorted(folder.iterdir()):
-        if path.suffixes and path.name.removesuffix(".gz").removesuffix(".xz").endswith((".json", ".csv")):
+        if _is_knowledge(path):
             try:
-                _read(path, known)
-            except (OSError, ValueError, EOFError, lzma.LZMAError, KeyError, TypeError, AttributeError) as error:
-                remarks.append(f"{path.name} was skipped: {str(error)[:120] or type(error).__name__}")
+                remarks += [f"{path.name}: {remark}" for remark in _read(path, known)]
+            except UNREADABLE as error:
+                remarks.append(f"{path.name} was skipped: {_reason(error)}")
     return known, remarks
 
 
@@ -94,22 +109,65 @@ def update(folder: Path, *, years: int = 5, now: datetime) -> list[str]:
             part.unlink(missing_ok=True)
             failed.append(f"{name} was not fetched: {error}")
     if not fetched:
-        raise Unavailable(failed[0], hint="without a network, give a folder with the files: --knowledge FOLDER")
+        raise Unavailable(failed[0], hint="without a network, take the files from a folder: --from FOLDER")
     return [f"{name} was fetched" for name in fetched] + failed
 
 
-def _read(path: Path, known: dict[str, Known]) -> None:
+def take_over(source: Path, folder: Path) -> list[str]:
+    """Take the files from a folder, where there is no network: each that can be read is copied whole.
+
+    Raises InvalidInput if there is no such folder, or nothing in it can be read.
+    """
+    if not source.is_dir():
+        raise InvalidInput(f"{source} is no folder", hint="give the folder with files of NVD, KEV and EPSS")
+    taken, skipped = [], []
+    for path in sorted(source.iterdir()):
+        if not _is_knowledge(path):
+            continue
+        known: dict[str, Known] = {}
+        try:
+            remarks = _read(path, known)
+            if not known:
+                raise ValueError("nothing is known from it")
+            folder.mkdir(parents=True, exist_ok=True)
+            part = folder / f"{path.name}.part"
+            shutil.copyfile(path, part)
+            part.replace(folder / path.name)
+        except UNREADABLE as error:
+            skipped.append(f"{path.name} was skipped: {_reason(error)}")
+            continue
+        taken.append("; ".join([f"{path.name} was taken: {len(known)} vulnerabilities", *remarks]))
+    if not taken:
+        raise InvalidInput(skipped[0] if skipped else f"{source} holds no JSON or CSV files", hint="see the guide")
+    return taken + skipped
+
+
+def _is_knowledge(path: Path) -> bool:
+    return path.name.removesuffix(".gz").removesuffix(".xz").endswith((".json", ".csv"))
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, KeyError | TypeError | AttributeError):
+        return "it is neither NVD JSON 2.0 nor the KEV catalogue"
+    return str(error)[:120] or type(error).__name__
+
+
+def _read(path: Path, known: dict[str, Known]) -> list[str]:
+    """Take in one file; remarks on what of it was left out."""
     with _opened(path) as stream:
         if ".csv" in path.suffixes:
-            for cve, epss in _epss(io.TextIOWrapper(stream, "utf-8", errors="replace")):
+            skipped: list[str] = []
+            for cve, epss in _epss(stream, skipped):
                 known[cve] = replace(known.get(cve, Known()), epss=epss)
-            return
+            return [f"{len(skipped)} rows cannot be read, the first is {skipped[0][:60]!r}"] if skipped else []
         text = stream.read(FILE_LIMIT_BYTES + 1)
     if len(text) > FILE_LIMIT_BYTES:
         raise ValueError(f"it is larger than {FILE_LIMIT_BYTES // 2**20} MB")
     content = json.loads(text)
-    vulnerabilities = content["vulnerabilities"]
-    for entry in vulnerabilities:
+    remarks = []
+    if content.get("format") == "NVD_CVE" and content.get("version") != "2.0":
+        remarks.append(f"NVD's version {str(content.get('version'))[:20]} is not known; it was read as 2.0")
+    for entry in content["vulnerabilities"]:
         if "cveID" in entry:
             cve = str(entry["cveID"]).upper()
             known[cve] = replace(known.get(cve, Known()), exploited=True)
@@ -117,6 +175,7 @@ def _read(path: Path, known: dict[str, Known]) -> None:
             cve = str(entry["cve"]["id"]).upper()
             score, vector = _metrics(entry["cve"].get("metrics") or {})
             known[cve] = replace(known.get(cve, Known()), cvss=score, vector=vector)
+    return remarks
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -127,15 +186,25 @@ def _opened(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _epss(stream: io.TextIOBase) -> Iterator[tuple[str, float]]:
-    rows = csv.reader(line for line in stream if not line.startswith("#"))
+def _epss(stream: IO[bytes], skipped: list[str]) -> Iterator[tuple[str, float]]:
+    """CVE and score of each row; rows that cannot be read are put into `skipped`."""
+    lines = (line.decode("utf-8", "replace") for line in iter(lambda: stream.readline(LINE_LIMIT_BYTES), b""))
+    rows = csv.reader(line.replace("\0", "") for line in lines if not line.startswith("#"))
     header = next(rows, [])
+    if "cve" not in header or "epss" not in header:
+        raise ValueError("it has no columns cve and epss")
     at, score = header.index("cve"), header.index("epss")
-    for row in rows:
-        if len(row) > max(at, score) and CVE.fullmatch(row[at]):
+    for count, row in enumerate(rows):
+        if count >= MOST_ROWS:
+            raise ValueError(f"it has more than {MOST_ROWS} rows; those before were read")
+        try:
             value = float(row[score])
-            if 0 <= value <= 1:
-                yield row[at].upper(), value
+            if not (CVE.fullmatch(row[at]) and 0 <= value <= 1):
+                raise ValueError
+            yield row[at].upper(), value
+        except (ValueError, IndexError):
+            if row:
+                skipped.append(",".join(row))
 
 
 def _metrics(metrics: Mapping[str, list[Mapping[str, Mapping[str, object]]]]) -> tuple[float | None, str]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from impetus.model import InvalidInput
 
 MODEL_LIMIT_BYTES = 64 * 1024 * 1024
+MOST_LEVELS = 50
 ANY_PORT = 0
 """Stands for a weakness that is not tied to one port: whoever reaches the host at all reaches it."""
 
@@ -244,9 +245,7 @@ def parse_network(text: str, name: str = "the model") -> Network:
     """A network from YAML or JSON. Raises InvalidInput, which names what is wrong."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        if "*" in text and any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            # A few lines of references to references can stand for more than memory holds.
-            raise InvalidInput(f"{name} uses YAML references (*name)", hint="write out what is meant")
+        _refuse_bombs(yaml.parse(text, Loader=loader), name)
         content = yaml.load(text, Loader=loader)  # noqa: S506
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
@@ -261,6 +260,20 @@ def parse_network(text: str, name: str = "the model") -> Network:
         ]
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise InvalidInput(f"{name}: {'; '.join(wrong[:5])}{more}", hint="see `impetus cyber schema`") from error
+
+
+def _refuse_bombs(events: Iterable[yaml.Event], name: str) -> None:
+    depth = 0
+    for event in events:
+        if isinstance(event, yaml.AliasEvent):
+            # A few lines of references to references can stand for more than memory holds.
+            raise InvalidInput(f"{name} uses YAML references (*name)", hint="write out what is meant")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MOST_LEVELS:  # The loader calls itself a level at a time, and would end the process.
+                raise InvalidInput(f"{name} is nested too deeply", hint="compare it with the guide's example")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _distinct(what: str, names: Iterable[str]) -> frozenset[str]:

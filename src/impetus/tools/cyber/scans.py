@@ -23,6 +23,8 @@ from impetus.tools.cyber.network import CVE
 XML_LIMIT_BYTES = 4 * 1024**3
 JSON_LIMIT_BYTES = 256 * 1024**2
 TEXT_LIMIT = 250
+VERSIONS = {"nmap": re.compile(r"1\.0\d"), "cyclonedx": re.compile(r"1\.[0-7]")}
+"""Versions of formats that are known, of those scanners that write one."""
 COMPONENT = "component"
 """Host of a CycloneDX document that names none."""
 
@@ -52,7 +54,7 @@ class ScannedHost:
     @property
     def name(self) -> str:
         """What it is called first."""
-        return (self.addresses + self.hostnames + ["unnamed"])[0]
+        return next((name for name in (*self.addresses, *self.hostnames) if name), "unnamed")
 
     @property
     def cves(self) -> frozenset[str]:
@@ -109,6 +111,7 @@ def _xml(path: Path) -> Scan:
                 depth.append(element)
                 if len(depth) == 1:
                     scanner = _scanner(element, path.name)
+                    remarks += _version_remarks(scanner, _version(element))
                 if len(depth) > 200:
                     raise InvalidInput(f"{path.name} is nested too deeply", hint="export the report again")
                 continue
@@ -124,7 +127,7 @@ def _xml(path: Path) -> Scan:
         raise InvalidInput(
             f"{path.name} declares entities, which a report does not need", hint="do not use this file"
         ) from error
-    except ParseError as error:
+    except (ParseError, ValueError, LookupError) as error:  # the last two: encodings that the parser does not know
         if not scanner:
             raise InvalidInput(f"{path.name} is not XML: {error}", hint="export the report again") from error
         remarks.append(f"the report is cut off or broken ({error}); what stands before was read")
@@ -148,6 +151,19 @@ def _scanner(root: Element, name: str) -> str:
         f"{name} is no report of a known scanner: it begins with <{tag[:40]}>",
         hint="known are Nmap, Greenbone/OpenVAS, Nessus 2, CycloneDX and Wazuh",
     )
+
+
+def _version(root: Element) -> str:
+    """What a report says of its format: Nmap in an attribute, CycloneDX in its namespace."""
+    namespace, _, _ = root.tag.rpartition("}")
+    return root.get("xmloutputversion") or namespace.rpartition("/")[2]
+
+
+def _version_remarks(scanner: str, version: str) -> list[str]:
+    known = VERSIONS.get(scanner)
+    if known is None or not version or known.fullmatch(version):
+        return []
+    return [f"version {version[:20]} of {scanner} reports is not known; what was understood was read"]
 
 
 def _join(hosts: dict[str, ScannedHost], host: ScannedHost) -> None:
@@ -209,7 +225,7 @@ def _nessus(element: Element, above: list[str]) -> Iterator[ScannedHost]:
             host.ports.setdefault((port, protocol), _short(item.get("svc_name")))
         score = _score(_text(item, "cvss3_base_score") or _text(item, "cvss_base_score"))
         vector = (_text(item, "cvss3_vector") or _text(item, "cvss_vector"))[:200]
-        cves = [_short(one.text).upper() for one in item.findall("cve")]
+        cves = [cve for one in item.findall("cve") if (cve := _short(one.text).upper())]
         if cves:
             for cve in cves:
                 host.add(Finding(cve, port, protocol, score, vector))
@@ -337,19 +353,24 @@ def _cyclonedx_json(content: dict[str, Any]) -> Scan:
         rating: dict[str, Any] = next((one for one in one.get("ratings") or () if one.get("score") is not None), {})
         for id in _cves_or_first(ids):
             host.add(Finding(id, 0, "tcp", _score(rating.get("score")), _short(rating.get("vector"))))
-    return Scan("cyclonedx", [host])
+    return Scan("cyclonedx", [host], _version_remarks("cyclonedx", _short(content.get("specVersion"))))
 
 
 def _wazuh_json(hits: list[dict[str, Any]]) -> Scan:
     hosts: dict[str, ScannedHost] = {}
+    nameless = 0
     for hit in hits:
         source = hit["_source"]
         found = source["vulnerability"]
         host = ScannedHost(hostnames=[_short(source["agent"]["name"])])
         score = (found.get("score") or {}).get("base")
-        host.add(Finding(_short(found["id"]).upper(), 0, "tcp", _score(score)))
+        id = _short(found["id"]).upper()
+        if id:
+            host.add(Finding(id, 0, "tcp", _score(score)))
+        nameless += not id
         _join(hosts, host)
-    return Scan("wazuh", list(hosts.values()))
+    remarks = [f"{nameless} findings without an identifier were skipped"] if nameless else []
+    return Scan("wazuh", list(hosts.values()), remarks)
 
 
 def _tag(element: Element) -> str:
@@ -361,11 +382,12 @@ def _text(element: Element, name: str) -> str:
 
 
 def _short(value: object) -> str:
-    return "" if value is None else str(value).strip()[:TEXT_LIMIT]
+    # A half of a surrogate pair, which JSON may hold, is no text that could be kept.
+    return "" if value is None else str(value).encode("utf-8", "replace").decode().strip()[:TEXT_LIMIT]
 
 
 def _port(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and int(text) <= 65_535 else 0
+    return int(text) if text and re.fullmatch(r"[0-9]{1,5}", text) and int(text) <= 65_535 else 0
 
 
 def _openvas_port(text: str) -> tuple[int, str]:

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 
-from impetus.tools.cyber.alert_table import TEXT_LIMIT, parse_time
+from impetus.tools.cyber.alert_table import TEXT_LIMIT, parse_time, plain_text
 from impetus.tools.cyber.episodes import SecurityAlert
 from impetus.tools.cyber.techniques import TECHNIQUE
 
@@ -100,4 +100,4 @@ def _zeek(content: Mapping[str, object]) -> SecurityAlert:
 
 
 def _text(value: object) -> str:
-    return "" if value is None or isinstance(value, dict | list) else str(value)[:TEXT_LIMIT]
+    return "" if value is None or isinstance(value, dict | list) else plain_text(value)

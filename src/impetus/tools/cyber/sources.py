@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from impetus.tools.cyber.episodes import SecurityAlert
 from impetus.tools.cyber.sensors import LINE_LIMIT_BYTES, parse_line
@@ -20,37 +21,68 @@ Taker = Callable[[SecurityAlert], None]
 
 
 class FollowedFile:
-    """Follows a file of lines as it grows. A rotated file is read to its end, then the new one from its start; a line
-    without an end waits for the rest of it."""
+    """Follows a file of lines as it grows. A rotated file is kept open and read to its end, then the new one from its
+    start; a line without an end waits for the rest of it."""
 
     def __init__(self, path: Path, skipped: Counter[str]) -> None:
         self._path = path
         self._skipped = skipped
-        self._inode: int | None = None
-        self._offset = 0
+        self._file: IO[bytes] | None = None
         self._rest = b""
         self._skipping = False
 
     def read(self, limit: int = AT_ONCE) -> list[SecurityAlert]:
         """What is new, at most about `limit` lines."""
         found: list[SecurityAlert] = []
-        try:
-            with self._path.open("rb") as file:
-                status = os.fstat(file.fileno())
-                if self._inode != status.st_ino or status.st_size < self._offset:
-                    if self._rest:
-                        self._skipped["lines that are cut or no JSON"] += 1
-                    self._inode, self._offset, self._rest = status.st_ino, 0, b""
-                file.seek(self._offset)
-                for _ in range(limit):
-                    line = file.readline(LINE_LIMIT_BYTES + 1)
-                    if not line:
-                        break
-                    self._offset += len(line)
-                    self._take(line, found)
-        except FileNotFoundError:
-            return found
+        self._read_on(limit, found)
+        if len(found) < limit and self._is_another():
+            self._read_on(limit, found)  # what was written until it was put away
+            self._open_anew()
+            self._read_on(limit, found)
         return found
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _read_on(self, limit: int, found: list[SecurityAlert]) -> None:
+        if self._file is None:
+            return
+        if os.fstat(self._file.fileno()).st_size < self._file.tell():  # it was emptied in its place
+            self._end_line()
+            self._file.seek(0)
+        for _ in range(limit):
+            line = self._file.readline(LINE_LIMIT_BYTES + 1)
+            if not line:
+                return
+            self._take(line, found)
+
+    def _is_another(self) -> bool:
+        """Whether another file stands at the path, and the one that is open was read to its end."""
+        try:
+            now = self._path.stat()
+        except FileNotFoundError:
+            return False
+        if self._file is None:
+            return True
+        mine = os.fstat(self._file.fileno())
+        return (now.st_dev, now.st_ino) != (mine.st_dev, mine.st_ino) and self._file.tell() >= mine.st_size
+
+    def _open_anew(self) -> None:
+        self.close()
+        self._end_line()
+        try:
+            self._file = self._path.open("rb")
+        except FileNotFoundError:
+            return
+
+    def _end_line(self) -> None:
+        """A line whose end never came."""
+        if self._rest:
+            self._skipped["lines that are cut or no JSON"] += 1
+        self._rest, self._skipping = b"", False
 
     def _take(self, line: bytes, found: list[SecurityAlert]) -> None:
         whole = line.endswith(b"\n")
@@ -74,11 +106,14 @@ class FollowedFile:
 async def follow(path: Path, skipped: Counter[str], take: Taker) -> None:
     """Follow a file for ever."""
     followed = FollowedFile(path, skipped)
-    while True:
-        found = followed.read()
-        for alert in found:
-            take(alert)
-        await asyncio.sleep(0 if found else POLL_S)
+    try:
+        while True:
+            found = followed.read()
+            for alert in found:
+                take(alert)
+            await asyncio.sleep(0 if found else POLL_S)
+    finally:
+        followed.close()
 
 
 async def listen(host: str, port: int, skipped: Counter[str], take: Taker) -> None:

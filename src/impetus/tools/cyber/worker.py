@@ -35,7 +35,7 @@ from impetus.tools.cyber.assessing import Assessed, assess
 from impetus.tools.cyber.countermeasures import DEFENCES, Measure, Plan, candidates, evaluate, plan, targets_of
 from impetus.tools.cyber.drawing import drawing
 from impetus.tools.cyber.episodes import Episode, SecurityAlert, Watcher, iso
-from impetus.tools.cyber.intrusions import Intrusion, Intrusions, posterior
+from impetus.tools.cyber.intrusions import Intrusion, Intrusions, identifier, posterior
 from impetus.tools.cyber.inventory import merge
 from impetus.tools.cyber.knowledge import Known, read_knowledge, with_reports
 from impetus.tools.cyber.network import CVE, Asset, Network, read_network
@@ -351,7 +351,7 @@ class CyberTool(Tool[CyberSettings]):
                 revision=intrusion.revision,
                 tool="cyber",
                 detector="intrusion",
-                source=lead[:128],
+                source=identifier(lead),
                 headline=f"Intrusion: {episode.phase} on {', '.join(episode.hosts[:3])}"[:300],
                 description=f"Phase by phase: {story}."[:4_000],
                 instruction=(f"Likely next: {', '.join(next_steps)}." if next_steps else "Look at the hosts named."),
@@ -371,7 +371,7 @@ class CyberTool(Tool[CyberSettings]):
                     )
                     for (signature, host), value in strongest
                 ),
-                entities=tuple(dict.fromkeys(name[:128] for name in entities))[:100],
+                entities=tuple(dict.fromkeys(map(identifier, entities)))[:100],
                 model=MODEL,
             )
         )

@@ -153,6 +153,10 @@ def test_an_intrusion_lowers_trust_in_the_camera_it_names_and_says_so() -> None:
     signal = signal_of(camera(confidence=0.9), probability=0.9, received=NOW)
     assert doubted.trust.believed(signal) < 0.5 < trusted.trust.believed(signal)
     assert any("trusted" in line for line in reasons(group, doubted.trust))
+    # No line says how likely it was before its source was doubted.
+    first, *_, last = reasons(take(trusted, camera(confidence=0.9)), doubted.trust)
+    assert first.endswith(f"({round(100 * doubted.trust.believed(signal))} % likely true)")
+    assert "camera-1 is trusted" in last
 
 
 def test_what_always_follows_ties_sooner_and_what_never_does_ties_later() -> None:

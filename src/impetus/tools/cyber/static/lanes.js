@@ -22,7 +22,7 @@ export function mount(element, context) {
   let graph = null;
   const turned = new Set(); // zones that the reader folded or unfolded
 
-  function draw() {
+  function draw(focused = null) {
     if (!graph) {
       note.textContent = context.t("No model of the network");
       box.replaceChildren();
@@ -37,19 +37,25 @@ export function mount(element, context) {
     for (const small of folded) { tops.push(height); height += small ? FOLDED : LANE; }
     height += 4;
     const image = node("svg", {
-      width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": context.t("Attack graph"),
+      width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": context.t("Attack graph"),
     });
     const places = new Map();
+    const bands = new Map();
     const lane = new Map(graph.zones.map((zone, index) => [zone.name, index]));
     graph.zones.forEach((zone, index) => {
       const top = tops[index];
-      const turn = () => { if (!turned.delete(zone.name)) turned.add(zone.name); draw(); };
+      const turn = () => { if (!turned.delete(zone.name)) turned.add(zone.name); draw(zone.name); };
       const band = node("rect", {
         x: 0, y: top, width, height: (folded[index] ? FOLDED : LANE) - 4, rx: 4, fill: context.colour("surface-2"), stroke: context.colour("line-2"),
         role: "button", tabindex: 0, "aria-label": zone.name, "aria-expanded": String(!folded[index]), cursor: "pointer",
       });
       band.addEventListener("click", turn);
-      band.addEventListener("keydown", (event) => { if (event.key === "Enter") turn(); });
+      band.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        turn();
+      });
+      bands.set(zone.name, band);
       image.append(band);
       const words = `${zone.hosts} ${context.t("hosts")} · ${zone.expected} ${context.t("expected lost")}`;
       const text = { fill: context.colour("ink-1"), "font-size": folded[index] ? 11 : 13, "pointer-events": "none" };
@@ -82,9 +88,11 @@ export function mount(element, context) {
         fill: "none", stroke: context.colour("accent"), "stroke-width": 1 + 2 * edge.probability, opacity: 0.7,
       }));
     }
+    let drawn = 0;
     for (const host of graph.nodes) {
       const place = places.get(host.id);
       if (!place) continue;
+      drawn += 1;
       const [x, y] = place;
       const colour = host.compromised ? "severity-extreme" : host.path ? "accent" : host.likelihood > 0.5 ? "severity-severe" : "good";
       const mark = host.value > 0
@@ -98,9 +106,12 @@ export function mount(element, context) {
       mark.append(node("title", {}, `${host.id}: ${Math.round(host.likelihood * 100)} %${state}`));
       image.append(mark);
     }
+    const scrolled = box.scrollTop;
     box.replaceChildren(image);
+    box.scrollTop = scrolled;
+    bands.get(focused)?.focus({ preventScroll: true });
     note.textContent = `${graph.hosts} ${context.t("hosts")}, ${graph.worlds} ${context.t("worlds")}. `
-      + `${graph.nodes.length} ${context.t("drawn by name, the others counted in their zone.")}`;
+      + `${drawn} ${context.t("drawn by name, the others counted in their zone.")}`;
   }
 
   async function show() {
