@@ -71,6 +71,9 @@ class _Client(aiomqtt.Client):
         raise aiomqtt.MqttError(str(reason or "the broker closed the connection"))
 
 
+CLOSE_S, CLOSE_ATTEMPTS = 3.0, 5
+
+
 class BrokerSource:
     """A subscription at a broker."""
 
@@ -117,10 +120,16 @@ class BrokerSource:
 
     async def close(self) -> None:
         """Disconnect; the broker keeps the session."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        task, self._task = self._task, None
+        if task is None:
+            return
+        # The client may swallow a cancellation that comes while it connects or disconnects: then it is told again.
+        for _ in range(CLOSE_ATTEMPTS):
+            task.cancel()
+            done, _ = await asyncio.wait({task}, timeout=CLOSE_S)
+            if done:
+                return
+        log.warning("mqtt.broker.left", url=self._settings.url)
 
     async def _stay_connected(self, password: str | None, context: ssl.SSLContext | None) -> None:
         wait_s = FIRST_WAIT_S
