@@ -44,6 +44,14 @@ def drawing(
     attacker = {zone.name for zone in network.zones if zone.attacker}
     order = [zone.name for zone in network.zones if zone.name in hosts or zone.name in attacker]
     order += ["(no zone)"] if "(no zone)" in hosts else []
+    if len(order) > LANES:
+        # What is left out are zones without intruder, path and critical asset before others; they are one lane.
+        matters = {risks[name].zone for name in {*footholds, *on_path} if name in risks} | attacker
+        worth = {one.zone for one in critical}
+        kept = set(sorted(order, key=lambda name: (name not in matters, name not in worth))[: LANES - 1])
+        rest = [name for name in order if name not in kept]
+        hosts[f"(+{len(rest)})"] = [likelihood for name in rest for likelihood in hosts[name]]
+        order = [name for name in order if name in kept] + [f"(+{len(rest)})"]
     zones: list[JsonValue] = [
         {
             "name": name,
@@ -52,7 +60,7 @@ def drawing(
             "expected": round(float(np.sum(hosts[name])), 1),
             "highest": round(max(hosts[name], default=0.0), 4),
         }
-        for name in order[:LANES]
+        for name in order
     ]
     compromised: list[JsonValue] = [
         {"asset": name, "probability": round(chance, 4), "zone": risks[name].zone}

@@ -59,7 +59,7 @@ def read_rules(path: Path = RULES) -> tuple[Rule, ...]:
     """The rules of a file. Raises ConfigurationError if one is wrong."""
     try:
         rules = tuple(Rule.model_validate(entry) for entry in tomllib.loads(path.read_text("utf-8"))["rules"])
-    except (OSError, ValueError, KeyError, ValidationError) as error:
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
         raise ConfigurationError(f"{path.name} cannot be read as rules: {error}") from error
     for rule in rules:
         columns = COLUMNS.get(rule.table)

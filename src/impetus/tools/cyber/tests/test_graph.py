@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import random
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from impetus.model import ConfigurationError
 from impetus.tools.cyber.assessing import Derivations, assess
-from impetus.tools.cyber.countermeasures import candidates, plan
-from impetus.tools.cyber.graph import AttackGraph, build, certain, fixpoint
+from impetus.tools.cyber.countermeasures import MeasureKind, candidates, plan
+from impetus.tools.cyber.drawing import drawing
+from impetus.tools.cyber.graph import RULES as RULES_FILE
+from impetus.tools.cyber.graph import AttackGraph, build, certain, fixpoint, read_rules
+from impetus.tools.cyber.knowledge import Known
 from impetus.tools.cyber.likelihood import Assumptions
 from impetus.tools.cyber.network import (
     Access,
@@ -27,7 +34,7 @@ from impetus.tools.cyber.network import (
     Zone,
     port_range,
 )
-from impetus.tools.cyber.tables import tabulate
+from impetus.tools.cyber.tables import COLUMNS, tabulate
 from impetus.tools.cyber.tests import mulval
 from impetus.tools.cyber.worlds import counts, run
 
@@ -337,3 +344,149 @@ def test_a_plan_keeps_to_its_budget_and_to_what_must_be_kept() -> None:
         assert near.cost <= 4.0
         assert best.chosen_loss <= near.chosen_loss + 1e-9
         assert near.after <= near.before + 1e-9
+
+
+HOMES = {"h0": "in", "h1": "in", "h2": "other"}
+
+
+@pytest.mark.parametrize("ends", [("out", "h0"), ("h0", "out"), ("out", "in"), ("in", "out")])
+def test_no_host_at_an_end_of_a_kept_flow_is_isolated(ends: tuple[str, str]) -> None:
+    """Whether the flow names the host itself or the zone that it is in."""
+    weak = (Vulnerability(id="w", port=80, access=Access.NETWORK, gives=Level.USER),)
+    network = Network(
+        zones=(Zone(name="out", attacker=True), Zone(name="in"), Zone(name="other")),
+        assets=tuple(Asset(id=id, zone=zone, value=1.0, vulnerabilities=weak) for id, zone in HOMES.items()),
+        flows=(
+            Flow.model_validate({"from": "out", "to": "in"}),
+            Flow.model_validate({"from": "in", "to": "other"}),
+            Flow.model_validate({"from": ends[0], "to": ends[1], "ports": [80], "keep": True}),
+        ),
+    )
+    isolated = {
+        one.asset for one in candidates(network, assess(network, worlds=64).graph) if one.kind == MeasureKind.ISOLATE
+    }
+    assert "h0" not in isolated
+    assert ("h1" in isolated) == ("h0" in ends)
+    assert "h2" in isolated
+
+
+def test_steps_grow_with_hosts_and_not_with_pairs_of_them() -> None:
+    """Twice the hosts, twice the steps; hosts that the same flows name are one group however many they are."""
+
+    def steps(hosts: int) -> tuple[int, int]:
+        assets = tuple(
+            Asset(
+                id=f"h{n}",
+                zone="in",
+                vulnerabilities=(Vulnerability(id="w", port=80, access=Access.NETWORK, gives=Level.USER),),
+            )
+            for n in range(hosts)
+        )
+        named = [
+            Flow.model_validate({"from": "out", "to": f"h{n}", "ports": [80]}) for n in range(10)
+        ]  # each such host is a group of its own
+        network = Network(zones=(Zone(name="out", attacker=True), Zone(name="in")), assets=assets, flows=tuple(named))
+        tables = tabulate(network, {}, Assumptions())
+        return len(build(tables).gives), len(tables.classes)
+
+    (few, groups), (many, as_many) = steps(1_000), steps(2_000)
+    assert groups == as_many == 2 + 10
+    assert many - few == 3 * 1_000, "as many as there are new hosts, not pairs of them"
+
+
+def test_likely_and_shortest_path_differ_where_the_long_way_is_likelier() -> None:
+    """Max-product takes two easy steps over a hard one; the shortest path the hard one."""
+
+    def weak(name: str, chance: float) -> Vulnerability:
+        return Vulnerability(id=name, port=80, access=Access.NETWORK, gives=Level.USER, cvss=9.5, probability=chance)
+
+    network = Network(
+        zones=tuple(Zone(name=name, attacker=name == "out") for name in ("out", "a", "b")),
+        assets=(
+            Asset(id="step", zone="a", vulnerabilities=(weak("x", 0.9),)),
+            Asset(
+                id="goal",
+                zone="b",
+                value=1.0,
+                vulnerabilities=(weak("hard", 0.1), weak("easy", 0.9).model_copy(update={"port": 81})),
+            ),
+        ),
+        flows=tuple(
+            Flow.model_validate({"from": one, "to": other, "ports": [port]})
+            for one, other, port in (("out", "a", 80), ("out", "b", 80), ("a", "b", 81))
+        ),
+    )
+    goal = assess(network, None, Assumptions(critical=1.0)).assets[1]
+    assert goal.likely is not None
+    assert goal.shortest is not None
+    assert [step.host for step in goal.likely.steps if step.host] == ["step", "goal"]
+    assert [step.host for step in goal.shortest.steps if step.host] == ["goal"]
+    assert goal.likely.probability == pytest.approx(0.81)
+    assert goal.shortest.probability == pytest.approx(0.1)
+    assert goal.user.low <= 0.9 * 0.9 + 0.1 - 0.081 <= goal.user.high
+
+
+@pytest.mark.parametrize(
+    ("known", "cvss", "chance"),
+    [
+        (Known(exploited=True, epss=0.01), 3.0, 0.9),
+        (Known(epss=0.1), 9.9, 1 - 0.9**3),
+        (Known(epss=0.1, reported=0.5), None, 0.5 * 0.9 + 0.5 * (1 - 0.9**3)),
+        (Known(cvss=9.8), None, 0.3),
+        (None, 7.0, 0.15),
+        (None, 4.0, 0.05),
+        (None, 3.9, 0.01),
+        (None, None, 0.1),
+    ],
+)
+def test_what_is_known_of_a_vulnerability_becomes_a_probability(
+    known: Known | None, cvss: float | None, chance: float
+) -> None:
+    """KEV before EPSS before CVSS, as the guide writes it down; each is a city's to change."""
+    one = Vulnerability(id="CVE-2020-1", cvss=cvss)
+    assert Assumptions().usable(known, one) == pytest.approx(chance)
+    nothing = Assumptions(known_exploited=0, critical=0, high=0, medium=0, low=0, unknown=0, patience_days=1e-9)
+    assert nothing.usable(known, one) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_rules_are_data_each_with_its_technique(tmp_path: Path) -> None:
+    """A rule of a table, a fact or a technique that there is not is refused."""
+    rules = read_rules()
+    assert len({rule.id for rule in rules}) == len(rules)
+    assert {rule.table for rule in rules} == set(COLUMNS)
+    text = RULES_FILE.read_text()
+    for wrong in (
+        text.replace('technique = "T1583"', 'technique = "magic"'),
+        text.replace('table = "starts"', 'table = "nothing"'),
+        text.replace('then = "foothold(class)"', 'then = "foothold(port)"', 1),
+        "rules = 1",
+    ):
+        path = tmp_path / "rules.toml"
+        path.write_text(wrong)
+        read_rules.cache_clear()
+        with pytest.raises(ConfigurationError):
+            read_rules(path)
+    read_rules.cache_clear()
+
+
+def test_the_picture_of_many_hosts_stays_small() -> None:
+    """Of 4,000 hosts in 300 zones no more is sent than a page can draw; what matters is in it, the rest is counted."""
+    zones = tuple(Zone(name=f"z{n}", attacker=n == 0) for n in range(300))
+    assets = tuple(
+        Asset(
+            id=f"h{n}",
+            zone=f"z{n % 299 + 1}",
+            value=float(n % 10 == 0),
+            vulnerabilities=(Vulnerability(id="w", port=80, access=Access.NETWORK, gives=Level.USER),),
+        )
+        for n in range(4_000)
+    )
+    network = Network(zones=zones, assets=assets, flows=(Flow.model_validate({"from": "z0", "to": "z1"}),))
+    footholds = {"h298": 0.9, "h297": 0.7}  # of the last zones
+    found: Any = drawing(network, assess(network, worlds=64, footholds=footholds, paths=False), footholds, {})
+    assert len(json.dumps(found)) < 200_000
+    assert len(found["nodes"]) == 400
+    assert {one["id"] for one in found["nodes"] if one["compromised"]} == set(footholds)
+    shown = {one["name"] for one in found["zones"]}
+    assert {"z0", "z299", "z298"} <= shown
+    assert sum(one["hosts"] for one in found["zones"]) == 4_000
