@@ -286,7 +286,8 @@ async def test_a_procedures_simulation_reaches_the_tool_that_answers_it(api: Api
         )
 
         async def passed_on() -> bool:
-            return len(await messages(api, "tool-request")) == 1
+            letters = await api.house.bus.dead_letters("municipality")
+            return len(await messages(api, "tool-request")) == 1 and len(letters) == 1
 
         assert await eventually(passed_on)
     (kept,) = (await olivia.get("/tools/air/requests")).json()["items"]
