@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from impetus.tools.evacuation.optimiser import Judged, Proposal, pareto, tied
+from impetus.tools.evacuation.outcome import Outcome
 from impetus.tools.evacuation.plans import Plan
 from impetus.tools.evacuation.simulation import Setting
 
@@ -35,7 +36,7 @@ def judged_document(
     judged: Judged, baseline: Judged, setting: Setting, *, on_front: bool, tie: bool
 ) -> dict[str, object]:
     """One plan with its figures."""
-    latest = next(iter(reversed(judged.runs.values())), None)
+    runs = list(judged.runs.values())
     made: dict[str, object] = {
         **judged.plan.as_document(),
         "advice": list(advice(judged, setting)),
@@ -43,10 +44,11 @@ def judged_document(
         "t90_cvar90_s": _number(judged.tail("t90_s")),
         "exposure_person_s": _number(judged.mean("exposure_person_s")),
         "dense_person_s": _number(judged.mean("dense_person_s")),
-        "max_density_pm2": None if latest is None else round(latest.max_density_pm2, 2),
-        "stuck": None if latest is None else max(run.stuck for run in judged.runs.values()),
-        "exits": {} if latest is None else dict(latest.exits),
-        "runs": len(judged.runs),
+        "max_density_pm2": round(max(run.max_density_pm2 for run in runs), 2) if runs else None,
+        "stuck": max(run.stuck for run in runs) if runs else None,
+        # The average, as the times are: a single crowd of an uncertain count may be half as large as is expected.
+        "exits": {door: round(sum(run.exits.get(door, 0) for run in runs) / len(runs)) for door in _doors(runs)},
+        "runs": len(runs),
         "gain_t90": _gain(judged.mean("t90_s"), baseline.mean("t90_s")),
         "gain_exposure": _gain(judged.mean("exposure_person_s"), baseline.mean("exposure_person_s")),
         "on_front": on_front,
@@ -69,6 +71,10 @@ def judged_document(
             "notes": sorted({note for run in judged.verified.values() for note in run.notes})[:5],
         }
     return made
+
+
+def _doors(runs: Sequence[Outcome]) -> Sequence[str]:
+    return list(dict.fromkeys(door for run in runs for door in run.exits))
 
 
 def advice(judged: Judged, setting: Setting) -> Sequence[str]:

