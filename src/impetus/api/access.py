@@ -16,6 +16,8 @@ from impetus.governance import Principal
 from impetus.model import NotAuthenticated, Permission, Unavailable
 
 SESSION_COOKIE = "impetus_session"
+EXERCISE_COOKIE = "impetus_exercise_session"
+"""A browser sends its cookies to every port of a host: an exercise there must not log anybody out of the operation."""
 CSRF_HEADER = "X-CSRF-Token"
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SECRET_LIMIT = 200
@@ -68,6 +70,11 @@ def _password(credentials: str) -> str:
     return decoded.partition(":")[2]
 
 
+def session_cookie(services: Services) -> str:
+    """Name of the cookie that holds a session: an exercise has its own."""
+    return EXERCISE_COOKIE if services.exercise.title else SESSION_COOKIE
+
+
 async def authenticate(request: Request, *, touch: bool = True) -> Principal:
     """Who is behind the token or, without one, behind the session's cookie. Raises `NotAuthenticated`."""
     services = services_of(request)
@@ -79,7 +86,7 @@ async def authenticate(request: Request, *, touch: bool = True) -> Principal:
         if scheme.lower() != "bearer" or not 0 < len(secret) <= SECRET_LIMIT:
             raise NotAuthenticated("The Authorization header is not 'Bearer TOKEN'.", hint="Send a token, or log in.")
         return await services.governance.authenticate(bearer=secret, touch=touch)
-    cookie = request.cookies.get(SESSION_COOKIE)
+    cookie = request.cookies.get(session_cookie(services))
     if not cookie or len(cookie) > SECRET_LIMIT:
         raise NotAuthenticated("Nobody is logged in.", hint="Log in, or send 'Authorization: Bearer TOKEN'.")
     return await services.governance.authenticate(session=cookie, touch=touch)

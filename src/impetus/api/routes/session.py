@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
-from impetus.api.access import SESSION_COOKIE, Caller, Hub, Open
+from impetus.api.access import Caller, Hub, Open, session_cookie
 from impetus.api.body import json_body
 from impetus.api.listing import plain
 from impetus.api.resource import Resource
@@ -20,12 +20,14 @@ resource = Resource("/session", "session")
 
 
 class LogInRequest(BaseModel):
-    """Name and password."""
+    """Name and password, and a code of those who have a second factor."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, Field(max_length=200)]
     password: Annotated[SecretStr, Field(max_length=1_000)]
+    code: Annotated[str, Field(max_length=64)] = ""
+    """Of the person's app, or a recovery code."""
 
 
 class SessionView(BaseModel):
@@ -39,6 +41,8 @@ class SessionView(BaseModel):
     csrf: str | None
     """Goes into the header X-CSRF-Token with every change."""
     permissions: list[Permission]
+    second_factor_missing: bool
+    """The person's role must have a second factor: until it is set up, nothing else may be done."""
 
 
 @resource.post("", Open.PUBLIC, SessionView, body=LogInRequest, status=200)
@@ -47,7 +51,9 @@ async def log_in(
 ) -> Response:
     """Log in; the session comes as a cookie. Failed attempts make further ones wait."""
     address = request.client.host if request.client is not None else "unknown"
-    begun = await hub.governance.sessions.log_in(wanted.name, wanted.password.get_secret_value(), address=address)
+    begun = await hub.governance.sessions.log_in(
+        wanted.name, wanted.password.get_secret_value(), address=address, code=wanted.code
+    )
     principal = await hub.governance.sessions.authenticate(begun.secret)
     response = plain(
         {
@@ -57,10 +63,11 @@ async def log_in(
             "organisation": await _organisation(hub, begun.user.tenant),
             "csrf": begun.csrf,
             "permissions": sorted(principal.permissions),
+            "second_factor_missing": principal.second_factor_missing,
         }
     )
     response.set_cookie(
-        SESSION_COOKIE,
+        session_cookie(hub),
         begun.secret,
         max_age=max(1, int((begun.expires - hub.clock.now()).total_seconds())),
         path="/",
@@ -82,6 +89,7 @@ async def read_session(caller: Caller, hub: Hub) -> Response:
             "organisation": await _organisation(hub, caller.tenant),
             "csrf": caller.csrf,
             "permissions": sorted(caller.permissions),
+            "second_factor_missing": caller.second_factor_missing,
         }
     )
 
@@ -92,7 +100,7 @@ async def log_out(caller: Caller, hub: Hub) -> Response:
     await hub.governance.sessions.log_out(caller)
     response = Response(status_code=204)
     response.delete_cookie(
-        SESSION_COOKIE, path="/", secure=hub.settings.secure_cookies, httponly=True, samesite="strict"
+        session_cookie(hub), path="/", secure=hub.settings.secure_cookies, httponly=True, samesite="strict"
     )
     return response
 

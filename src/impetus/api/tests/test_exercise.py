@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from impetus.api import ApiSettings, Services, create_api
+from impetus.api.access import EXERCISE_COOKIE, SESSION_COOKIE
 from impetus.exercise.desk import Desk, Entry, EntryKind, OrderKind, Phase, State
 from impetus.exercise.questionnaires import IMPACT
 from impetus.exercise.scenario import folder_of, load_scenario
@@ -100,6 +101,24 @@ async def test_the_real_operation_knows_no_exercise_and_shows_no_mark(exercise: 
         assert answer.status_code == 404, path
         assert "real operation" in answer.json()["detail"]
     assert "exercise-band" not in (await client.get("/shift")).text
+
+
+async def test_logging_in_to_an_exercise_logs_nobody_out_of_the_real_operation_on_the_same_host(
+    exercise: Exercise,
+) -> None:
+    player = await exercise.person("olivia")
+    assert set(player.cookies) == {EXERCISE_COOKIE}
+    exercise.services.exercise = ExerciseSettings()
+    real = await exercise.person("sofia")
+    assert set(real.cookies) == {SESSION_COOKIE}
+    # A browser would send both to both; each takes its own.
+    both = {**dict(player.cookies), **dict(real.cookies)}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=create(exercise.services)), base_url="http://test", cookies=both
+    ) as browser:
+        assert (await browser.get("/api/v1/session")).json()["user"]["name"] == "sofia"
+        exercise.services.exercise = ExerciseSettings(title="Played", scenario=folder_of("blackout"))
+        assert (await browser.get("/api/v1/session")).json()["user"]["name"] == "olivia"
 
 
 async def test_every_page_of_an_exercise_says_so(exercise: Exercise) -> None:
