@@ -26,8 +26,13 @@ print("hello from", behaviour, flush=True)
 os.write(pipe, b".")
 if behaviour == "crash":
     sys.exit(3)
+if behaviour == "busy":
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 while True:
     time.sleep(0.05)
+    worked = time.process_time()
+    while behaviour == "busy" and time.process_time() < worked + 0.6:
+        pass
     if behaviour != "hang":
         try:
             os.write(pipe, b".")
@@ -110,6 +115,22 @@ async def test_a_machine_that_was_paused_is_no_reason_to_kill(tmp_path: Path) ->
         os.kill(process, signal.SIGCONT)
         await asyncio.sleep(1.0)
         assert supervisor.process_ids()["well"] == process, reports
+
+
+async def test_a_part_that_has_to_wait_for_a_processor_is_not_taken_for_one_that_hangs(tmp_path: Path) -> None:
+    """It answers after each 0.6 s of work, for which it needs several seconds beside nine others."""
+    others = "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nwhile True: pass"
+    rivals = [await asyncio.create_subprocess_exec(sys.executable, "-c", others) for _ in range(9)]
+    try:
+        async with supervised(tmp_path, "busy", hang_s=2.0) as (supervisor, reports):
+            await until(lambda: len(starts(tmp_path, "busy")) == 1, seconds=60.0)
+            process = supervisor.process_ids()["busy"]
+            await asyncio.sleep(10.0)
+            assert supervisor.process_ids()["busy"] == process, reports
+    finally:
+        for rival in rivals:
+            rival.kill()
+            await rival.wait()
 
 
 async def test_a_killed_part_comes_back_and_all_end_with_the_supervisor(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ class Supervisor:
 
         running.process = process
         running.beaten = False
-        running.silence_s, looked_s = 0.0, loop.time()
+        running.silence_s, looked_s, waited_s = 0.0, loop.time(), 0.0
         os.set_blocking(read_end, False)
         loop.add_reader(read_end, self._on_beat, read_end, running)
         ended = asyncio.create_task(process.wait())
@@ -177,7 +177,10 @@ class Supervisor:
                     await self._end(process, ended)
                     return "was stopped"
                 # Where this process itself was kept waiting (a machine that was paused), the part most likely was too.
-                running.silence_s += min(loop.time() - looked_s, 2 * LOOK_S)
+                silent_s = min(loop.time() - looked_s, 2 * LOOK_S)
+                # So it is where other processes had the processors: a part that cannot run does not hang.
+                waited_before_s, waited_s = waited_s, _waited_s(process.pid)
+                running.silence_s += max(0.0, silent_s - (waited_s - waited_before_s))
                 looked_s = loop.time()
                 if not ended.done() and running.silence_s > (part.hang_s if running.beaten else part.start_s):
                     hung = True
@@ -232,6 +235,17 @@ def describe_exit(status: int) -> str:
         return f"was ended by {signal.Signals(-status).name}"
     except ValueError:
         return f"was ended by signal {-status}"
+
+
+def _waited_s(process: int) -> float:
+    """How long a process has waited for a processor so far: run delay of its main thread, which turns the event loop.
+
+    0 where the system does not say (`sched-stats` in the kernel's documentation).
+    """
+    try:
+        return int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 class Heartbeat:

@@ -22,7 +22,7 @@ from impetus.tools.anomaly.fault_watch import FaultWatch
 from impetus.tools.anomaly.history import begin_of_history, readings_of, unlearnt
 from impetus.tools.anomaly.level_watch import LevelWatch
 from impetus.tools.anomaly.memory import Memory
-from impetus.tools.anomaly.monitor import Scored
+from impetus.tools.anomaly.monitor import Scored, compile_beforehand
 from impetus.tools.anomaly.page_requests import PageHost
 from impetus.tools.anomaly.rounds import rounds
 from impetus.tools.anomaly.settings import AnomalySettings
@@ -66,6 +66,8 @@ class AnomalyTool(Tool[AnomalySettings]):
         self._page = PageHost(self.context, self._book, self._calendar)
 
     async def start(self) -> None:
+        # In a thread: the worker goes on to answer, and is not taken for one that hangs.
+        await asyncio.to_thread(compile_beforehand)
         self._restore(await self.context.load_checkpoint())
         await self._refresh_datastreams()
         await self._read_history()
