@@ -20,7 +20,8 @@ WINDOWS = (2, 3, 6, 12, 24)
 """Lengths that are scanned, in bins."""
 BUDGET_DAYS = 100.0
 """One false burst in so many days."""
-WEEK_BINS = 168
+LEARNING_S = 86_400.0
+"""Nothing is unusual before the past is known for a day."""
 LEAST = 3
 """Fewer posts than this are no burst, however rare the topic."""
 LEVEL_DAYS = 7.0
@@ -104,7 +105,7 @@ class Baseline:
         """Posts in the bin that begins then."""
         mean = (self.total + 0.5) / (self.bins + 1.0) if self.bins else 0.5
         hour = int(time // 3600) % 24
-        # A week's worth of the overall rate stands beside each hour's own until the hour has its own history.
+        # Two hours of the overall rate stand beside each hour's own until the hour has its own history.
         pseudo = 24.0
         return (self.hours[hour] + pseudo * mean) / (self.hour_bins[hour] + pseudo)
 
@@ -137,12 +138,14 @@ class BurstDetector:
     recent: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=max(WINDOWS)))
     burning: bool = False
     quiet: int = 0
-    warm_bins: int = 0
+    _first: float | None = None
 
     def add(self, time: float, count: int) -> Burst | None:
         """Take the bin that begins at `time` (seconds since 1970) and is over now."""
         self.recent.append((time, count))
-        found = self._scan(time)
+        if self._first is None:
+            self._first = time
+        found = self._scan(time) if time - self._first >= LEARNING_S else None
         began = None
         if found is not None and not self.burning:
             self.burning = True

@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from impetus.model import derived_id
+from impetus.tools.social.bursts import Burst
 from impetus.tools.social.gazetteer import Gazetteer, NamedPlace
 from impetus.tools.social.judging import Judgement
 from impetus.tools.social.kinds import TITLES, Kind
 from impetus.tools.social.near_duplicates import Copies
 from impetus.tools.social.posts import Post
+from impetus.tools.social.topics import words_of
 
 ALIKE = 0.55
 """Cosine from which two texts are about the same."""
@@ -37,6 +39,11 @@ ANONYMOUS = 5
 """Voices below this number are not counted out (k-anonymity)."""
 ONE_POST = 0.7
 """How far a single post can be believed."""
+HOUR = "%Y-%m-%dT%H:00:00Z"
+BURST = 0.3
+"""How far a burst alone can be believed to matter: most are sport and weather."""
+SHARED = 1 / 3
+"""Share of the posts of a burst from which it is a burst of the event that holds them."""
 
 
 @dataclass
@@ -50,8 +57,8 @@ class Event:
     kinds: Counter[Kind] = field(default_factory=Counter)
     voices: set[str] = field(default_factory=set)
     posts: list[str] = field(default_factory=list)
-    texts: list[tuple[float, str, str]] = field(default_factory=list)
-    """Relevance, masked text and language of those that say most."""
+    texts: list[tuple[float, str, str, str]] = field(default_factory=list)
+    """Relevance, masked text, language and identifier of those that say most."""
     copies: int = 0
     sentiment: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
@@ -64,7 +71,8 @@ class Event:
     relevance: float = 0.0
     centre: NDArray[np.float32] | None = None
     reasons: list[str] = field(default_factory=list)
-    burst: str = ""
+    words: tuple[str, ...] = ()
+    """That burst, the most telling first."""
 
     @property
     def kind(self) -> Kind:
@@ -80,6 +88,8 @@ class Event:
     def title(self) -> str:
         """Kind and place."""
         where = f" · {self.place.name}" if self.place is not None else ""
+        if self.kind is Kind.NONE and self.words:
+            where = f" · {', '.join(self.words)}{where}"
         return f"{TITLES[self.kind] if self.kind is not Kind.NONE else 'Burst'}{where}"
 
     def counted(self) -> dict[str, JsonValue]:
@@ -102,7 +112,6 @@ class Tracker:
         self._copies = Copies()
         self._of_post: dict[str, str] = {}
         self.events: dict[str, Event] = {}
-        self._texts: dict[str, str] = {}
 
     def known(self, id: str) -> bool:
         """Whether this post was seen before (a source may repeat itself)."""
@@ -133,28 +142,76 @@ class Tracker:
         event = self._like(post, judged, place)
         if event is None:
             if judged.relevance < threshold:
-                return None
+                return self._goes_on(post)
             event = Event(
                 derived_id("social-event", self.investigation, post.id), self.investigation, post.time, post.time
             )
-            self.events[event.id] = event
-            while len(self.events) > OPEN_EVENTS:
-                del self.events[next(iter(self.events))]
+            self._open(event)
         self._take(event, post, judged, reasons, place)
         return event
+
+    def burst(self, burst: Burst, words: Sequence[str], posts: Sequence[Post]) -> Event:
+        """A burst (of the topic of these words; of all posts if there are none) belongs to the event that holds many of
+        its posts, or is an event of its own."""
+        why = f"words that burst: {', '.join(words)}" if words else "more posts than usual"
+        why = f"{why}; {burst.count} where {max(0.1, burst.expected):.1f} are usual"
+        holders = Counter(self._of_post.get(post.id, "") for post in posts)
+        holders.pop("", None)
+        for id, count in holders.most_common(1):
+            if count >= SHARED * len(posts) and id in self.events:
+                event = self.events[id]
+                event.words = tuple(words) or event.words
+                event.reasons = [*event.reasons, why][-EXAMPLES:]
+                return event
+        moment = datetime.fromtimestamp(burst.found, UTC)
+        first = min((post.time for post in posts), default=moment)
+        event = Event(
+            derived_id("social-burst", self.investigation, ",".join(words), f"{burst.start:.0f}"),
+            self.investigation,
+            first,
+            max((post.time for post in posts), default=moment),
+            words=tuple(words),
+            reasons=[why],
+            missed=1.0 - BURST,
+        )
+        event.kinds[Kind.NONE] = 1
+        self._open(event)
+        for post in posts:
+            event.posts.append(post.id)
+            event.voices.add(post.author)
+            event.sources[post.source] += 1
+            event.languages[post.language] += 1
+            event.hours[post.time.strftime(HOUR)] += 1
+            if not self._of_post.get(post.id):
+                self._of_post[post.id] = event.id
+            self._locate(event, self._gazetteer.find(post.text))
+        event.texts = [(BURST, post.text, post.language, post.id) for post in posts[-EXAMPLES:]]
+        return event
+
+    def expire(self, flagged: datetime) -> None:
+        """Forget events to which nothing was added since. Of posts that belong to none no text is held at all."""
+        for id in [id for id, event in self.events.items() if event.last < flagged]:
+            del self.events[id]
 
     def forget(self, id: str) -> Event | None:
         """A post was deleted where it came from: it is removed here too; the event that it was part of."""
         self._copies.forget(id)
         event = self.events.get(self._of_post.pop(id, ""))
-        if event is None or id not in event.posts:
+        if event is None:
             return None
-        event.posts.remove(id)
-        gone = self._texts.pop(id, None)
-        event.texts = [one for one in event.texts if one[1] != gone]
+        if id in event.posts:
+            event.posts.remove(id)
+            event.texts = [one for one in event.texts if one[3] != id]
+        else:
+            event.copies = max(0, event.copies - 1)
         if not event.posts:
             del self.events[event.id]
         return event
+
+    def _open(self, event: Event) -> None:
+        self.events[event.id] = event
+        while len(self.events) > OPEN_EVENTS:
+            del self.events[next(iter(self.events))]
 
     def _like(self, post: Post, judged: Judgement, place: NamedPlace | None) -> Event | None:
         best: tuple[float, Event] | None = None
@@ -172,14 +229,24 @@ class Tracker:
                 best = (alike, event)
         return best[1] if best else None
 
+    def _goes_on(self, post: Post) -> Event | None:
+        """A burst that goes on: a post with its first word is counted, though by itself it is not relevant."""
+        words = words_of(post.text)
+        for event in self.events.values():
+            if event.words and event.words[0] in words and post.time - event.last <= QUIET:
+                self._of_post[post.id] = event.id
+                event.posts.append(post.id)
+                event.voices.add(post.author)
+                event.last = max(event.last, post.time)
+                event.hours[post.time.strftime(HOUR)] += 1
+                return event
+        return None
+
     def _take(
         self, event: Event, post: Post, judged: Judgement, reasons: Sequence[str], place: NamedPlace | None
     ) -> None:
         new_voice = post.author not in event.voices
         self._of_post[post.id] = event.id
-        self._texts[post.id] = post.text
-        while len(self._texts) > 20_000:
-            del self._texts[next(iter(self._texts))]
         event.posts.append(post.id)
         event.voices.add(post.author)
         event.first, event.last = min(event.first, post.time), max(event.last, post.time)
@@ -187,16 +254,21 @@ class Tracker:
         event.sources[post.source] += 1
         event.languages[post.language] += 1
         event.sentiment[("negative", "neutral", "positive")[int(np.argmax(judged.sentiment))]] += 1
-        event.hours[post.time.strftime("%Y-%m-%dT%H:00:00Z")] += 1
-        if place is not None:
-            event.places[place.name] += 1
-            if event.places.most_common(1)[0][0] == place.name:
-                event.place = place
+        event.hours[post.time.strftime(HOUR)] += 1
+        self._locate(event, place)
         if new_voice:
             event.missed *= 1.0 - ONE_POST * judged.relevance
         if judged.relevance > event.relevance:
             event.relevance = judged.relevance
             event.reasons = list(reasons)
-        event.texts = sorted([*event.texts, (judged.relevance, post.text, post.language)], reverse=True)[:EXAMPLES]
+        example = (judged.relevance, post.text, post.language, post.id)
+        event.texts = sorted([*event.texts, example], reverse=True)[:EXAMPLES]
         if judged.vector is not None:
             event.centre = judged.vector.copy() if event.centre is None else event.centre + judged.vector
+
+    @staticmethod
+    def _locate(event: Event, place: NamedPlace | None) -> None:
+        if place is not None:
+            event.places[place.name] += 1
+            if event.places.most_common(1)[0][0] == place.name:
+                event.place = place

@@ -72,7 +72,7 @@ def _line(event: Event) -> dict[str, object]:
         else {"name": event.place.name, "longitude": event.place.longitude, "latitude": event.place.latitude},
         "sentiment": dict(event.sentiment),
         "reasons": event.reasons,
-        "examples": [text for _, text, _ in event.texts],
+        "examples": [text for _, text, _, _ in event.texts],
         **event.counted(),
     }
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from impetus.tools.social.kinds import KINDS, TITLES, Kind, examples
 from impetus.tools.social.models import SENTIMENTS, Models, Scores, load_models
 from impetus.tools.social.sentence_model import WIDTH
+from impetus.tools.social.topic_map import TopicMap
 
 Floats = NDArray[np.float32]
 
@@ -133,11 +134,18 @@ class Judge:
         order = np.argsort(-falls)[:3]
         return [text[places[at][0] : places[at][1]][:40] for at in order if falls[at] > 0.02]
 
-    def _most_like(self, vector: Floats) -> tuple[str, float]:
+    def topic_map(self) -> TopicMap | None:
+        """Where topics stand; None without the sentence model."""
+        return TopicMap.of(self._example_vectors()) if self.models.encoder is not None else None
+
+    def _example_vectors(self) -> Floats:
         if self._vectors is None:
-            assert self.models.encoder is not None  # noqa: S101 - there is a vector
+            assert self.models.encoder is not None  # noqa: S101 - both callers have seen to it
             self._vectors = self.models.encoder.encode([one.text for one in self._examples])[:, -WIDTH:]
-        likeness = self._vectors @ vector
+        return self._vectors
+
+    def _most_like(self, vector: Floats) -> tuple[str, float]:
+        likeness = self._example_vectors() @ vector
         best = int(np.argmax(likeness))
         return self._examples[best].text, float(likeness[best])
 

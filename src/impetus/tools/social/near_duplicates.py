@@ -1,8 +1,12 @@
-"""Near-duplicates by MinHash (Broder 1997) and locality-sensitive hashing: a flood of copies is one message."""
+"""Near-duplicates by MinHash (Broder 1997) and locality-sensitive hashing: a flood of copies is one message.
+
+Only hashes are remembered, no text.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from hashlib import blake2b
 from typing import Any
 
 from impetus.model import ConfigurationError
@@ -27,27 +31,28 @@ class Copies:
         self._index: Any = MinHashLSH(threshold=SIMILAR, num_perm=PERMUTATIONS)
         self._remembered = remembered
         self._known: OrderedDict[str, Any] = OrderedDict()
-        self._exact: dict[str, str] = {}
+        self._exact: dict[bytes, str] = {}
 
     def add(self, id: str, text: str) -> str | None:
         """Remember a post; the identifier of the first post that it repeats, None if it says something new."""
         words = " ".join(text.lower().split())[:1_000]
-        if words in self._exact:
-            return self._exact[words]
+        exact = blake2b(words.encode("utf-8", "replace"), digest_size=16).digest()
+        if exact in self._exact:
+            return self._exact[exact]
         signature = self._new(num_perm=PERMUTATIONS)
         signature.update_batch(
             [words[start : start + SHINGLE].encode("utf-8", "replace") for start in range(max(1, len(words) - 4))]
         )
         for known in self._index.query(signature):
             if self._known[known][0].jaccard(signature) >= SIMILAR:
-                self._exact[words] = known
-                self._known[known][1].append(words)
+                self._exact[exact] = known
+                self._known[known][1].append(exact)
                 return str(known)
         if id in self._known:
             return id
         self._index.insert(id, signature)
-        self._known[id] = (signature, [words])
-        self._exact[words] = id
+        self._known[id] = (signature, [exact])
+        self._exact[exact] = id
         while len(self._known) > self._remembered:
             oldest, (_, texts) = self._known.popitem(last=False)
             self._index.remove(oldest)

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from impetus.sdk.panel import Action, Chart, ChartSeries, ChartStyle, Column, Form, Format, Kpi, Map, Panel, Table
+from impetus.sdk.panel import (
+    Action,
+    Chart,
+    ChartSeries,
+    ChartStyle,
+    Column,
+    Form,
+    Format,
+    Graph,
+    Kpi,
+    Map,
+    Panel,
+    Table,
+)
 from impetus.tools.social.wanted import InvestigationWanted
 
 EVENTS = "/tools/social/results?kind=event&limit=200"
 TOPICS = "/tools/social/results?kind=topics&limit=1"
+JUDGED = "/tools/social/results?kind=quality&limit=1"
 LANGUAGES = (
     ChartSeries(field="en", title="English"),
     ChartSeries(field="it", title="Italian"),
     ChartSeries(field="no", title="Norwegian"),
     ChartSeries(field="other", title="Other"),
+)
+SENTIMENT = (
+    ChartSeries(field="negative", title="Negative"),
+    ChartSeries(field="neutral", title="Neutral"),
+    ChartSeries(field="positive", title="Positive"),
 )
 INVESTIGATIONS = (
     Column(field="title", title="Investigation"),
@@ -32,11 +51,13 @@ SOURCES = (
     Column(field="content.terms_confirmed_by", title="Confirmed by"),
     Column(field="content.posts", title="Posts", format=Format.NUMBER),
     Column(field="content.left", title="Left out", format=Format.NUMBER),
+    Column(field="content.set_aside_count", title="Set aside", format=Format.NUMBER),
     Column(field="content.problem", title="Problem"),
 )
 TIMELINE = (
     Column(field="title", title="Topic"),
-    Column(field="posts", title="Posts", format=Format.NUMBER),
+    Column(field="posts", title="Posts"),
+    Column(field="trend", title="Trend"),
     Column(field="first", title="Since", format=Format.TIME),
     Column(field="last", title="Until", format=Format.TIME),
 )
@@ -65,6 +86,12 @@ def panels() -> Sequence[Panel]:
             module="stream.js",
         ),
         Panel(
+            id="map",
+            title="Map of topics",
+            summary="Near points speak of similar things; a point is an event, larger with more posts.",
+            module="topic_map.js",
+        ),
+        Panel(
             id="topics",
             title="Topics and places",
             widgets=(
@@ -78,7 +105,18 @@ def panels() -> Sequence[Panel]:
                     stacked=True,
                     empty="Nothing was read yet",
                 ),
+                Chart(
+                    title="Sentiment",
+                    source=TOPICS,
+                    rows="items.0.content.sentiment",
+                    x="hour",
+                    series=SENTIMENT,
+                    style=ChartStyle.BARS,
+                    stacked=True,
+                    empty="No hour with five posts yet",
+                ),
                 Map(title="Places of events", source=EVENTS),
+                Graph(title="Spread, of groups of five voices or more", source=TOPICS, value="items.0.content.spread"),
                 Table(
                     title="Timeline of topics",
                     source=TOPICS,
@@ -124,10 +162,19 @@ def panels() -> Sequence[Panel]:
             summary="Of the events that analysts judged: how many mattered, per week and language.",
             widgets=(
                 Kpi(title="To review", source=EVENTS, value="items", reduce="count"),
+                Chart(
+                    title="Precision by week",
+                    source=JUDGED,
+                    rows="items.0.content.weeks",
+                    x="week",
+                    series=(ChartSeries(field="precision", title="Precision"),),
+                    style=ChartStyle.BARS,
+                    empty="Nothing was judged yet",
+                ),
                 Table(
                     title="Precision",
-                    source="/tools/social/results?kind=quality&limit=1",
-                    rows="items.0.content.weeks",
+                    source=JUDGED,
+                    rows="items.0.content.rows",
                     columns=QUALITY,
                     row_id="week",
                     empty="Nothing was judged yet",

@@ -9,7 +9,7 @@ import json
 import queue
 import socket
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -48,7 +48,9 @@ class Progress:
         self.problems = [*self.problems[-49:], problem[:300]]
 
 
-def read(source: Source, progress: Progress, *, user_agent: str, internal: tuple[str, ...]) -> AsyncIterator[RawPost]:
+def read(
+    source: Source, progress: Progress, *, user_agent: str, internal: tuple[str, ...]
+) -> AsyncGenerator[RawPost, None]:
     """Posts of a source. Raises `ImpetusError` when it fails; the caller waits and reads on."""
     match source.kind:
         case SourceKind.FILE:
@@ -79,7 +81,7 @@ async def check_address(address: str, internal: tuple[str, ...]) -> None:
             raise NotAllowed(f"{host} is inside a network", hint=f"name {host}:{port} under internal_addresses")
 
 
-async def _read_file(source: Source, progress: Progress) -> AsyncIterator[RawPost]:
+async def _read_file(source: Source, progress: Progress) -> AsyncGenerator[RawPost, None]:
     """JSON Lines that grow; a file that became shorter is begun anew."""
     path = Path(source.address)
     while True:
@@ -112,7 +114,7 @@ def _new_lines(path: Path, offset: int) -> tuple[list[str], int]:
     return whole.decode("utf-8", "replace").split("\n"), offset + len(whole) + 1
 
 
-async def _read_telegram(source: Source, progress: Progress) -> AsyncIterator[RawPost]:
+async def _read_telegram(source: Source, progress: Progress) -> AsyncGenerator[RawPost, None]:
     """An export, read again whenever the file changes."""
     path = Path(source.address)
     while True:
@@ -135,7 +137,7 @@ async def _read_telegram(source: Source, progress: Progress) -> AsyncIterator[Ra
 
 async def _read_feed(
     source: Source, progress: Progress, user_agent: str, internal: tuple[str, ...]
-) -> AsyncIterator[RawPost]:
+) -> AsyncGenerator[RawPost, None]:
     """A feed of a medium or a public body; its entries are posts."""
     try:
         import feedparser
@@ -205,7 +207,7 @@ def _fetched(address: str, etag: str, user_agent: str) -> tuple[bytes | None, st
 
 async def _read_jetstream(
     source: Source, progress: Progress, user_agent: str, internal: tuple[str, ...]
-) -> AsyncIterator[RawPost]:
+) -> AsyncGenerator[RawPost, None]:
     """Bluesky's Jetstream (https://github.com/bluesky-social/jetstream): commits as JSON, resumed by their time."""
     try:
         from websockets.asyncio.client import connect
@@ -258,7 +260,7 @@ def post_of_jetstream(frame: str | bytes, progress: Progress) -> RawPost | None:
 
 async def _read_mastodon(
     source: Source, progress: Progress, user_agent: str, internal: tuple[str, ...]
-) -> AsyncIterator[RawPost]:
+) -> AsyncGenerator[RawPost, None]:
     """The public stream of a server, or of one hashtag there; missed posts are asked for first. Mastodon.py keeps to
     the server's rate limits."""
     await check_address(source.address, internal)

@@ -1,5 +1,7 @@
 // Events that wait for an analyst. Every text of a post is hostile until proven otherwise: it is shown as text.
 
+import { language, sentiment, trend } from "./named.js";
+
 const KEYS = { r: "relevant", n: "not-relevant", p: "promote" };
 const TITLES = { relevant: "Relevant", "not-relevant": "Not relevant", promote: "Promote" };
 
@@ -53,7 +55,7 @@ export function mount(element, context) {
         row.append(
           node("span", "social-score", percent(event.content.confidence)),
           node("span", "social-title", event.title),
-          node("span", "social-count", `${event.content.posts} · ${t(event.content.trend)}`),
+          node("span", "social-count", `${event.content.posts} · ${trend(t, event.content.trend)}`),
         );
         row.addEventListener("click", () => choose(event.id));
         return row;
@@ -87,11 +89,11 @@ export function mount(element, context) {
     fact(facts, t("Posts"), `${content.posts} (${content.copies} ${t("copies")})`);
     fact(facts, t("Place"), content.place || "–");
     fact(facts, t("Since"), moment(content.first));
-    fact(facts, t("Languages"), content.languages.join(", "));
+    fact(facts, t("Languages"), content.languages.map((code) => language(t, code)).join(", "));
     fact(
       facts,
       t("Sentiment"),
-      ["negative", "neutral", "positive"].map((name) => `${t(name)} ${content.sentiment[name] ?? 0}`).join(", "),
+      ["negative", "neutral", "positive"].map((name) => `${sentiment(t, name)} ${content.sentiment[name] ?? 0}`).join(", "),
     );
     return [node("h3", "", event.title), buttons, reasons, ...examples, facts];
   }

@@ -1,5 +1,7 @@
 // The newest posts with filters by language, kind and words. Texts are shown as text.
 
+import { kind as kindName, language as languageName } from "./named.js";
+
 export function mount(element, context) {
   const t = context.t;
   element.classList.add("social-stream");
@@ -7,8 +9,8 @@ export function mount(element, context) {
   style.rel = "stylesheet";
   style.href = context.file("social.css");
   const form = node("form", "social-filters");
-  const language = choice(t("Language"), ["", "en", "it", "no"]);
-  const kind = choice(t("Kind"), ["", "incitement", "weapon", "gathering", "claim", "eyewitness", "rumour", "none"]);
+  const language = choice(t("Language"), ["", "en", "it", "no"], (code) => languageName(t, code));
+  const kind = choice(t("Kind"), ["", "incitement", "weapon", "gathering", "claim", "eyewitness", "rumour", "none"], (name) => kindName(t, name));
   const words = node("input");
   words.type = "search";
   words.maxLength = 100;
@@ -48,7 +50,7 @@ export function mount(element, context) {
         const time = new Date(post.time).toLocaleTimeString(context.locale, { timeZone: context.zone, timeStyle: "short" });
         row.append(
           node("time", "", time),
-          node("span", "social-kind", t(post.kind)),
+          node("span", "social-kind", kindName(t, post.kind)),
           node("span", "social-score", `${Math.round(100 * post.relevance)} %`),
           node("p", "", post.text),
         );
@@ -68,11 +70,11 @@ export function mount(element, context) {
   };
 }
 
-function choice(name, values) {
+function choice(name, values, called) {
   const made = node("select");
   made.setAttribute("aria-label", name);
   for (const value of values) {
-    const option = node("option", "", value || name);
+    const option = node("option", "", value ? called(value) : name);
     option.value = value;
     made.append(option);
   }

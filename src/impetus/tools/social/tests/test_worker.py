@@ -14,10 +14,11 @@ import pytest
 
 from impetus.model import InvalidInput, RequestOrigin, ToolRequest
 from impetus.sdk import LocalContext, load_tool
+from impetus.tools.social.investigations import concerns
 from impetus.tools.social.judging import Judge
 from impetus.tools.social.posts import RawPost
 from impetus.tools.social.settings import SocialSettings
-from impetus.tools.social.worker import SocialTool, concerns
+from impetus.tools.social.worker import SocialTool
 
 CALLS = (
     "Everyone to Harbour Promenade tonight, bring bats and petrol bombs @first_voice, we smash it all",
