@@ -84,6 +84,25 @@ async def set_password(name: str, password: str) -> None:
     _say(f"the password of {user.name} is changed; open sessions are ended")
 
 
+async def reset_second_factor(name: str) -> None:
+    """Take away the second factor of a person who lost it."""
+    async with _office() as office:
+        async with office.store.view() as view:
+            found = await view.users.find_by_name_in_installation(name)
+        if found is None:
+            raise NotFound(f"nobody logs in as {name!r}", hint="impetus user list --organisation NAME")
+        user = found.user
+        await office.governance.second_factors.reset(installation_principal(), user.tenant, user.id)
+    _say(f"{user.name} logs in with the password alone; open sessions are ended")
+
+
+async def join_user(name: str, subject: str) -> None:
+    """Let a person of the single sign-on in with an account that was there before."""
+    async with _office() as office:
+        user = await office.governance.single_sign_on.join(installation_principal(), name, subject)
+    _say(f"{user.full_name} comes in by the single sign-on as {user.name}")
+
+
 async def list_users(organisation: str) -> None:
     """Print the people of an organisation as a table."""
     async with _office() as office:
@@ -104,6 +123,27 @@ async def add_token(organisation: str, title: str, scopes: Sequence[str], days: 
             permissions,
             tenant=organisation,
             expires=SystemClock().now() + timedelta(days=days),
+        )
+    _say(secret)
+
+
+async def list_tokens(organisation: str) -> None:
+    """Print the tokens of an organisation as a table."""
+    async with _office() as office, office.store.view() as view:
+        tokens = await view.tokens.list(organisation)
+    table = Table("id", "for", "may", "ends", "state", box=None)
+    for token in tokens:
+        ends = "" if token.expires is None else f"{token.expires:%Y-%m-%d %H:%M}"
+        state = "good" if token.good_at(SystemClock().now()) else "ended"
+        table.add_row(token.id, token.title, " ".join(scope.value for scope in token.scopes), ends, state)
+    console.print(table)
+
+
+async def rotate_token(organisation: str, id: str, overlap_hours: float) -> None:
+    """Replace a token by a new one and print its secret alone on a line, so that it can be piped."""
+    async with _office() as office:
+        _, secret = await office.governance.tokens.rotate(
+            installation_principal(), id, tenant=organisation, overlap=timedelta(hours=overlap_hours)
         )
     _say(secret)
 

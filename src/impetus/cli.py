@@ -198,6 +198,25 @@ def user_password(name: Annotated[str, typer.Argument(help="What the person logs
     asyncio.run(administration.set_password(name, read_password()))
 
 
+@user_app.command("reset-second-factor")
+def user_reset_second_factor(name: Annotated[str, typer.Argument(help="What the person logs in with.")]) -> None:
+    """Take away the second factor of a person who lost it. Ends that person's sessions."""
+    from impetus import administration
+
+    asyncio.run(administration.reset_second_factor(name))
+
+
+@user_app.command("join")
+def user_join(
+    name: Annotated[str, typer.Argument(help="What the person logs in with here.")],
+    subject: Annotated[str, typer.Argument(help="What the single sign-on calls the person: its claim `sub`.")],
+) -> None:
+    """Let a person of the single sign-on in with an account that was there before."""
+    from impetus import administration
+
+    asyncio.run(administration.join_user(name, subject))
+
+
 @user_app.command("list")
 def user_list(organisation: Tenant) -> None:
     """List the people of an organisation."""
@@ -217,6 +236,26 @@ def token_add(
     from impetus import administration
 
     asyncio.run(administration.add_token(organisation, name, scope, days))
+
+
+@token_app.command("list")
+def token_list(organisation: Tenant) -> None:
+    """List the tokens of an organisation."""
+    from impetus import administration
+
+    asyncio.run(administration.list_tokens(organisation))
+
+
+@token_app.command("rotate")
+def token_rotate(
+    id: Annotated[str, typer.Argument(help="The token, as `impetus token list` names it.")],
+    organisation: Tenant,
+    overlap_hours: Annotated[float, typer.Option(help="How long the old one goes on.", min=0, max=168)] = 24,
+) -> None:
+    """Replace a token by a new one with the same scopes and as long a life, and print it once."""
+    from impetus import administration
+
+    asyncio.run(administration.rotate_token(organisation, id, overlap_hours))
 
 
 @sensor_app.command("import")

@@ -28,6 +28,7 @@ from impetus.api.routes import (
     oversight,
     own,
     procedures,
+    second_factor,
     session,
     sharing,
     shift,
@@ -47,6 +48,7 @@ from impetus.connectors.cap import SIZE_LIMIT_BYTES as CAP_LIMIT_BYTES
 RESOURCES = (
     system.health,
     session.resource,
+    second_factor.resource,
     cap.of_alert,
     alerts.resource,
     alerts.decisions,

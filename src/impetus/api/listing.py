@@ -55,6 +55,6 @@ def one(model: BaseModel, *, status: int = 200, headers: dict[str, str] | None =
     return JsonResponse(model.model_dump_json().encode(), status_code=status, headers=headers)
 
 
-def plain(content: Any, *, status: int = 200) -> JsonResponse:
+def plain(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> JsonResponse:
     """Anything that orjson writes."""
-    return JsonResponse(content, status_code=status)
+    return JsonResponse(content, status_code=status, headers=headers)

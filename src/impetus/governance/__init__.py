@@ -6,6 +6,7 @@ from impetus.governance.governance import Governance
 from impetus.governance.passwords import Passwords
 from impetus.governance.principal import Principal, installation_principal, principal_of
 from impetus.governance.roles import MACHINE_PERMISSIONS, ROLE_PERMISSIONS
+from impetus.governance.second_factor import SecondFactorNeeded
 from impetus.governance.sessions import LogIn, Sessions
 from impetus.governance.settings import AccessSettings, PasswordSettings, SessionSettings, ThrottleSettings
 from impetus.governance.throttle import LogInThrottled
@@ -24,6 +25,7 @@ __all__ = [
     "PasswordSettings",
     "Passwords",
     "Principal",
+    "SecondFactorNeeded",
     "SessionSettings",
     "Sessions",
     "ThrottleSettings",

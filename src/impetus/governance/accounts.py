@@ -10,13 +10,13 @@ from pydantic import BaseModel, ValidationError
 from impetus.governance import agreements, audit
 from impetus.governance.passwords import Passwords
 from impetus.governance.principal import Principal
+from impetus.governance.proof import PasswordProof
 from impetus.model import (
     SYSTEM_TENANT,
     Clock,
     Conflict,
     InvalidInput,
     NotAllowed,
-    NotAuthenticated,
     Permission,
     Role,
     Tenant,
@@ -31,10 +31,11 @@ ModelType = TypeVar("ModelType", bound=BaseModel)
 class Accounts:
     """An administrator works within the own organisation; `installation_principal()` within all."""
 
-    def __init__(self, store: Store, clock: Clock, passwords: Passwords) -> None:
+    def __init__(self, store: Store, clock: Clock, passwords: Passwords, proof: PasswordProof) -> None:
         self._store = store
         self._clock = clock
         self._passwords = passwords
+        self._proof = proof
 
     async def create_organisation(self, by: Principal, id: str, name: str) -> Tenant:
         """A new organisation. Raises `Conflict` if the id is taken, `InvalidInput`, `NotAllowed`."""
@@ -137,14 +138,13 @@ class Accounts:
         return new
 
     async def change_own_password(self, by: Principal, old: str, new: str) -> None:
-        """Change one's own password; all own sessions and tokens end. Raises `NotAuthenticated` if `old` is wrong and
-        `InvalidInput` if `new` breaks the rules."""
+        """Change one's own password; all own sessions and tokens end. Raises `NotAllowed` if `old` is wrong,
+        `LogInThrottled`, and `InvalidInput` if `new` breaks the rules."""
         if by.user is None:
             raise NotAllowed("a machine has no password")
-        async with self._store.view() as view:
-            credentials = await view.users.credentials(by.tenant, by.user.id)
-        if not await self._passwords.verify(credentials.password_hash if credentials else None, old):
-            raise NotAuthenticated("the present password is wrong", hint="Type it again.")
+        if by.token is not None:
+            raise NotAllowed("a token is not enough to change a password", hint="Log in with name and password.")
+        await self._proof.require(by.user, old)
         await self._set_password(by, by.user, new)
 
     async def reset_password(self, by: Principal, tenant: str, user: str, new: str) -> None:

@@ -7,8 +7,11 @@ from impetus.governance.agreements import Agreements
 from impetus.governance.audit import AuditVerification, verify
 from impetus.governance.passwords import Passwords
 from impetus.governance.principal import Principal
+from impetus.governance.proof import PasswordProof
+from impetus.governance.second_factor import SecondFactors
 from impetus.governance.sessions import Sessions
 from impetus.governance.settings import AccessSettings
+from impetus.governance.single_sign_on import SingleSignOn
 from impetus.governance.tokens import PREFIX, Tokens
 from impetus.model import Clock, NotAuthenticated, Permission
 from impetus.store import AuditRecord, Page, Store
@@ -20,8 +23,11 @@ class Governance:
     def __init__(self, store: Store, clock: Clock, settings: AccessSettings) -> None:
         self._store = store
         passwords = Passwords(settings.password)
-        self.accounts = Accounts(store, clock, passwords)
+        proof = PasswordProof(store, clock, passwords, settings.throttle)
+        self.accounts = Accounts(store, clock, passwords, proof)
         self.sessions = Sessions(store, clock, passwords, settings)
+        self.second_factors = SecondFactors(store, clock, proof, settings)
+        self.single_sign_on = SingleSignOn(store, clock, passwords, self.sessions, settings.single_sign_on)
         self.tokens = Tokens(store, clock)
         self.agreements = Agreements(store, clock)
 

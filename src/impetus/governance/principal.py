@@ -28,6 +28,8 @@ class Principal(Value):
     """SHA-256 of the session's secret, if there is a session."""
     csrf: str | None = None
     """What must come back in a header with every change, if there is a session."""
+    second_factor_missing: bool = False
+    """The person's role must have a second factor; until it is set up, nothing else is granted."""
 
     @model_validator(mode="after")
     def _person_or_machine(self) -> Self:

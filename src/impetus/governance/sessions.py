@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from weakref import WeakValueDictionary
 
-from impetus.governance import audit, throttle
+from impetus.governance import audit, second_factor, throttle
 from impetus.governance.passwords import Passwords
 from impetus.governance.principal import Principal, principal_of
+from impetus.governance.second_factor import SecondFactorNeeded
 from impetus.governance.settings import AccessSettings
 from impetus.governance.throttle import ThrottleKind
 from impetus.model import SYSTEM_TENANT, Clock, NotAuthenticated, Unavailable, User
@@ -50,10 +51,11 @@ class Sessions:
         self._settings = settings
         self._turns: WeakValueDictionary[tuple[ThrottleKind, str], asyncio.Lock] = WeakValueDictionary()
 
-    async def log_in(self, name: str, password: str, *, address: str) -> LogIn:
-        """Begin a session; `address` is the network address that the attempt comes from.
+    async def log_in(self, name: str, password: str, *, address: str, code: str = "") -> LogIn:
+        """Begin a session; `address` is the network address that the attempt comes from, `code` of the second factor.
 
-        Raises `NotAuthenticated`, in the same words and after the same time whatever was wrong, and `LogInThrottled`.
+        Raises `NotAuthenticated`, in the same words and after the same time whatever was wrong, `SecondFactorNeeded`
+        after the right password of a person who has one, and `LogInThrottled`.
         """
         name = name.strip().casefold()
         keys = {ThrottleKind.ADDRESS: address[:100].replace("\0", "")}
@@ -71,11 +73,24 @@ class Sessions:
                 new_hash = await self._passwords.hash(password)
             async with self._store.transaction() as transaction:
                 user = await self._still_good(transaction, found) if right else None
-                if user is None:
+                factor = None if user is None else await transaction.second_factors.find(user.tenant, user.id)
+                asked = factor is not None and factor.confirmed is not None
+                used = None if factor is None or not asked else second_factor.shown(factor, code, now)
+                if user is not None and (used is not None or not asked):
+                    if new_hash is not None:
+                        await transaction.users.set_password_hash(user.tenant, user.id, new_hash)
+                    if used is not None:
+                        await transaction.second_factors.put(used[0])
+                    return await self.begin(transaction, user, address, now, by=used[1] if used else None)
+                # Whoever has the password and did not know that a code is asked for has not failed.
+                if user is None or code.strip():
                     await self._failed(transaction, keys, found, now)
-                else:
-                    return await self._begin(transaction, user, address, now, new_hash)
-        raise NotAuthenticated("name or password is wrong", hint="Check both and try again.")
+        if user is None:
+            raise NotAuthenticated("name or password is wrong", hint="Check both and try again.")
+        raise SecondFactorNeeded(
+            "the code is wrong, or was used already" if code.strip() else "a code from your app is needed as well",
+            hint="Type name, password and the newest code of your app, or one of your recovery codes.",
+        )
 
     async def authenticate(self, secret: str, *, touch: bool = True) -> Principal:
         """Who is behind the secret of a session's cookie. Raises `NotAuthenticated`.
@@ -97,7 +112,9 @@ class Sessions:
             with contextlib.suppress(Unavailable):
                 async with self._store.transaction() as transaction:
                     await transaction.sessions.touch(session.tenant, sha256, now)
-        return principal_of(user).model_copy(update={"session": sha256, "csrf": session.csrf})
+        missing = user.role in self._settings.second_factor_roles and not session.second_factor
+        principal = principal_of(user, scopes=()) if missing else principal_of(user)
+        return principal.model_copy(update={"session": sha256, "csrf": session.csrf, "second_factor_missing": missing})
 
     async def log_out(self, principal: Principal) -> None:
         """End the session that the principal came with."""
@@ -170,9 +187,11 @@ class Sessions:
             detail={"address": keys[ThrottleKind.ADDRESS], "wait_s": waits},
         )
 
-    async def _begin(
-        self, transaction: Transaction, user: User, address: str, now: datetime, new_hash: str | None
+    async def begin(
+        self, transaction: Transaction, user: User, address: str, now: datetime, *, by: str | None = None
     ) -> LogIn:
+        """Begin the session of a person who has shown who they are; `by` says which second factor was shown:
+        `code`, `recovery-code`, or `single-sign-on`, whose provider asks for it."""
         secret = secrets.token_urlsafe(SECRET_BYTES)
         session = SessionRecord(
             hash=secret_hash(secret),
@@ -182,11 +201,10 @@ class Sessions:
             created=now,
             used=now,
             expires=now + timedelta(seconds=self._settings.session.longest_s),
+            second_factor=by is not None,
         )
         await transaction.sessions.add(session)
         await transaction.throttles.remove_in_installation(ThrottleKind.NAME, user.name)
-        if new_hash is not None:
-            await transaction.users.set_password_hash(user.tenant, user.id, new_hash)
         await audit.append(
             transaction,
             tenant=user.tenant,
@@ -194,7 +212,7 @@ class Sessions:
             actor=f"user:{user.id}",
             action="session.begin",
             subject=f"user:{user.id}",
-            detail={"address": address},
+            detail={"address": address} | ({"second_factor": by} if by else {}),
         )
         return LogIn(secret, session.csrf, user, session.expires)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from impetus.model import Role
 
 
 class SessionSettings(BaseModel):
@@ -109,6 +112,68 @@ class PasswordSettings(BaseModel):
     ] = 3
 
 
+class SingleSignOnSettings(BaseModel):
+    """An OpenID provider whose people may come in; needs the extra `oidc`. It asks for second factors itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: Annotated[
+        str,
+        Field(
+            title="Issuer",
+            max_length=300,
+            description="What the OpenID provider calls itself, an https address; empty: there is no single sign-on.",
+        ),
+    ] = ""
+    title: Annotated[
+        str, Field(title="Words on the button", max_length=100, description="What the log-in page calls it.")
+    ] = "Log in with your organisation's account"
+    client_id: Annotated[
+        str, Field(title="Client", max_length=300, description="What the provider calls this installation.")
+    ] = "impetus"
+    client_secret_file: Annotated[
+        Path | None,
+        Field(title="File with the client's secret", description="Only its first line counts; none: a public client."),
+    ] = None
+    address: Annotated[
+        str,
+        Field(
+            title="Address of this installation",
+            max_length=300,
+            description="As browsers reach it, e.g. `https://city.example`; the provider sends people back to "
+            "`/login/single-sign-on/back` there.",
+        ),
+    ] = ""
+    scope: Annotated[
+        str, Field(title="Scope", max_length=300, description="What the provider is asked for, with spaces.")
+    ] = "openid profile"
+    organisation: Annotated[
+        str, Field(title="Organisation", max_length=64, description="Short name of the organisation of these people.")
+    ] = ""
+    name_claim: Annotated[
+        str, Field(title="Claim with the log-in name", max_length=100, description="In the ID token or in userinfo.")
+    ] = "preferred_username"
+    full_name_claim: Annotated[
+        str, Field(title="Claim with the full name", max_length=100, description="In the ID token or in userinfo.")
+    ] = "name"
+    groups_claim: Annotated[
+        str, Field(title="Claim with the groups", max_length=100, description="In the ID token or in userinfo.")
+    ] = "groups"
+    roles: Annotated[
+        dict[str, Role],
+        Field(
+            title="Roles of groups",
+            description="Role of each group; the first that fits counts, and whoever is in none is not let in.",
+        ),
+    ] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.issuer and not (self.address and self.organisation and self.roles):
+            raise ValueError("a single sign-on needs address, organisation and roles as well")
+        return self
+
+
 class AccessSettings(BaseModel):
     """All settings of logging in."""
 
@@ -123,6 +188,16 @@ class AccessSettings(BaseModel):
     password: Annotated[
         PasswordSettings, Field(title="Passwords", description="What a password must be and how it is kept.")
     ] = PasswordSettings()
+    single_sign_on: Annotated[
+        SingleSignOnSettings, Field(title="Single sign-on", description="An OpenID provider whose people may come in.")
+    ] = SingleSignOnSettings()
+    second_factor_roles: Annotated[
+        tuple[Role, ...],
+        Field(
+            title="Roles with a second factor",
+            description="Roles whose people may do nothing but set up a second factor until they have one.",
+        ),
+    ] = ()
 
 
 class StatisticsSettings(BaseModel):

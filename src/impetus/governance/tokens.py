@@ -5,18 +5,30 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from impetus.governance import audit
 from impetus.governance.principal import Principal, principal_of
 from impetus.governance.roles import MACHINE_PERMISSIONS
 from impetus.governance.sessions import SECRET_BYTES, TOUCH_S, secret_hash
-from impetus.model import Clock, InvalidInput, NotAllowed, NotAuthenticated, Permission, Unavailable, new_id
+from impetus.model import (
+    Clock,
+    Conflict,
+    InvalidInput,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    Permission,
+    Unavailable,
+    new_id,
+)
 from impetus.store import Store, TokenRecord
 
 PREFIX: Final = "imp_"
 """Lets scanners for leaked secrets recognise a token."""
+LONGEST_OVERLAP: Final = timedelta(days=7)
+"""How long a token that was rotated may go on beside the new one."""
 
 
 class Tokens:
@@ -92,6 +104,48 @@ class Tokens:
             )
         return token
 
+    async def rotate(
+        self, by: Principal, id: str, *, tenant: str | None = None, overlap: timedelta = LONGEST_OVERLAP
+    ) -> tuple[TokenRecord, str]:
+        """A token like this one with a secret of its own, which is shown this once; the old one ends after `overlap`,
+        so that its machine can be given the new one meanwhile.
+
+        An administrator rotates a machine's, a person who is logged in one's own; no token itself, or else whoever
+        found a lost one would go on with another after it was revoked. `tenant` is for the installation's command
+        line. Raises `Conflict` for a token that has ended, `InvalidInput`, `NotAllowed` and `NotFound`.
+        """
+        if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+            raise InvalidInput(f"both are good for at most {LONGEST_OVERLAP.days} days", hint="Choose a shorter time.")
+        tenant = tenant or by.tenant
+        if tenant != by.tenant and not by.installation:
+            raise NotAllowed("a token is made within the own organisation only")
+        now = self._clock.now()
+        async with self._store.transaction() as transaction:
+            found = {token.id: token for token in await transaction.tokens.list(tenant)}.get(id)
+            if found is None or found.user is None:
+                by.require(Permission.ADMINISTRATION)
+            elif by.user is None or found.user != by.user.id or by.token is not None:
+                raise NotAllowed("a personal token is replaced by the person who is logged in, and by nobody else")
+            if found is None:
+                raise NotFound(f"there is no token {id}", hint="It may belong to another organisation.")
+            if not found.good_at(now):
+                raise Conflict("the token has ended", hint="Make a new one.")
+            expires = None if found.expires is None else now + (found.expires - found.created)
+            new, secret = self._new(by, found.tenant, found.title, found.scopes, found.user, expires)
+            ends = now + overlap if found.expires is None else min(found.expires, now + overlap)
+            await transaction.tokens.add(new)
+            await transaction.tokens.end(found.tenant, id, ends)
+            await audit.append(
+                transaction,
+                tenant=found.tenant,
+                time=now,
+                actor=by.actor,
+                action="token.rotate",
+                subject=f"token:{id}",
+                detail={"new": new.id, "old_ends": ends.isoformat()},
+            )
+        return new, secret
+
     async def authenticate(self, secret: str, *, touch: bool = True) -> Principal:
         """Who is behind a token. Raises `NotAuthenticated`. Without `touch` this does not count as use."""
         refused = NotAuthenticated("there is no such token, or it has ended", hint="Ask for a new one.")
@@ -103,7 +157,7 @@ class Tokens:
         if found is None:
             raise refused
         token, user = found
-        if token.revoked is not None or (token.expires is not None and now >= token.expires):
+        if not token.good_at(now):
             raise refused
         if user is not None:
             principal = principal_of(user, scopes=token.scopes)
@@ -131,18 +185,7 @@ class Tokens:
             raise InvalidInput("the token would have ended already", hint="Give a time that is to come.")
         if not scopes:
             raise InvalidInput("a token that may do nothing is of no use", hint="Name at least one scope.")
-        secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-        token = TokenRecord(
-            id=new_id(),
-            hash=secret_hash(secret),
-            tenant=tenant,
-            title=title,
-            scopes=tuple(sorted(set(scopes))),
-            user=user,
-            created=now,
-            created_by=by.name,
-            expires=expires,
-        )
+        token, secret = self._new(by, tenant, title, scopes, user, expires)
         async with self._store.transaction() as transaction:
             await transaction.organisations.get(tenant)
             await transaction.tokens.add(token)
@@ -155,4 +198,27 @@ class Tokens:
                 subject=f"token:{token.id}",
                 detail={"title": title, "scopes": [scope.value for scope in token.scopes], "user": user},
             )
+        return token, secret
+
+    def _new(
+        self,
+        by: Principal,
+        tenant: str,
+        title: str,
+        scopes: Collection[Permission],
+        user: str | None,
+        expires: datetime | None,
+    ) -> tuple[TokenRecord, str]:
+        secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+        token = TokenRecord(
+            id=new_id(),
+            hash=secret_hash(secret),
+            tenant=tenant,
+            title=title,
+            scopes=tuple(sorted(set(scopes))),
+            user=user,
+            created=self._clock.now(),
+            created_by=by.name,
+            expires=expires,
+        )
         return token, secret

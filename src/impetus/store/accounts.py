@@ -17,8 +17,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from impetus.model import Conflict, NotFound, Permission, Role, Tenant, User
 from impetus.store.database import changed_rows, insert_if_absent, insert_or_replace
-from impetus.store.records import SessionRecord, ThrottleRecord, TokenRecord, UserCredentials
+from impetus.store.records import (
+    IdentityRecord,
+    SecondFactorRecord,
+    SessionRecord,
+    ThrottleRecord,
+    TokenRecord,
+    UserCredentials,
+)
+from impetus.store.tables import identity as identity_table
 from impetus.store.tables import organisation as organisation_table
+from impetus.store.tables import second_factor as second_factor_table
 from impetus.store.tables import session as session_table
 from impetus.store.tables import throttle as throttle_table
 from impetus.store.tables import token as token_table
@@ -173,6 +182,14 @@ class SessionRepository:
             .values(used=used)
         )
 
+    async def note_second_factor(self, tenant: str, sha256: str) -> None:
+        """Note that the person of this session has shown a second factor."""
+        await self._connection.execute(
+            update(session_table)
+            .where(session_table.c.tenant == tenant, session_table.c.hash == sha256)
+            .values(second_factor=True)
+        )
+
     async def revoke(self, tenant: str, sha256: str) -> bool:
         """End one session; false if there was none."""
         statement = delete(session_table).where(session_table.c.tenant == tenant, session_table.c.hash == sha256)
@@ -181,6 +198,13 @@ class SessionRepository:
     async def revoke_user(self, tenant: str, user: str) -> int:
         """End all sessions of a user; how many there were."""
         statement = delete(session_table).where(session_table.c.tenant == tenant, session_table.c.user == user)
+        return await changed_rows(self._connection, statement)
+
+    async def revoke_others(self, tenant: str, user: str, sha256: str) -> int:
+        """End all sessions of a user but this one; how many there were."""
+        statement = delete(session_table).where(
+            session_table.c.tenant == tenant, session_table.c.user == user, session_table.c.hash != sha256
+        )
         return await changed_rows(self._connection, statement)
 
     async def revoke_tenant(self, tenant: str) -> int:
@@ -193,6 +217,61 @@ class SessionRepository:
             (session_table.c.expires <= now) | (session_table.c.used <= used_before)
         )
         return await changed_rows(self._connection, statement)
+
+
+class SecondFactorRepository:
+    """Second factors of people."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def put(self, record: SecondFactorRecord) -> None:
+        """Keep the record in place of the person's former one."""
+        row = record.model_dump() | {"recovery": json.dumps(record.recovery)}
+        await self._connection.execute(insert_or_replace(self._connection, second_factor_table).values(row))
+
+    async def find(self, tenant: str, user: str) -> SecondFactorRecord | None:
+        """What the person has, confirmed or not."""
+        query = select(second_factor_table).where(
+            second_factor_table.c.tenant == tenant, second_factor_table.c.user == user
+        )
+        row = (await self._connection.execute(query)).mappings().one_or_none()
+        return (
+            None if row is None else SecondFactorRecord(**dict(row) | {"recovery": tuple(json.loads(row["recovery"]))})
+        )
+
+    async def remove(self, tenant: str, user: str) -> bool:
+        """Forget it; false if there was none."""
+        statement = delete(second_factor_table).where(
+            second_factor_table.c.tenant == tenant, second_factor_table.c.user == user
+        )
+        return await changed_rows(self._connection, statement) > 0
+
+    async def holders(self, tenant: str) -> frozenset[str]:
+        """The organisation's people who have a confirmed one."""
+        query = select(second_factor_table.c.user).where(
+            second_factor_table.c.tenant == tenant, second_factor_table.c.confirmed.is_not(None)
+        )
+        return frozenset((await self._connection.execute(query)).scalars())
+
+
+class IdentityRepository:
+    """Which account a person of the single sign-on has."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, record: IdentityRecord) -> None:
+        """Keep it. Raises `Conflict` when the identity, or the account, has another one already."""
+        statement = insert_if_absent(self._connection, identity_table).values(record.model_dump())
+        if not await changed_rows(self._connection, statement):
+            raise Conflict("this person or this account is joined to another one already")
+
+    async def find_in_installation(self, issuer: str, subject: str) -> IdentityRecord | None:
+        """The account of a person, of whatever organisation."""
+        query = select(identity_table).where(identity_table.c.issuer == issuer, identity_table.c.subject == subject)
+        row = (await self._connection.execute(query)).mappings().one_or_none()
+        return None if row is None else IdentityRecord(**row)
 
 
 class TokenRepository:
@@ -247,6 +326,12 @@ class TokenRepository:
         if row is None:
             raise NotFound(f"there is no token {id}", hint="It may belong to another organisation.")
         return _token(row)
+
+    async def end(self, tenant: str, id: str, expires: datetime) -> None:
+        """Let a token end at this time."""
+        await self._connection.execute(
+            update(token_table).where(token_table.c.tenant == tenant, token_table.c.id == id).values(expires=expires)
+        )
 
     async def revoke_user(self, tenant: str, user: str, revoked: datetime) -> int:
         """End all personal tokens of a user; how many were still good."""

@@ -186,6 +186,34 @@ class SessionRecord(Value):
     used: UtcTime
     expires: UtcTime
     """Absolute end, whatever is done."""
+    second_factor: bool = False
+    """The person showed a second factor, here or where the organisation's single sign-on asked for it."""
+
+
+class SecondFactorRecord(Value):
+    """A person's second factor: time-based codes (RFC 6238) from an app, and codes for the day when it is lost."""
+
+    user: Identifier
+    tenant: Slug
+    secret: str
+    """Shared with the app, in base 32."""
+    begun: UtcTime
+    confirmed: UtcTime | None = None
+    """When the person first showed a code; before that it is not asked for."""
+    last_step: int = 0
+    """Number of the last time step whose code was used: none is taken twice."""
+    recovery: tuple[str, ...] = ()
+    """SHA-256 of the recovery codes that were not used yet."""
+
+
+class IdentityRecord(Value):
+    """Which account a person of the single sign-on has."""
+
+    issuer: str
+    subject: str
+    """What the provider calls the person; it never gives it to somebody else."""
+    tenant: Slug
+    user: Identifier
 
 
 class TokenRecord(Value):
@@ -204,6 +232,10 @@ class TokenRecord(Value):
     expires: UtcTime | None = None
     revoked: UtcTime | None = None
     used: UtcTime | None = None
+
+    def good_at(self, now: datetime) -> bool:
+        """Whether it still opens anything."""
+        return self.revoked is None and (self.expires is None or now < self.expires)
 
 
 class ThrottleRecord(Value):

@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from impetus.model import Clock
 from impetus.store.accounts import (
+    IdentityRepository,
     OrganisationRepository,
+    SecondFactorRepository,
     SessionRepository,
     ThrottleRepository,
     TokenRepository,
@@ -51,6 +53,8 @@ class Transaction:
         self.organisations = OrganisationRepository(connection)
         self.users = UserRepository(connection)
         self.sessions = SessionRepository(connection)
+        self.second_factors = SecondFactorRepository(connection)
+        self.identities = IdentityRepository(connection)
         self.tokens = TokenRepository(connection)
         self.throttles = ThrottleRepository(connection)
         self.alerts = AlertRepository(connection)

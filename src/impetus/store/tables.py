@@ -105,6 +105,28 @@ session = Table(
     Column("created", Moment, nullable=False),
     Column("used", Moment, nullable=False),
     Column("expires", Moment, nullable=False, index=True),
+    Column("second_factor", Boolean, nullable=False),
+)
+
+second_factor = Table(
+    "second_factor",
+    metadata,
+    Column("user", String(128), ForeignKey("user_account.id"), primary_key=True),
+    Column("tenant", String(64), ForeignKey("organisation.id"), nullable=False, index=True),
+    Column("secret", String(64), nullable=False),
+    Column("begun", Moment, nullable=False),
+    Column("confirmed", Moment, nullable=True),
+    Column("last_step", BigInteger, nullable=False),
+    Column("recovery", Text, nullable=False),
+)
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("issuer", String(300), primary_key=True),
+    Column("subject", String(300), primary_key=True),
+    Column("tenant", String(64), ForeignKey("organisation.id"), nullable=False, index=True),
+    Column("user", String(128), ForeignKey("user_account.id"), nullable=False, unique=True),
 )
 
 token = Table(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -29,7 +29,7 @@ from impetus.ui import (
 from impetus.ui.client import ApiProblem
 from impetus.ui.dashboards import PanelRegistry, role_layouts
 from impetus.ui.rendering import STATIC, Renderer
-from impetus.ui.session import LogInFirst, Site, open_visit, to_log_in
+from impetus.ui.session import PROFILE, LogInFirst, SecondFactorFirst, Site, open_visit, to_log_in
 from impetus.ui.tool_files import serve_tool_files
 
 if TYPE_CHECKING:
@@ -87,6 +87,12 @@ def mount_ui(app: FastAPI, services: Services) -> None:
     @app.exception_handler(LogInFirst)
     async def log_in_first(request: Request, error: Exception) -> Response:
         return to_log_in(request)
+
+    @app.exception_handler(SecondFactorFirst)
+    async def second_factor_first(request: Request, error: Exception) -> Response:
+        if "hx-request" in request.headers:
+            return Response(status_code=204, headers={"HX-Redirect": PROFILE})
+        return RedirectResponse(PROFILE, 303)
 
     @app.exception_handler(ApiProblem)
     async def refused(request: Request, error: ApiProblem) -> Response:

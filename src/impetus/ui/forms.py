@@ -1,32 +1,31 @@
-"""What people send from the pages: log-in, language, and the forms that htmx sends and a part of a page answers."""
+"""What people send from the pages: the forms that htmx sends and a part of a page answers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi import APIRouter, Depends, Form
+from fastapi.responses import HTMLResponse, Response
 
 from impetus.model import Identifier, Permission, Role
-from impetus.ui import languages, security
-from impetus.ui.client import ApiProblem, Client
+from impetus.ui.client import ApiProblem
+from impetus.ui.log_in_pages import add_log_in_pages
 from impetus.ui.pages import not_allowed, visitor
+from impetus.ui.profile_pages import add_profile_pages
 from impetus.ui.rule_pages import add_rule_pages
-from impetus.ui.session import LANGUAGE_COOKIE, LogInFirst, Site, Visit
+from impetus.ui.session import LogInFirst, Site, Visit
 
 Field = Annotated[str, Form()]
-YEAR_S = 365 * 86_400
-START = "/start"
-"""Where a person who asked for no page in particular goes after logging in."""
 
 
 def router(site: Site) -> APIRouter:
     """All addresses that take a form."""
     forms = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
     someone = Depends(visitor(site))
-    _log_in(forms, site)
+    add_log_in_pages(forms, site)
     add_rule_pages(forms, site)
+    add_profile_pages(forms, site)
 
     @forms.post("/dead-letters/{id}/discard")
     async def discard(id: Identifier, reason: Field = "", visit: Visit = someone) -> Response:
@@ -60,6 +59,10 @@ def router(site: Site) -> APIRouter:
     async def change_user(id: Identifier, visit: Visit = someone, active: Field = "") -> Response:
         return await _administer(visit, f"users/{id}", {"active": active == "true"})
 
+    @forms.post("/administration/users/{id}/second-factor")
+    async def lost_second_factor(id: Identifier, visit: Visit = someone) -> Response:
+        return await _administer(visit, f"users/{id}", {"second_factor": False})
+
     @forms.post("/administration/organisations")
     async def add_organisation(visit: Visit = someone, id: Field = "", name: Field = "") -> Response:
         return await _administer(visit, "organisations", {"id": id, "name": name})
@@ -70,71 +73,15 @@ def router(site: Site) -> APIRouter:
     ) -> Response:
         return await _administer(visit, "tokens", {"name": name, "scopes": scopes or []})
 
+    @forms.post("/administration/tokens/{id}/rotate")
+    async def rotate_token(id: Identifier, visit: Visit = someone) -> Response:
+        return await _administer(visit, f"tokens/{id}/rotate", {})
+
     @forms.post("/administration/tokens/{id}/revoke")
     async def revoke_token(id: Identifier, visit: Visit = someone) -> Response:
         return await _administer(visit, f"tokens/{id}/revoke", None)
 
     return forms
-
-
-def _log_in(forms: APIRouter, site: Site) -> None:
-    @forms.get("/login")
-    async def login(request: Request, next: Annotated[str | None, Query()] = None) -> Response:
-        return _log_in_page(site, request, next)
-
-    @forms.post("/login")
-    async def log_in(request: Request, name: Field = "", password: Field = "", next: Field = "") -> Response:
-        if not security.is_own_form(request):
-            return _log_in_page(site, request, next, status=403)
-        try:
-            reply = await Client(site.app, request).send("POST", "/session", {"name": name, "password": password})
-        except ApiProblem as problem:
-            return _log_in_page(site, request, next, status=problem.http_status, problem=problem, name=name)
-        return _with_cookies(RedirectResponse(security.own_path(next, START), 303), reply.headers.getlist("set-cookie"))
-
-    @forms.post("/logout")
-    async def log_out(request: Request, csrf: Field = "") -> Response:
-        client = Client(site.app, request, csrf=csrf)
-        try:
-            reply = await client.send("DELETE", "/session")
-        except ApiProblem as problem:
-            if problem.http_status != 401:
-                raise
-            return RedirectResponse("/login", 303)
-        return _with_cookies(RedirectResponse("/login", 303), reply.headers.getlist("set-cookie"))
-
-    @forms.post("/language")
-    async def language(request: Request, language: Field = "", back: Field = "/") -> Response:
-        response = RedirectResponse(security.own_path(back), 303)
-        if language in languages.LANGUAGES and security.is_own_form(request):
-            response.set_cookie(LANGUAGE_COOKIE, language, max_age=YEAR_S, samesite="strict", httponly=True)
-        return response
-
-
-def _log_in_page(
-    site: Site,
-    request: Request,
-    next: str | None,
-    *,
-    status: int = 200,
-    problem: ApiProblem | None = None,
-    name: str = "",
-) -> Response:
-    return site.renderer.page(
-        "pages/login.html",
-        site.language(request),
-        status=status,
-        next=security.own_path(next, START),
-        problem=problem,
-        name=name,
-        here=request.url.path,
-    )
-
-
-def _with_cookies(response: Response, cookies: list[str]) -> Response:
-    for cookie in cookies:
-        response.headers.append("set-cookie", cookie)
-    return response
 
 
 async def _try(visit: Visit, method: str, path: str, body: Mapping[str, Any]) -> ApiProblem | None:

@@ -102,10 +102,6 @@ def router(site: Site) -> APIRouter:
         records = await visit.client.get("/audit", limit=LIST_LIMIT, after=before, actor=actor)
         return visit.page("pages/audit.html", "audit", records=records, actor=actor)
 
-    @pages.get("/profile")
-    async def profile(visit: Visit = someone) -> Response:
-        return visit.page("pages/profile.html", "profile")
-
     @pages.get("/parts/figures")
     async def figures(visit: Visit = someone) -> Response:
         return visit.page("partials/figures.html", "figures", counts=await _counts(visit))

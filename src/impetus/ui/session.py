@@ -23,6 +23,13 @@ CARETAKERS = frozenset({Role.ADMINISTRATOR, Role.DATA_PROTECTION_OFFICER})
 """They see every tool, whomever it is for."""
 
 
+PROFILE = "/profile"
+
+
+class SecondFactorFirst(Exception):
+    """The person's role must have a second factor; nothing but the profile, where it is set up, is shown before."""
+
+
 class LogInFirst(Exception):
     """Nobody is logged in; the person is sent to the log-in page and comes back."""
 
@@ -126,12 +133,14 @@ async def open_visit(site: Site, request: Request) -> Visit:
     client = Client(site.app, request)
     try:
         session = await client.get("/session")
-        if site.map_settings is None:
+        if site.map_settings is None and not session.get("second_factor_missing"):
             site.map_settings = await _map_settings(client)
     except ApiProblem as problem:
         if problem.http_status == 401:
             raise LogInFirst from problem
         raise
+    if session.get("second_factor_missing") and not request.url.path.startswith(PROFILE):
+        raise SecondFactorFirst
     return Visit(site, request, client, session, site.map_settings or {})
 
 

@@ -14,6 +14,8 @@ from impetus.api.body import json_body
 from impetus.api.listing import plain
 from impetus.api.resource import Resource
 from impetus.api.services import Services
+from impetus.connectors.openid import Departure
+from impetus.governance import LogIn
 from impetus.model import Permission, User
 
 resource = Resource("/session", "session")
@@ -54,28 +56,63 @@ async def log_in(
     begun = await hub.governance.sessions.log_in(
         wanted.name, wanted.password.get_secret_value(), address=address, code=wanted.code
     )
-    principal = await hub.governance.sessions.authenticate(begun.secret)
-    response = plain(
-        {
-            "user": begun.user.model_dump(mode="json"),
-            "machine": None,
-            "tenant": begun.user.tenant,
-            "organisation": await _organisation(hub, begun.user.tenant),
-            "csrf": begun.csrf,
-            "permissions": sorted(principal.permissions),
-            "second_factor_missing": principal.second_factor_missing,
-        }
+    return await _welcome(hub, begun)
+
+
+class SingleSignOnView(BaseModel):
+    """Whether there is a single sign-on."""
+
+    title: str | None
+    """What its button says; none: there is none."""
+
+
+class Depart(BaseModel):
+    """Nothing has to be said to go there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class DepartureView(BaseModel):
+    """Where the browser goes, and what it has to bring back."""
+
+    address: str
+    state: str
+    nonce: str
+    verifier: str
+
+
+class Arrival(BaseModel):
+    """What a browser that was there brings back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: Annotated[str, Field(min_length=1, max_length=4_000)]
+    nonce: Annotated[str, Field(min_length=20, max_length=200)]
+    verifier: Annotated[str, Field(min_length=43, max_length=128)]
+
+
+@resource.get("/single-sign-on", Open.PUBLIC, SingleSignOnView)
+async def read_single_sign_on(hub: Hub) -> Response:
+    """Whether people may come in by a single sign-on (OpenID Connect)."""
+    return plain({"title": hub.governance.single_sign_on.title})
+
+
+@resource.post("/single-sign-on/departures", Open.PUBLIC, DepartureView, body=Depart, status=200)
+async def depart(hub: Hub, wanted: Annotated[Depart, Depends(json_body(Depart))]) -> Response:
+    """Where to send a browser to log in; whoever sends it keeps state, nonce and verifier and compares the state."""
+    begun = await hub.governance.single_sign_on.depart()
+    return plain(
+        {"address": begun.address, "state": begun.state, "nonce": begun.nonce, "verifier": begun.verifier},
+        headers={"Cache-Control": "no-store"},
     )
-    response.set_cookie(
-        session_cookie(hub),
-        begun.secret,
-        max_age=max(1, int((begun.expires - hub.clock.now()).total_seconds())),
-        path="/",
-        secure=hub.settings.secure_cookies,
-        httponly=True,
-        samesite="strict",
-    )
-    return response
+
+
+@resource.post("/single-sign-on", Open.PUBLIC, SessionView, body=Arrival, status=200)
+async def arrive(hub: Hub, request: Request, came: Annotated[Arrival, Depends(json_body(Arrival))]) -> Response:
+    """Log in with the code that the single sign-on gave the browser; the session comes as a cookie."""
+    address = request.client.host if request.client is not None else "unknown"
+    departure = Departure("", "", came.nonce, came.verifier)
+    return await _welcome(hub, await hub.governance.single_sign_on.arrive(came.code, departure, address=address))
 
 
 @resource.get("", Open.AUTHENTICATED, SessionView)
@@ -109,3 +146,29 @@ async def _organisation(hub: Services, tenant: str) -> str:
     async with hub.store.view() as transaction:
         found = await transaction.organisations.find(tenant)
     return tenant if found is None else found.name
+
+
+async def _welcome(hub: Services, begun: LogIn) -> Response:
+    """The session that has begun, as a cookie and in words."""
+    principal = await hub.governance.sessions.authenticate(begun.secret)
+    response = plain(
+        {
+            "user": begun.user.model_dump(mode="json"),
+            "machine": None,
+            "tenant": begun.user.tenant,
+            "organisation": await _organisation(hub, begun.user.tenant),
+            "csrf": begun.csrf,
+            "permissions": sorted(principal.permissions),
+            "second_factor_missing": principal.second_factor_missing,
+        }
+    )
+    response.set_cookie(
+        session_cookie(hub),
+        begun.secret,
+        max_age=max(1, int((begun.expires - hub.clock.now()).total_seconds())),
+        path="/",
+        secure=hub.settings.secure_cookies,
+        httponly=True,
+        samesite="strict",
+    )
+    return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -27,6 +28,15 @@ class NewToken(BaseModel):
     """Which machine has it, or what it is for; may also be called `name`."""
     scopes: Annotated[list[Permission], Field(min_length=1, max_length=50)]
     expires: AwareDatetime | None = None
+
+
+class Rotation(BaseModel):
+    """How a token is replaced by a new one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    overlap_hours: Annotated[float, Field(ge=0, le=168)] = 24.0
+    """How long the old one goes on beside the new one."""
 
 
 class TokenView(BaseModel):
@@ -61,6 +71,15 @@ async def list_tokens(caller: Caller, hub: Hub) -> Response:
 async def create_token(caller: Caller, hub: Hub, new: Annotated[NewToken, Depends(json_body(NewToken))]) -> Response:
     """Make a token for a machine. A machine never decides and never administers."""
     token, secret = await hub.governance.tokens.create_machine(caller, new.title, new.scopes, expires=new.expires)
+    return plain(_view(token) | {"token": secret}, status=201)
+
+
+@resource.post("/{id}/rotate", Permission.ADMINISTRATION, TokenMade, body=Rotation)
+async def rotate_token(
+    caller: Caller, hub: Hub, id: PathId, wanted: Annotated[Rotation, Depends(json_body(Rotation))]
+) -> Response:
+    """Make a token like this one with a secret of its own; the old one goes on for a while, then it ends."""
+    token, secret = await hub.governance.tokens.rotate(caller, id, overlap=timedelta(hours=wanted.overlap_hours))
     return plain(_view(token) | {"token": secret}, status=201)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -39,12 +39,23 @@ class UserChange(BaseModel):
     role: Role | None = None
     active: bool | None = None
     password: Annotated[SecretStr | None, Field(max_length=1_000)] = None
+    second_factor: Literal[False] | None = None
+    """False takes away a second factor that the person has lost."""
 
 
-@resource.get("", Permission.ADMINISTRATION, Items[User])
+class UserView(User):
+    """An account as an administrator sees it."""
+
+    second_factor: bool
+    """Whether the person has set up a second factor."""
+
+
+@resource.get("", Permission.ADMINISTRATION, Items[UserView])
 async def list_users(caller: Caller, hub: Hub) -> Response:
     """All accounts, those that are shut out too."""
-    return items_response(await hub.governance.accounts.users(caller, caller.tenant))
+    users = await hub.governance.accounts.users(caller, caller.tenant)
+    holders = await hub.governance.second_factors.holders(caller, caller.tenant)
+    return items_response(UserView(**user.model_dump(), second_factor=user.id in holders) for user in users)
 
 
 @resource.post("", Permission.ADMINISTRATION, User, body=NewUser)
@@ -71,6 +82,8 @@ async def change_user(
     """Give another role or a new password, shut a person out or let them in again. Their sessions end."""
     if change.password is not None:
         await hub.governance.accounts.reset_password(caller, caller.tenant, id, change.password.get_secret_value())
+    if change.second_factor is not None:
+        await hub.governance.second_factors.reset(caller, caller.tenant, id)
     if change.role is not None:
         await hub.governance.accounts.change_role(caller, caller.tenant, id, change.role)
     if change.active is not None:

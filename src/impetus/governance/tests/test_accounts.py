@@ -97,7 +97,7 @@ async def test_input_of_the_wrong_form_is_told(house: House) -> None:
 
 async def test_ones_own_password_is_changed_with_the_old_one(house: House) -> None:
     accounts, anna = house.governance.accounts, house.principal("anna")
-    with pytest.raises(NotAuthenticated):
+    with pytest.raises(NotAllowed, match="present password"):
         await accounts.change_own_password(anna, "wrong", NEW)
     with pytest.raises(InvalidInput):
         await accounts.change_own_password(anna, PASSWORD, "short")
@@ -201,3 +201,44 @@ async def test_all_that_is_administered_is_written_down(house: House) -> None:
     assert (own.checked, own.findings) == (5, ())
     everything = await governance.verify_audit(installation_principal())
     assert {head.tenant for head in everything.heads} == {"police", "fire"}
+
+
+async def test_a_token_is_replaced_while_its_machine_goes_on(house: House) -> None:
+    tokens, admin = house.governance.tokens, house.principal("admin-police")
+    ends = house.clock.now() + timedelta(days=100)
+    old, old_secret = await tokens.create_machine(admin, "Gateway", [Permission.ALERTS_WRITE], expires=ends)
+    house.clock.advance(timedelta(days=90).total_seconds())
+    new, new_secret = await tokens.rotate(admin, old.id, overlap=timedelta(hours=1))
+    assert (new.title, new.scopes, new.tenant) == (old.title, old.scopes, old.tenant)
+    assert new.expires == house.clock.now() + timedelta(days=100)
+    for secret in (old_secret, new_secret):
+        assert (await house.governance.authenticate(bearer=secret)).permissions == {Permission.ALERTS_WRITE}
+    house.clock.advance(3_600)
+    with pytest.raises(NotAuthenticated):
+        await house.governance.authenticate(bearer=old_secret)
+    await house.governance.authenticate(bearer=new_secret)
+    with pytest.raises(Conflict, match="has ended"):
+        await tokens.rotate(admin, old.id)
+
+
+async def test_a_token_is_replaced_only_by_those_who_may(house: House) -> None:
+    governance, admin = house.governance, house.principal("admin-police")
+    machine, secret = await governance.tokens.create_machine(admin, "Gateway", [Permission.ALERTS_WRITE])
+    own, own_secret = await governance.tokens.create_personal(house.principal("anna"), "Script")
+    # Whoever finds a lost token must not be able to make another of it.
+    for by in (await governance.authenticate(bearer=secret), house.principal("anna"), house.principal("bo")):
+        with pytest.raises(NotAllowed):
+            await governance.tokens.rotate(by, machine.id)
+    # Nor may an administrator come by the secret of a person's token.
+    for by in (await governance.authenticate(bearer=own_secret), admin, house.principal("bo")):
+        with pytest.raises(NotAllowed):
+            await governance.tokens.rotate(by, own.id)
+    with pytest.raises(NotFound):
+        await governance.tokens.rotate(house.principal("admin-fire"), machine.id)
+    with pytest.raises(NotAllowed):
+        await governance.tokens.rotate(house.principal("admin-fire"), machine.id, tenant="police")
+    for overlap in (timedelta(days=8), timedelta(seconds=-1)):
+        with pytest.raises(InvalidInput):
+            await governance.tokens.rotate(admin, machine.id, overlap=overlap)
+    await governance.tokens.rotate(house.principal("anna"), own.id)
+    await governance.tokens.rotate(installation_principal(), machine.id, tenant="police")
