@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from pydantic import JsonValue
 
 from impetus.model import ImpetusError, InvalidInput, Unavailable
 from impetus.sdk import Context
 from impetus.tools.firearm.confirmation import Rules
-from impetus.tools.firearm.evaluation import Judged, Report, look_at, report
+from impetus.tools.firearm.confusion import Confusion
+from impetus.tools.firearm.detections import NAMES, PERSON, WEAPON
+from impetus.tools.firearm.evaluation import Judged, judge, precision_recall, report
 from impetus.tools.firearm.heldout import rendered_pictures
 from impetus.tools.firearm.inference import Model
 from impetus.tools.firearm.kept import Memory
 from impetus.tools.firearm.model import SHIPPED
-from impetus.tools.firearm.publishing import Revisions, model_result
+from impetus.tools.firearm.publishing import Revisions, data_url, model_result
 from impetus.tools.firearm.settings import FirearmSettings
 
 EVALUATED_PICTURES = 200
+CURVE_POINTS = 60
 
 
 class ModelInUse:
@@ -88,8 +94,8 @@ class ModelInUse:
         self._check(sha256)
         if sha256 not in self._memory.kept.evaluations and not self.model.contract.evaluation:
             raise InvalidInput("there is no recorded evaluation of it", hint="evaluate it first")
-        time = self._context.clock.now().isoformat(timespec="seconds")
-        approval = {"person": person, "time": time, "reason": reason}
+        now = self._context.clock.now().isoformat(timespec="seconds")
+        approval = {"person": person, "time": now, "reason": reason}
         await self._memory.change(approved={**self._memory.kept.approved, sha256: approval})
 
     async def withdraw(self, sha256: str) -> None:
@@ -117,19 +123,36 @@ class ModelInUse:
         recorded: dict[str, JsonValue] = {
             "time": self._context.clock.now().isoformat(timespec="seconds"),
             "data": f"{EVALUATED_PICTURES} rendered pictures, held out",
-            **json.loads(json.dumps(figures.json())),
+            **json.loads(json.dumps(figures)),
         }
         await self._memory.change(evaluations={**self._memory.kept.evaluations, model.contract.sha256: recorded})
         await self.publish()
 
-    def _figures(self, model: Model) -> Report | None:
-        """The figures of a model; None where the tool was stopped before they were there."""
+    def _figures(self, model: Model) -> dict[str, object] | None:
+        """The figures of a model, its curves and mistakes; None where the tool was stopped before they were there."""
         judged: list[Judged] = []
-        for each in rendered_pictures(EVALUATED_PICTURES):
+        confusion = Confusion(model.contract.thresholds)
+        for picture, boxes, kinds in rendered_pictures(EVALUATED_PICTURES):
             if self._stopping:
                 return None
-            judged += look_at(model, [each])
-        return report(judged, threshold=model.contract.thresholds.weapon, draws=100)
+            begun = time.perf_counter()
+            found = model.look(picture)
+            judged.append(judge(found, boxes, kinds, ms=1_000 * (time.perf_counter() - begun)))
+            confusion.add(picture, found, boxes, kinds)
+        return {
+            **report(judged, threshold=model.contract.thresholds.weapon, draws=100).json(),
+            "curves": {NAMES[kind]: _curve(judged, kind) for kind in (PERSON, WEAPON)},
+            "confusion": confusion.json(),
+            "mistakes": [
+                {
+                    "missed": each.missed,
+                    "score": round(each.score, 3),
+                    "size_px": round(each.size_px),
+                    "picture": data_url(each.picture),
+                }
+                for each in confusion.mistakes()
+            ],
+        }
 
     async def publish(self) -> None:
         """Bring what the page shows up to date."""
@@ -148,6 +171,15 @@ class ModelInUse:
                 evaluation=self._memory.kept.evaluations.get(contract.sha256, {}),
             )
         )
+
+
+def _curve(judged: Sequence[Judged], kind: int) -> list[list[float]]:
+    """Recall and precision at about `CURVE_POINTS` places."""
+    recall, precision = precision_recall(judged, kind)
+    if not len(recall):
+        return []
+    places = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).round().astype(np.int64))
+    return [[round(float(recall[place]), 3), round(float(precision[place]), 3)] for place in places]
 
 
 @cache

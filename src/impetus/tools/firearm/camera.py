@@ -174,12 +174,12 @@ class Camera(threading.Thread):
             first_s = now_s if first_s is None else first_s
             lag = (now_s - first_s) - frame.time_s
             least_lag = min(least_lag, lag)
-            if is_stream(self.settings.address):
-                if lag - least_lag > LAG_GIVE_UP_S:
-                    raise InvalidInput("the camera's clock jumps, or this machine cannot keep up", hint="fewer frames")
-                if lag - least_lag > LAG_SKIP_S:
-                    self.figures.skipped += 1
-                    continue
+            if is_stream(self.settings.address) and lag - least_lag > LAG_GIVE_UP_S:
+                raise InvalidInput("the camera's clock jumps, or this machine cannot keep up", hint="fewer frames")
+            if lag - least_lag > LAG_SKIP_S:
+                # What is seen now counts, not what could be seen seconds ago.
+                self.figures.skipped += 1
+                continue
             if now_s < due_s - 0.005:
                 continue
             due_s = max(due_s + 1 / self._rate, now_s)

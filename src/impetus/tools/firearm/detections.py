@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from impetus.tools.firearm.arrays import Floats, Integers
@@ -80,14 +81,7 @@ def suppressed(found: Detections, *, limit: float, most: int) -> Detections:
     found = found.where(order)
     if not len(found):
         return found
-    # Boxes of different kinds never meet: each kind is moved to a place of its own.
-    apart = float(found.boxes.max()) + 1.0
-    moved = found.boxes + (found.kinds * apart)[:, None]
-    over = overlaps(moved, moved) > limit
-    keep = np.zeros(len(found), np.bool_)
-    dropped = np.zeros(len(found), np.bool_)
-    for place in range(len(found)):
-        if not dropped[place]:
-            keep[place] = True
-            dropped |= over[place]
-    return found.where(np.flatnonzero(keep)[:most])
+    rectangles = np.column_stack((found.boxes[:, :2], found.boxes[:, 2:] - found.boxes[:, :2]))
+    # No score is too low here: curves need them all.
+    keep = cv2.dnn.NMSBoxesBatched(rectangles.tolist(), found.scores.tolist(), found.kinds.tolist(), -1.0, limit)
+    return found.where(np.sort(np.asarray(keep, np.int64).reshape(-1))[:most])

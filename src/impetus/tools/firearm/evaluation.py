@@ -78,18 +78,27 @@ def look_at(detector: Looks, pictures: Iterable[tuple[Picture, Floats, Floats]])
     return judged
 
 
-def average_precision(judged: Sequence[Judged], kind: int) -> float:
-    """AP50 of a kind; not a number where there is none of it."""
+def precision_recall(judged: Sequence[Judged], kind: int) -> tuple[Floats, Floats]:
+    """Recall and precision of a kind after each detection, the surest first; precision made monotone.
+
+    Two empty arrays where there is none of the kind.
+    """
     total = sum(int((each.truth_kinds == kind).sum()) for each in judged)
     if not total:
-        return float("nan")
-    scores = np.concatenate([each.scores[each.kinds == kind] for each in judged] or [np.zeros(0)])
-    right = np.concatenate([each.right[each.kinds == kind] for each in judged] or [np.zeros(0, np.bool_)])
+        return np.zeros(0), np.zeros(0)
+    scores = np.concatenate([each.scores[each.kinds == kind] for each in judged])
+    right = np.concatenate([each.right[each.kinds == kind] for each in judged])
     order = np.argsort(-scores, kind="stable")
     found = np.cumsum(right[order])
     precision = found / np.arange(1, len(order) + 1)
-    recall = found / total
-    precision = np.maximum.accumulate(precision[::-1])[::-1]
+    return found / total, np.maximum.accumulate(precision[::-1])[::-1]
+
+
+def average_precision(judged: Sequence[Judged], kind: int) -> float:
+    """AP50 of a kind; not a number where there is none of it."""
+    if not any((each.truth_kinds == kind).any() for each in judged):
+        return float("nan")
+    recall, precision = precision_recall(judged, kind)
     steps = np.diff(np.concatenate(([0.0], recall)))
     return float((precision * steps).sum())
 
@@ -213,6 +222,7 @@ __all__ = [
     "average_precision",
     "judge",
     "look_at",
+    "precision_recall",
     "recall_at_false_alarms",
     "report",
 ]

@@ -58,13 +58,16 @@ def _played(path: Path, rate: float, ending: threading.Event) -> Iterator[Frame]
 
 def _rendered(address: str, rate: float, ending: threading.Event) -> Iterator[Frame]:
     # Rendering needs what no real camera does: it is read only for scenes.
-    from impetus.tools.firearm.scenes.live import scene_of
+    from impetus.tools.firearm.scenes.live import Calls, scene_of
 
-    scene = scene_of(address)
+    scene, calls = scene_of(address), Calls(address)
     begun = time.monotonic()
     number = 0
     while not ending.is_set():
         time_s = number / rate
         ending.wait(max(0.0, begun + time_s - time.monotonic()))
+        for _ in range(calls.new()):
+            scene.call(time_s)
         yield from_picture(scene.frame(time_s).picture, number, time_s)
-        number += 1
+        # Where rendering cannot keep up, pictures are left out, as a camera's are.
+        number = max(number + 1, int((time.monotonic() - begun) * rate))

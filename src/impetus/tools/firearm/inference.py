@@ -66,6 +66,7 @@ class Model:
         options.log_severity_level = 4
         # Pictures differ in size: reusing a pattern of memory from one size to the next only holds more of it.
         options.enable_mem_pattern = False
+        options.enable_cpu_mem_arena = False
         present = onnxruntime.get_available_providers()
         wanted = [each for each in PROVIDERS if each in present]
         try:

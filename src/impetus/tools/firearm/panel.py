@@ -87,4 +87,11 @@ def panels() -> Sequence[Panel]:
                 Form(title="Withdraw", model=ApprovalWanted, task="withdraw-model", submit="Withdraw the approval"),
             ),
         ),
+        Panel(
+            id="evaluation",
+            title="Evaluation",
+            summary="How the model in use did on rendered pictures that it had not seen, and its worst mistakes.",
+            roles=(Role.SUPERVISOR, Role.DATA_PROTECTION_OFFICER),
+            module="evaluation.js",
+        ),
     ]

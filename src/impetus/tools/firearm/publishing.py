@@ -59,7 +59,7 @@ def camera_result(
             "state": standing.state.value,
             "words": standing.words,
             "trust": round(standing.trust, 3),
-            "picture": _data_url(picture),
+            "picture": data_url(picture),
             "size": list(figures.size),
             "frames": figures.frames,
             "analysed": figures.analysed,
@@ -81,7 +81,7 @@ def masked_frames(frames: tuple[MaskedFrame, ...]) -> list[JsonValue]:
     chosen: list[dict[str, JsonValue]] = [
         {
             "after_s": frame.after_s,
-            "picture": _data_url(frame.data),
+            "picture": data_url(frame.data),
             "boxes": _json(frame.boxes),
             "score": round(frame.score, 3),
         }
@@ -128,7 +128,7 @@ def event_result(
             "size_px": round(event.size_px, 1),
             "length_s": round(event.confirmed_s - event.start_s, 2),
             "threshold": threshold,
-            "close_up": _data_url(close_up),
+            "close_up": data_url(close_up),
             "frames": frames,
             "model": contract.name,
             "sha256": contract.sha256,
@@ -171,7 +171,8 @@ def model_result(
     )
 
 
-def _data_url(data: bytes) -> str:
+def data_url(data: bytes) -> str:
+    """A JPEG as an address that the page shows; empty where there is none."""
     return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}" if data else ""
 
 

@@ -7,7 +7,7 @@ camera shows such a scene; events and false alarms are counted on them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -22,6 +22,9 @@ from impetus.tools.firearm.scenes.weapons import Held
 
 STOP_S = 14.0
 """So long does somebody armed stand with the gun out."""
+CALLED_SPEED = 0.12
+"""Widths of the picture a second of somebody who was called."""
+MOST_CALLED = 10
 SLOT_S = 10.0
 """Arrivals are drawn for slots of this length, so that a moment needs no history."""
 LONGEST_S = 90.0
@@ -110,6 +113,7 @@ class CameraScene:
         self._light = np.clip(np.arange(256) * gain + chance.uniform(0, 12), 0, 255).astype(np.uint8)
         self._grain = float(chance.uniform(4, 9) if night else chance.uniform(1, 4))
         self._known: dict[int, list[Passer]] = {}
+        self._called: list[Passer] = []
 
     @property
     def empty(self) -> Picture:
@@ -132,6 +136,12 @@ class CameraScene:
             self._known[slot] = found
         return self._known[slot]
 
+    def call(self, time_s: float) -> None:
+        """Let somebody armed come in now: the gun is out in four seconds, and after twenty-four they are gone."""
+        chance = np.random.default_rng((self._seed, len(self._called), 11))
+        passer = replace(self._passer(chance, time_s, True), speed=CALLED_SPEED)
+        self._called = [*(one for one in self._called if time_s - one.start_s < LONGEST_S), passer][-MOST_CALLED:]
+
     def _passer(self, chance: np.random.Generator, start_s: float, armed: bool) -> Passer:
         thing, pose = arm(chance) if armed else occupy(chance)
         foot = float(chance.uniform(0.62, 0.98) if armed else chance.uniform(0.5, 1.0))
@@ -151,12 +161,10 @@ class CameraScene:
     def passers(self, time_s: float) -> list[tuple[Passer, float, bool, bool]]:
         """Who is in the picture at a moment, with place, walking, gun out; from far to near."""
         last = int(time_s // SLOT_S)
-        found = [
-            (passer, *where)
-            for slot in range(last - int(LONGEST_S / SLOT_S), last + 1)
-            for passer in self._arrivals(slot)
-            if (where := passer.at(time_s)) is not None
-        ]
+        everybody = [*self._called]
+        for slot in range(last - int(LONGEST_S / SLOT_S), last + 1):
+            everybody += self._arrivals(slot)
+        found = [(passer, *where) for passer in everybody if (where := passer.at(time_s)) is not None]
         return sorted(found, key=lambda each: each[0].foot)
 
     def frame(self, time_s: float) -> Rendered:

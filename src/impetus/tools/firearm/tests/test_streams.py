@@ -216,6 +216,16 @@ def test_a_picture_of_16k_is_refused() -> None:
         list(frames_of(address))
 
 
+@pytest.mark.parametrize(("height", "width"), [(0, 64), (64, 0), (0, 0)])
+def test_a_picture_without_pixels_is_none(height: int, width: int) -> None:
+    """The header says that there is nothing: no frame comes of it, and the words say so."""
+    whole = jpeg(48, 64)
+    at = whole.index(b"\xff\xc0") + 5
+    empty = whole[:at] + height.to_bytes(2, "big") + width.to_bytes(2, "big") + whole[at + 4 :]
+    with http(lambda send: send(part(empty) * 3)) as address, pytest.raises((InvalidInput, Unavailable)):
+        list(frames_of(address))
+
+
 def test_a_stream_of_nothing_but_text() -> None:
     """No picture comes of what is none."""
     with (

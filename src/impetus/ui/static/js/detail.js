@@ -2,13 +2,13 @@
 
 import { now } from "./clock.js";
 import { may } from "./context.js";
-import { askDismissal, askReason } from "./dialogs.js";
+import { particulars, send } from "./deciding.js";
 import { element, find, findAll, icon, setText } from "./dom.js";
 import { openEvidence } from "./evidence.js";
 import { ago, momentText, word } from "./format.js";
-import { askGiving, mayGive } from "./giving.js";
+import { mayGive } from "./giving.js";
 import { conflictText, decisionLine, line } from "./history.js";
-import { get, newId, post } from "./http.js";
+import { get } from "./http.js";
 import { joinIncidentDialog, openIncidentDialog } from "./incident_dialog.js";
 import { t } from "./i18n.js";
 import { seriesOf } from "./readings.js";
@@ -82,23 +82,12 @@ export class AlertDetail extends EventTarget {
   async #decide(action) {
     const alert = this.#alert;
     if (!alert || !this.#possible().includes(action)) return;
-    let more = {};
-    if (action === "assign") {
-      more = await askGiving(alert);
-      if (!more || this.#alert?.id !== alert.id) return;
-    }
-    let { reason = "" } = more;
-    if (action === "dismiss") {
-      more = await askDismissal({ title: t("Dismiss the alert"), text: alert.headline, yes: t("Dismiss") });
-      reason = more?.reason;
-    } else if (action === "reopen") {
-      reason = await askReason({ title: t("Reopen the alert"), text: alert.headline, required: true, yes: t("Reopen") });
-    }
-    if ((action === "dismiss" || action === "reopen") && (!reason || this.#alert?.id !== alert.id)) return;
+    const more = await particulars(alert, action);
+    if (!more || this.#alert?.id !== alert.id) return;
     this.#busy = true;
     this.#buttons();
     try {
-      const taken = await post(`/alerts/${encodeURIComponent(alert.id)}/decisions`, { id: newId(), ...more, action, reason, version: alert.version });
+      const taken = await send(alert, action, more);
       this.decided(taken.decision);
       this.dispatchEvent(new CustomEvent("alert", { detail: taken.alert }));
       setText(find("#announcer"), `${word(taken.alert.state)}: ${alert.headline}`);

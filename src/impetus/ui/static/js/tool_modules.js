@@ -2,6 +2,7 @@
 
 import { context as page, may } from "./context.js";
 import { libraries } from "./dashboard/libraries.js";
+import { decide } from "./deciding.js";
 import { element } from "./dom.js";
 import { all, get, post, put, remove } from "./http.js";
 import { locale, t } from "./i18n.js";
@@ -35,6 +36,7 @@ function contextFor(place, address, ending) {
       ending.push(end);
       return end;
     },
+    decide,
     openAlert: (id) => location.assign(`/#${encodeURIComponent(id)}`),
     library: (name) => libraries(name),
     async map(element) {
