@@ -19,6 +19,7 @@ import pytest
 from rich.console import Console
 
 from impetus import cli, demo
+from impetus.demo import playing
 from impetus.exercise.desk import Desk, Phase, State
 from impetus.exercise.reviewing import Reviewed
 from impetus.exercise.runs import exclusively
@@ -73,7 +74,7 @@ async def test_an_exercise_takes_nothing_of_the_real_operation_but_the_program(
             Desk(settings.home).say(State.model_validate({**state, "phase": phase, "paused": False}))
             await asyncio.sleep(0.5)
 
-    monkeypatch.setattr(demo, "play", played)
+    monkeypatch.setattr(playing, "play", played)
     before = fingerprint(real)
     done = await demo.run_exercise("blackout", console=Console(quiet=True))
     assert fingerprint(real) == before

@@ -328,8 +328,9 @@ def exercise_validate(
 ) -> None:
     """Check a scenario; says what is wrong and where."""
     from impetus.exercise.validation import validate_scenario
+    from impetus.settings import default_home
 
-    for line in validate_scenario(scenario):
+    for line in validate_scenario(scenario, default_home()):
         typer.echo(line)
 
 

@@ -1,13 +1,18 @@
 """The demo city's cameras: rendered scenes that the tool `firearm` watches as it watches any camera.
 
-In one of them somebody with a gun comes by a while after the start. Nothing of it is a recording: the tool renders
-frame by frame, at a low rate. The approval of the shipped model that stands here is for the demo's organisation.
+In the demo without a scenario somebody with a gun comes by a while after the start; in an exercise the scenario says
+when. Nothing of it is a recording: the tool renders frame by frame, at a low rate, and looks at it as at any camera.
+The approval of the shipped model that stands here is for the demo's organisation.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from pydantic import JsonValue
 
@@ -17,20 +22,58 @@ from impetus.sdk import load_tools
 ARMED_AFTER_S: Final = 150
 """The first armed passer-by comes so long after the camera was opened, and the next ones every two hours."""
 FRAMES_A_S: Final = 2.0
-SCENES: Final[tuple[tuple[str, str, int, Metres, bool], ...]] = (
-    ("harbour-square-4", "Harbour Square, mast 4", 7, (-255.0, -585.0), True),
-)
-"""Short name, title, seed, place, whether somebody armed comes by."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedCamera:
+    """One camera of the demo city."""
+
+    title: str
+    seed: int
+    place: Metres
+
+
+CAMERAS: Final[Mapping[str, RenderedCamera]] = {
+    "harbour-square-4": RenderedCamera("Harbour Square, mast 4", 7, (-255.0, -585.0)),
+    "camera-2": RenderedCamera("City Hall Square, camera 2", 7, (-205.0, -385.0)),
+}
+ALONE: Final = "harbour-square-4"
+"""The camera of the demo without a scenario."""
+CALLED: Final = frozenset({"firearm"})
+"""What can come into a picture when a scenario wants it."""
 _SHA256: Final = re.compile(r"^sha256: ([0-9a-f]{64})$", re.MULTILINE)
 
 
-def camera_settings(organisation: str) -> dict[str, JsonValue]:
-    """Settings of the tool `firearm` for the demo; without an approval where its model cannot be read."""
+def calls_of(home: Path, camera: str) -> Path:
+    """The file to which a line is added for each thing that shall come into a camera's picture."""
+    return home / "demo" / f"{camera}.calls"
+
+
+def call(home: Path, camera: str, scene: str) -> None:
+    """Let something come into a camera's picture now."""
+    path = calls_of(home, camera)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{scene}\n")
+
+
+def camera_settings(organisation: str, home: Path, directed: Collection[str] | None = None) -> dict[str, JsonValue]:
+    """Settings of the tool `firearm` for the demo; without an approval where its model cannot be read.
+
+    `directed`: the cameras of a scenario, which says what comes into their pictures; None: no scenario is played.
+    """
     cameras: list[JsonValue] = []
-    for id, title, seed, place, armed in SCENES:
-        longitude, latitude = to_degrees(place)
-        address = f"scene:{seed}?a_minute=2&width=640" + (f"&armed_after_s={ARMED_AFTER_S}" if armed else "")
-        cameras.append({"id": id, "title": title, "address": address, "longitude": longitude, "latitude": latitude})
+    for id in directed or [ALONE]:
+        camera = CAMERAS[id]
+        longitude, latitude = to_degrees(camera.place)
+        address = f"scene:{camera.seed}?a_minute=2&width=640"
+        if directed is None:
+            address += f"&armed_after_s={ARMED_AFTER_S}"
+        else:
+            address += f"&calls={quote(str(calls_of(home, id)))}"
+        cameras.append(
+            {"id": id, "title": camera.title, "address": address, "longitude": longitude, "latitude": latitude}
+        )
     found: dict[str, JsonValue] = {
         "organisations": [organisation],
         "frames_a_s": FRAMES_A_S,

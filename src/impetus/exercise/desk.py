@@ -127,6 +127,19 @@ class State(Value):
     """Injects that nobody can hear, and why."""
 
 
+class Run(Value):
+    """One time that the scenario was played."""
+
+    id: Identifier
+    title: Line
+    started: UtcTime
+    ended: UtcTime | None = None
+    """None: it is under way, or was cut off."""
+    played_s: float = 0.0
+    """Seconds of the scenario."""
+    why_ended: str = ""
+
+
 class Answers(Value):
     """What a player answered after a run."""
 
@@ -171,6 +184,18 @@ class Desk:
         """What was played, of one run or of all, in order."""
         entries, _ = self._lines(self._journal, Entry, 0)
         return [entry for entry in entries[-JOURNAL_LIMIT:] if run in (None, entry.run)]
+
+    def runs(self) -> Sequence[Run]:
+        """Each time that the scenario was played here, the newest first."""
+        found: dict[str, Run] = {}
+        for entry in self.journal():
+            if entry.kind is EntryKind.STARTED:
+                found[entry.run] = Run(id=entry.run, title=entry.title, started=entry.time)
+            elif entry.kind is EntryKind.ENDED and entry.run in found:
+                found[entry.run] = found[entry.run].model_copy(
+                    update={"ended": entry.time, "played_s": entry.elapsed_s, "why_ended": entry.title}
+                )
+        return list(reversed(found.values()))
 
     def answer(self, answers: Answers) -> None:
         """Keep what a player answered."""

@@ -8,11 +8,12 @@ the intrusion detection system, the threat feed. It knows of no tool and shows n
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
@@ -30,8 +31,10 @@ from impetus.exercise.scenario import (
     PartInject,
     PostsInject,
     ReadingsInject,
+    ScanInject,
     Scenario,
     SecurityInject,
+    VideoInject,
     read_lines,
 )
 from impetus.exercise.threat_feed import ThreatFeed
@@ -51,9 +54,6 @@ AHEAD_S: Final = 0.5
 LEAD_S: Final = 60.0
 """Between the start of an unattended run and its scenario, so that the tools have seen the city as it is."""
 
-Player = Callable[[Any, datetime], Awaitable[Sequence[str]]]
-"""Plays an inject of one kind that began at a moment; returns on what it can be noticed. May raise `ConfigurationError`
-with the reason why it cannot be played."""
 Waiting = Callable[[], Awaitable[int | None]]
 """How many messages wait for the slowest tool; None while some tool is not there yet."""
 
@@ -71,11 +71,13 @@ class Stage:
     feed: ThreatFeed | None
     posts: Path | None
     """The file that the tool `social` reads as it grows."""
+    scan: Path | None
+    """The report of a scanner that the tool `cyber` reads when it is written."""
+    show: Callable[[str, str], None] | None
+    """Lets something come into a camera's picture: which camera, and what."""
     waiting: Waiting
     behind_s: Callable[[], float] = lambda: 0.0
     """How late the sensors send, by the clock of the exercise."""
-    players: Mapping[str, Player] = field(default_factory=dict)
-    """For kinds of injects that need a tool of their own: posts, video."""
     skipped: Mapping[str, str] = field(default_factory=dict)
     """Injects that nobody would hear, and why."""
 
@@ -135,6 +137,8 @@ class Director:
         """Security alerts and posts, with their times and the files into which they are written."""
         self._cuts: list[_Cut] = []
         self._holds: dict[str, datetime] = {}
+        self._pictures_until: datetime | None = None
+        """So long a camera's picture is played, which cannot be sped up."""
         self._quiet = 0
         self._position = 0
         self._said_s = 0.0
@@ -195,6 +199,8 @@ class Director:
 
     def _clock_follows(self) -> None:
         wanted = 0.0 if self._paused or self._held_back else self._speed
+        if self._pictures_until is not None and self._clock.now() < self._pictures_until:
+            wanted = min(wanted, 1.0)
         if self._clock.speed != wanted:
             self._clock.set_speed(wanted)
         self._clock.allow(AHEAD_S * max(1.0, wanted))
@@ -226,7 +232,7 @@ class Director:
             now = self._clock.now()
             given = {"id": f"added-{order.id[-8:]}", **(order.inject or {}), "at": max(self._elapsed_s(now), 0.0)}
             inject = _INJECT.validate_python(given)
-            if isinstance(inject, SecurityInject | PostsInject):
+            if isinstance(inject, SecurityInject | PostsInject | ScanInject):
                 raise ConfigurationError("files cannot be added while an exercise runs")
             await self._play(inject, now)
             return inject.title
@@ -331,12 +337,18 @@ class Director:
                 raise ConfigurationError("there is no threat feed of the exercise here")
             stage.feed.add(inject.title, inject.text)
             return []
-        if isinstance(inject, MessageInject):
+        if isinstance(inject, ScanInject):
+            if stage.scan is None:
+                raise ConfigurationError("nothing here reads the reports of scanners")
+            await asyncio.to_thread(_put, self._folder / inject.file, stage.scan)
             return []
-        player = stage.players.get(inject.kind)
-        if player is None:
-            raise ConfigurationError(f"nothing here plays injects of the kind {inject.kind!r}")
-        return await player(inject, at)
+        if isinstance(inject, VideoInject):
+            if stage.show is None:
+                raise ConfigurationError("no camera of the exercise is watched here")
+            stage.show(inject.camera, inject.scene)
+            self._pictures_until = self._clock.now() + timedelta(minutes=inject.minutes)
+            return [inject.camera]
+        return []  # a call: it is read from the journal
 
     def _readings(self, inject: ReadingsInject, at: datetime) -> Sequence[str]:
         id = f"{self._run}:{inject.id}"
@@ -385,7 +397,7 @@ class Director:
 
     def _end(self, why: str) -> None:
         self._phase = Phase.ENDED
-        self._due, self._later, self._cuts = [], [], []
+        self._due, self._later, self._cuts, self._pictures_until = [], [], [], None
         now = self._clock.now()
         # What has not happened yet does not happen any more.
         self._stage.schedule.events[:] = [
@@ -453,6 +465,14 @@ class Director:
                 skipped=dict(self._stage.skipped),
             )
         )
+
+
+def _put(source: Path, target: Path) -> None:
+    """A whole file at once: nobody reads half of it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}")
+    shutil.copyfile(source, draft)
+    draft.replace(target)
 
 
 def _part_name(part: str) -> str:

@@ -25,6 +25,7 @@ import structlog
 
 from impetus.exercise import signals
 from impetus.exercise.city import Sensor, load_datastreams, sensors
+from impetus.exercise.clock import ExerciseClock
 from impetus.exercise.events import GroundTruth, PlantedEvent, Schedule, reading
 from impetus.exercise.load import LoadSender
 from impetus.model import Clock, ConfigurationError, PacedClock, Unavailable, sleep, to_microseconds
@@ -34,7 +35,8 @@ BATCH_READINGS = 2_000
 UNACKNOWLEDGED_BATCHES = 8
 RECONNECT_LONGEST_S = 5.0
 GATEWAY_READINGS = 10
-"""In an exercise that runs faster than the time, more readings than this that are due at once go in one message."""
+"""In an exercise more readings than this that are due at once go in one message; one that runs faster than the time
+sends all so."""
 NAME = "exercise-city"
 
 log = structlog.get_logger(__name__)
@@ -66,8 +68,12 @@ class Progress:
     live: int = 0
     lost: int = 0
     """Live readings that could not be delivered."""
-    behind_s: float = 0.0
-    """How late live readings are sent, by the clock."""
+    oldest_due_s: float | None = None
+    """When the oldest live reading that is not delivered yet was due, by the clock; None: none waits."""
+
+    def behind_s(self, clock: Clock) -> float:
+        """How late live readings are delivered now."""
+        return 0.0 if self.oldest_due_s is None else max(clock.monotonic_s() - self.oldest_due_s, 0.0)
 
 
 class Generator:
@@ -254,13 +260,14 @@ class _Live:
             now_s = self._clock.monotonic_s()
             now = self._clock.now()
             if self._due[0][0] > now_s:
-                self._progress.behind_s = 0.0
+                self._progress.oldest_due_s = None
                 await sleep(self._clock, min(self._due[0][0] - now_s, 0.25))
                 continue
             self._plan(now)
             due = self._take_due(now, now_s)
-            self._progress.behind_s = now_s - due[0][1] if due else 0.0
-            if self._paced and len(due) > GATEWAY_READINGS:
+            self._progress.oldest_due_s = due[0][1] if due else None
+            # What is faster than the time must be known to have arrived before time goes on.
+            if self._paced and (len(due) > GATEWAY_READINGS or self._hurries()):
                 await self._send_together(client, due)
             else:
                 for sensor, due_s in due:
@@ -270,6 +277,9 @@ class _Live:
                 self._noted_s = now_s
                 note(now)
             await asyncio.sleep(0)
+
+    def _hurries(self) -> bool:
+        return isinstance(self._clock, ExerciseClock) and self._clock.speed > 1
 
     def _take_due(self, now: datetime, now_s: float) -> list[tuple[Sensor, float]]:
         """The sensors that are due, each with its time; they are due again one interval later."""

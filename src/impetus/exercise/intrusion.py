@@ -91,7 +91,8 @@ async def play(path: Path, clock: Clock, stop: asyncio.Event, *, attacks: bool =
             next_s += EVERY_S
         append(path, iter([one for due_s, one in pending if due_s <= now_s]))
         pending = [(due_s, one) for due_s, one in pending if due_s > now_s]
-        if now_s // 60 > minute:
-            minute = int(now_s // 60)
-            append(path, noise(clock.now() - timedelta(minutes=1), clock.now(), seed=1_000 + minute))
+        while now_s // 60 > minute:
+            begin = started + timedelta(minutes=minute)
+            minute += 1
+            append(path, noise(begin, begin + timedelta(minutes=1), seed=1_000 + minute))
         await asyncio.sleep(1.0)

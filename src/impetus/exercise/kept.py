@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from impetus.exercise.scenario import Scenario
-from impetus.model import Assessment, Incident, ToolRequest
+from impetus.model import Assessment, Incident, ToolRequest, ToolResult
 from impetus.store import Store
 from impetus.store.records import AlertFilter, AlertOrder, AlertRecord
 
@@ -26,6 +26,8 @@ class Kept:
     requests: Sequence[ToolRequest]
     shares: Sequence[tuple[datetime, str, str]]
     """When, which incident, with whom."""
+    results: Sequence[tuple[datetime, ToolResult]] = ()
+    """The newest state of those that truths of the scenario name, and when it arrived."""
 
 
 async def read_kept(store: Store, scenario: Scenario, since: datetime, until: datetime) -> Kept:
@@ -35,6 +37,7 @@ async def read_kept(store: Store, scenario: Scenario, since: datetime, until: da
     incidents: list[Incident] = []
     requests: list[ToolRequest] = []
     shares: list[tuple[datetime, str, str]] = []
+    results: dict[str, tuple[datetime, ToolResult]] = {}
     async with store.view() as view:
         for organisation in scenario.organisations:
             tenant, after = organisation.id, None
@@ -56,6 +59,18 @@ async def read_kept(store: Store, scenario: Scenario, since: datetime, until: da
                 incidents += [one for one in some.items if since <= one.opened < until]
                 if (after := some.next) is None:
                     break
+            for truth in scenario.truths:
+                after = None
+                while truth.results and len(results) < MOST:
+                    told = await view.results.list(
+                        tenant, truth.tool, kinds=truth.results, ended=None, limit=PAGE, after=after
+                    )
+                    arrived = await view.results.arrivals(tenant, truth.tool, [one.id for one in told.items])
+                    results |= {
+                        one.id: (arrived[one.id], one) for one in told.items if since <= arrived[one.id] < until
+                    }
+                    if (after := told.next) is None:
+                        break
             for tool in {one.tool for one in scenario.objectives if one.tool is not None}:
                 asked = await view.requests.list(tenant, tool, tasks=("plan", "change"), limit=PAGE)
                 requests += [one.request for one in asked.items if since <= one.request.asked < until]
@@ -64,4 +79,11 @@ async def read_kept(store: Store, scenario: Scenario, since: datetime, until: da
                     (share.since, incident.title, share.receiver)
                     for share in await view.sharing.shares_of_incident(tenant, incident.id)
                 ]
-    return Kept(alerts, sorted(decisions, key=lambda one: one.decided), incidents, requests, sorted(shares))
+    return Kept(
+        alerts,
+        sorted(decisions, key=lambda one: one.decided),
+        incidents,
+        requests,
+        sorted(shares),
+        list(results.values()),
+    )

@@ -44,7 +44,7 @@ class TruthOutcome(Value):
     tool: str
     outcome: Outcome
     reason: Text = ""
-    """Why it was not played, if it was not."""
+    """Why it was not played, if it was not; where it was missed, what is known to keep the tool from noticing it."""
     inject_s: float
     within_s: float
     delay_s: float | None = None

@@ -7,10 +7,11 @@ from the door on is the live code.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from impetus.model import Clock
 
 FILE = "demo/posts.jsonl"
 """Below the home."""
-EVERY_S = 4.0
+EVERY_S, EXERCISE_EVERY_S = 4.0, 10.0
+"""Between everyday posts, by the clock: in an exercise, which may run faster, there are fewer."""
+LOOK_S = 0.5
 KEPT_BYTES = 2_000_000
 """The file is begun anew from this size."""
 INVESTIGATION = "harbour-events"
@@ -63,36 +66,39 @@ PLANTED: Sequence[tuple[float, str, str, str]] = (
 """Seconds after the start, account, language, text."""
 
 
-async def play(file: Path, clock: Clock, stop: asyncio.Event, *, planted: bool = True) -> None:
-    """Write posts until `stop` is set; a run begins with an empty file."""
+async def play(
+    file: Path, clock: Clock, stop: asyncio.Event, *, planted: bool = True, every_s: float = EVERY_S
+) -> None:
+    """Write posts until `stop` is set; a run begins with an empty file. The same start gives the same posts."""
+    started = clock.now()
     chosen = random.Random(7)  # noqa: S311 - a demo, no secret
     start_s = clock.monotonic_s()
     waiting = list(PLANTED) if planted else []
-    number = 0
+    number = ordinary = 0
     _begin(file)
     while not stop.is_set():
         elapsed_s = clock.monotonic_s() - start_s
         lines = []
         while waiting and waiting[0][0] <= elapsed_s:
-            _, account, language, text = waiting.pop(0)
-            lines.append((account, language, text))
-        language, frame = chosen.choice(ORDINARY)
-        lines.append((f"neighbour-{chosen.randrange(400)}", language, frame.format(p=chosen.choice(list(PLACES)))))
-        for account, language, text in lines:
+            after_s, account, language, text = waiting.pop(0)
+            lines.append((after_s, account, language, text))
+        while ordinary * every_s <= elapsed_s:
+            language, frame = chosen.choice(ORDINARY)
+            account = f"neighbour-{chosen.randrange(400)}"
+            lines.append((ordinary * every_s, account, language, frame.format(p=chosen.choice(list(PLACES)))))
+            ordinary += 1
+        for after_s, account, language, text in sorted(lines):
             number += 1
-            _write(file, _post(number, account, language, text, clock))
-        try:
-            async with asyncio.timeout(EVERY_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
+            _write(file, _post(number, account, language, text, started + timedelta(seconds=after_s)))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), LOOK_S)
 
 
-def _post(number: int, account: str, language: str, text: str, clock: Clock) -> dict[str, object]:
+def _post(number: int, account: str, language: str, text: str, time: datetime) -> dict[str, object]:
     return {
-        "id": f"demo-{clock.now():%Y%m%dT%H%M%S}-{number}",
+        "id": f"demo-{time:%Y%m%dT%H%M%S}-{number}",
         "author": f"@{account}@chatter.example",
-        "time": clock.now().isoformat(),
+        "time": time.isoformat(),
         "lang": language,
         "text": text,
     }

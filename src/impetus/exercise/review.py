@@ -6,6 +6,7 @@ the same run gives the same review. Times are seconds since the scenario began.
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ from impetus.exercise.outcomes import (
     ToolOutcome,
     TruthOutcome,
 )
-from impetus.exercise.scenario import Objective, ObjectiveKind, ReadingsInject, Scenario, Truth
+from impetus.exercise.scenario import NEEDS, Objective, ObjectiveKind, ReadingsInject, Scenario, Truth
 from impetus.model import (
     AlertAction,
     AlertState,
@@ -34,6 +35,7 @@ from impetus.model import (
     Incident,
     IncidentOrigin,
     SubjectKind,
+    ToolResult,
 )
 from impetus.store.records import AlertRecord
 
@@ -55,7 +57,7 @@ def review(scenario: Scenario, journal: Sequence[Entry], kept: Kept) -> Review:
     end = ending.time if ending is not None else journal[-1].time
     played: dict[str | None, Entry] = {entry.inject: entry for entry in journal if entry.inject is not None}
     decisions = _by_alert(kept.decisions)
-    truths = [_truth(truth, scenario, played, kept.alerts, decisions, start) for truth in scenario.truths]
+    truths = [_truth(truth, scenario, played, kept, decisions, start) for truth in scenario.truths]
     heads = [record for record in kept.alerts if record.repeat_of is None]
     explained = {record.alert.id for record in kept.alerts if _explained(record, scenario, played)}
     about = {outcome.alert for outcome in truths}
@@ -128,7 +130,7 @@ def _truth(
     truth: Truth,
     scenario: Scenario,
     played: Mapping[str | None, Entry],
-    alerts: Sequence[AlertRecord],
+    kept: Kept,
     decisions: Mapping[str, Sequence[Assessment]],
     start: datetime,
 ) -> TruthOutcome:
@@ -145,14 +147,16 @@ def _truth(
     if entry is None or entry.kind is EntryKind.SKIPPED:
         why = entry.text if entry is not None else "the exercise ended before it"
         return base.model_copy(update={"outcome": Outcome.SKIPPED, "reason": why})
-    found = sorted((one for one in alerts if _is_about(one, truth, entry)), key=lambda one: one.received)
-    if not found:
-        return base
-    first = found[0]
-    delay_s = max(_s(first.received, entry.time), 0.0)
-    head = first.repeat_of or first.alert.id
-    acts = [act for one in {head, *(one.alert.id for one in found)} for act in decisions.get(one, ())]
-    acts.sort(key=lambda act: act.decided)
+    found = sorted((one for one in kept.alerts if _is_about(one, truth, entry)), key=lambda one: one.received)
+    told = [(one.received, one.alert.headline) for one in found]
+    # A tool that asks a person before it raises an alert has noticed when it asks.
+    told += [(when, result.title) for when, result in kept.results if _asks_about(when, result, truth, entry)]
+    if not told:
+        return base.model_copy(update={"reason": truth.limit})
+    noticed, headline = min(told)
+    delay_s = max(_s(noticed, entry.time), 0.0)
+    heads = {one.repeat_of or one.alert.id for one in found} | {one.alert.id for one in found}
+    acts = sorted((act for one in heads for act in decisions.get(one, ())), key=lambda act: act.decided)
     taken = next((act for act in acts), None)
     settled = next((act for act in acts if act.action in (AlertAction.CONFIRM, AlertAction.DISMISS)), None)
     return base.model_copy(
@@ -160,13 +164,22 @@ def _truth(
             "outcome": Outcome.FOUND if delay_s <= truth.within else Outcome.LATE,
             "inject_s": _s(entry.time, start),
             "delay_s": delay_s,
-            "alert": first.alert.id,
-            "headline": first.alert.headline,
-            "acknowledged_s": None if taken is None else _s(taken.decided, first.received),
-            "decided_s": None if settled is None else _s(settled.decided, first.received),
+            "alert": found[0].alert.id if found else None,
+            "headline": headline,
+            "acknowledged_s": None if taken is None else _s(taken.decided, noticed),
+            "decided_s": None if settled is None else _s(settled.decided, noticed),
             "decision": "" if settled is None else settled.state_after,
         }
     )
+
+
+def _asks_about(when: datetime, result: ToolResult, truth: Truth, entry: Entry) -> bool:
+    if result.tool != truth.tool or result.kind not in truth.results:
+        return False
+    if not entry.time <= when <= entry.time + timedelta(seconds=2 * truth.within):
+        return False
+    said = f"{result.title}\n{json.dumps(result.content, ensure_ascii=False)}".casefold()
+    return not truth.sources or any(name.casefold() in said for name in truth.sources)
 
 
 def _is_about(record: AlertRecord, truth: Truth, entry: Entry) -> bool:
@@ -211,9 +224,8 @@ def _explained(record: AlertRecord, scenario: Scenario, played: Mapping[str | No
         names = list(entry.sources)
         if isinstance(inject, ReadingsInject):
             names.append(inject.site)
-        if inject.kind in ("feed", "security-alerts", "posts", "video"):
-            tool = {"feed": "cti", "security-alerts": "cyber", "posts": "social", "video": "firearm"}[inject.kind]
-            if record.alert.tool == tool:
+        if inject.kind in NEEDS:
+            if record.alert.tool == NEEDS[inject.kind]:
                 return True
         elif inject.kind == "part" or (names and _mentions(record, names)):
             return inject.kind != "part" or record.alert.tool == "anomaly"

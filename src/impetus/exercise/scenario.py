@@ -17,12 +17,15 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from impetus.exercise.camera_scene import CALLED, CAMERAS
 from impetus.exercise.city import PROPERTIES, datastreams, sites
 from impetus.exercise.events import RELEASE_SITES, EventKind
 from impetus.model import Identifier, InvalidInput, Line, NotFound, Role, Slug, Text, UtcTime, Value
 
 FILE: Final = "scenario.yaml"
 SHIPPED: Final = Path(__file__).with_name("scenarios")
+OWN: Final = "scenarios"
+"""Below a home: the scenarios that its organisations saved, each in a folder of the organisation's."""
 SIZE_LIMIT_BYTES: Final = 1_000_000
 DATA_LIMIT_BYTES: Final = 50_000_000
 LONGEST_MINUTES: Final = 24 * 60
@@ -121,12 +124,22 @@ class PostsInject(_Inject):
 
 
 class VideoInject(_Inject):
-    """What a camera sees from now on, played by the camera scene."""
+    """What comes into the picture of a rendered camera, which the tool `firearm` watches as any camera.
+
+    A picture cannot be sped up: while it lasts, the exercise goes no faster than real time.
+    """
 
     kind: Literal["video"]
     camera: Identifier
     scene: Slug
-    minutes: Annotated[float, Field(gt=0, le=600)]
+    minutes: Annotated[float, Field(gt=0, le=10)]
+
+
+class ScanInject(_Inject):
+    """A scanner writes a new report on the city's network, in any format that the tool `cyber` reads."""
+
+    kind: Literal["scan"]
+    file: FileName
 
 
 class MessageInject(_Inject):
@@ -139,10 +152,24 @@ class MessageInject(_Inject):
 
 
 Inject = Annotated[
-    ReadingsInject | LinkInject | PartInject | SecurityInject | FeedInject | PostsInject | VideoInject | MessageInject,
+    ReadingsInject
+    | LinkInject
+    | PartInject
+    | SecurityInject
+    | FeedInject
+    | PostsInject
+    | VideoInject
+    | ScanInject
+    | MessageInject,
     Field(discriminator="kind"),
 ]
-NEEDS: Final[Mapping[str, str]] = {"posts": "social", "video": "firearm", "security-alerts": "cyber", "feed": "cti"}
+NEEDS: Final[Mapping[str, str]] = {
+    "posts": "social",
+    "video": "firearm",
+    "security-alerts": "cyber",
+    "scan": "cyber",
+    "feed": "cti",
+}
 """Kinds of injects that nobody hears without the tool."""
 
 
@@ -159,6 +186,10 @@ class Truth(Value):
     """Seconds after the inject within which the tool should have raised it."""
     sources: Annotated[tuple[Line, ...], Field(max_length=50)] = ()
     """What the alert must be about: part of its source's name or of an entity's; none named: where the inject is."""
+    results: Annotated[tuple[Slug, ...], Field(max_length=10)] = ()
+    """Kinds of the tool's results that count as well: it asks a person with them before it raises an alert."""
+    limit: Text = ""
+    """What is known to keep the tool from noticing it: the review says so where it was missed."""
 
 
 class ObjectiveKind(StrEnum):
@@ -248,10 +279,23 @@ def shipped() -> Sequence[str]:
     return sorted(path.parent.name for path in SHIPPED.glob(f"*/{FILE}"))
 
 
-def folder_of(name: str | Path) -> Path:
-    """The folder of a scenario: a path, or the name of one that is shipped. Raises `NotFound`."""
+def folder_of(name: str | Path, home: Path | None = None) -> Path:
+    """The folder of a scenario: a path, the name of a shipped one, or of one that an organisation saved at `home`.
+
+    Raises `NotFound`, and `InvalidInput` where two organisations have one of that name.
+    """
     given = Path(name)
-    for folder in (given, SHIPPED / given.name if given.name == str(name) else given):
+    folders = [given]
+    if given.name == str(name):
+        folders.append(SHIPPED / given.name)
+        own = sorted((home / OWN).glob(f"*/{given.name}/{FILE}")) if home is not None else []
+        if len(own) > 1:
+            raise InvalidInput(
+                f"several organisations have a scenario {given.name!r}",
+                hint=f"give its folder: {' or '.join(str(one.parent) for one in own[:3])}",
+            )
+        folders += [one.parent for one in own]
+    for folder in folders:
         if (folder / FILE).is_file():
             return folder
     raise NotFound(
@@ -286,14 +330,14 @@ def load_scenario(folder: Path) -> Scenario:
         scenario = Scenario.model_validate(document)
     except ValidationError as error:
         raise InvalidInput(
-            f"{file}: " + "; ".join(_told(problem, document) for problem in error.errors(include_url=False)[:10]),
+            f"{file}: " + "; ".join(told(problem, document) for problem in error.errors(include_url=False)[:10]),
             hint="see the guide on exercises for what a scenario may say",
         ) from error
-    _check_files(scenario, folder)
+    check_files(scenario, folder)
     return scenario
 
 
-def _told(problem: Mapping[str, Any], document: Any) -> str:
+def told(problem: Mapping[str, Any], document: Any) -> str:
     """One problem with its place: of an inject its name and not its number."""
     place: list[str] = []
     inside: Any = document
@@ -348,6 +392,10 @@ def _inject_problems(scenario: Scenario) -> Iterator[str]:
         places = {*known_sites, *(name for name, _ in RELEASE_SITES)}
         if isinstance(inject, ReadingsInject) and inject.site not in places:
             yield f"inject {inject.id!r}: there is no site {inject.site!r} in the city"
+        if isinstance(inject, VideoInject) and inject.camera not in CAMERAS:
+            yield f"inject {inject.id!r}: there is no camera {inject.camera!r}; known: {', '.join(sorted(CAMERAS))}"
+        if isinstance(inject, VideoInject) and inject.scene not in CALLED:
+            yield f"inject {inject.id!r}: no scene {inject.scene!r} is rendered; known: {', '.join(sorted(CALLED))}"
         if isinstance(inject, LinkInject):
             for site in inject.sites:
                 if site not in known_sites:
@@ -357,10 +405,11 @@ def _inject_problems(scenario: Scenario) -> Iterator[str]:
                     yield f"inject {inject.id!r}: no sensor of the city reads {kind!r}"
 
 
-def _check_files(scenario: Scenario, folder: Path) -> None:
+def check_files(scenario: Scenario, folder: Path) -> None:
+    """Raises `InvalidInput` for a file that the scenario names and that is not there, or not as it should be."""
     root = folder.resolve()
     for inject in scenario.injects:
-        if not isinstance(inject, SecurityInject | PostsInject):
+        if not isinstance(inject, SecurityInject | PostsInject | ScanInject):
             continue
         path = (folder / inject.file).resolve()
         if not path.is_relative_to(root):
@@ -371,6 +420,8 @@ def _check_files(scenario: Scenario, folder: Path) -> None:
             )
         if path.stat().st_size > DATA_LIMIT_BYTES:
             raise InvalidInput(f"inject {inject.id!r}: {inject.file} is larger than {DATA_LIMIT_BYTES:,} bytes")
+        if isinstance(inject, ScanInject):
+            continue
         for number, problem in _line_problems(path):
             raise InvalidInput(f"inject {inject.id!r}: line {number} of {inject.file} {problem}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, delete, or_, select, tuple_
@@ -91,6 +91,13 @@ class ResultRepository:
         if ended is not None:
             query = query.where(table.c.ended.is_(ended))
         return await self._page(query, limit, after)
+
+    async def arrivals(self, tenant: str, tool: str, ids: Collection[str]) -> Mapping[str, datetime]:
+        """When the newest revision of each of these results of a tool arrived."""
+        query = select(table.c.id, table.c.received).where(
+            table.c.tenant == tenant, table.c.tool == tool, table.c.id.in_(list(ids))
+        )
+        return {row.id: row.received for row in await self._connection.execute(query)}
 
     async def of_incident(
         self,

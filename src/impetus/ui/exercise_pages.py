@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, Response
@@ -19,6 +20,7 @@ from impetus.ui.languages import translations
 from impetus.ui.pages import visitor
 from impetus.ui.review_page import review_context
 from impetus.ui.review_pdf import review_pdf
+from impetus.ui.scenario_pages import add_scenario_pages
 from impetus.ui.session import LogInFirst, Site, Visit
 
 Field = Annotated[str, Form()]
@@ -94,15 +96,17 @@ def router(site: Site) -> APIRouter:
         return visit.page("partials/exercise_answered.html", "exercise", problem=problem)
 
     @pages.get("/exercise/report")
-    async def report(visit: Visit = someone) -> Response:
-        told = Reviewed.model_validate(await visit.client.get("/exercise/review"))
-        return visit.page("review.html", "exercise", **review_context(told))
+    async def report(visit: Visit = someone, run: str = "", against: str = "") -> Response:
+        told, other = await _told(visit, run), await _told(visit, against) if against else None
+        words = translations(visit.language).gettext
+        file = f"/exercise/report.pdf?{urlencode({'run': told.review.run, 'against': against})}"
+        return visit.page("review.html", "exercise", **review_context(told, other, words), file=file)
 
     @pages.get("/exercise/report.pdf")
-    async def report_file(visit: Visit = someone) -> Response:
-        told = Reviewed.model_validate(await visit.client.get("/exercise/review"))
+    async def report_file(visit: Visit = someone, run: str = "", against: str = "") -> Response:
+        told, other = await _told(visit, run), await _told(visit, against) if against else None
         words = translations(visit.language).gettext
-        content = await asyncio.to_thread(review_pdf, told, words)
+        content = await asyncio.to_thread(review_pdf, told, words, other)
         return Response(
             content,
             media_type="application/pdf",
@@ -113,6 +117,7 @@ def router(site: Site) -> APIRouter:
             },
         )
 
+    add_scenario_pages(pages, site)
     return pages
 
 
@@ -135,6 +140,11 @@ async def _show(visit: Visit, template: str, problem: ApiProblem | None = None, 
     )
 
 
+async def _told(visit: Visit, run: str) -> Reviewed:
+    """The review of a run, or of the last one."""
+    return Reviewed.model_validate(await visit.client.get("/exercise/review", run=run or None))
+
+
 async def _review(visit: Visit) -> Response:
     play = await visit.client.get("/exercise")
     over = (play["state"] or {}).get("phase") == "ended"
@@ -146,6 +156,7 @@ async def _review(visit: Visit) -> Response:
         "partials/exercise_review.html",
         "exercise",
         review=told["review"] if told else None,
+        runs=(await visit.client.get("/exercise/runs"))["items"] if told else [],
         questions=(
             ("usability", _("How usable was it?"), USABILITY),
             ("impact", _("What did it do for the operation?"), IMPACT),

@@ -46,6 +46,7 @@ SECTIONS: Sequence[Section] = (
             Entry("agreements", "/agreements", _("Sharing"), "share", Permission.SHARING_READ, "h"),
             Entry("notifications", "/notifications", _("Notification"), "bell", Permission.NOTIFICATIONS_READ, "n"),
             Entry("shift", "/shift", _("Shift"), "person", Permission.ALERTS_DECIDE, "f"),
+            Entry("scenarios", "/scenarios", _("Scenarios"), "rules", Permission.ALERTS_ASSIGN, "x"),
             Entry("sensors", "/sensors", _("Sensors"), "sensor", Permission.OBSERVATIONS_READ, "s"),
         ),
     ),

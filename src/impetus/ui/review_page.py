@@ -11,8 +11,9 @@ from impetus.exercise.questionnaires import IMPACT
 from impetus.exercise.reviewing import Reviewed
 from impetus.ui.languages import DEFAULT_LANGUAGE
 from impetus.ui.rendering import STATIC, Renderer
+from impetus.ui.report_pdf import Words
 from impetus.ui.review_pdf import comparison
-from impetus.ui.review_plots import load_plot, timeline_plot
+from impetus.ui.review_plots import DECISION_NAMES, LANE_NAMES, load_plot, timeline_plot
 
 
 def review_html(told: Reviewed, other: Reviewed | None = None) -> str:
@@ -22,13 +23,15 @@ def review_html(told: Reviewed, other: Reviewed | None = None) -> str:
     return Renderer().text("review.html", DEFAULT_LANGUAGE, **review_context(told, other), stylesheet=sheet)
 
 
-def review_context(told: Reviewed, other: Reviewed | None = None) -> Mapping[str, Any]:
-    """What the template of the report is filled with."""
+def review_context(told: Reviewed, other: Reviewed | None = None, _: Words = str) -> Mapping[str, Any]:
+    """What the template of the report is filled with; `_` translates."""
     return {
         "review": told.review,
         "asked": told.questionnaires,
-        "compared": comparison(told.review, other.review, str) if other is not None else (),
+        "compared": comparison(told.review, other.review, _) if other is not None else (),
+        "lanes": {lane: _(name) for lane, name in LANE_NAMES.items()},
+        "decisions": {state: _(name) for state, name in DECISION_NAMES.items()},
         "impact": list(zip(IMPACT, told.questionnaires.impact, strict=False)),
-        "timeline": timeline_plot(told.review),
-        "load": load_plot(told.review),
+        "timeline": timeline_plot(told.review, _),
+        "load": load_plot(told.review, _),
     }

@@ -6,7 +6,7 @@ from impetus.exercise.outcomes import Outcome, Review
 from impetus.exercise.questionnaires import IMPACT
 from impetus.exercise.reviewing import Reviewed
 from impetus.ui.report_pdf import INK, PALE, RULE, Paper, Words, colour_of, plain
-from impetus.ui.review_plots import WIDTH, Plot, load_plot, timeline_plot
+from impetus.ui.review_plots import DECISION_NAMES, LANE_NAMES, WIDTH, Plot, load_plot, timeline_plot
 
 TIMELINE_LINES = 400
 
@@ -24,9 +24,9 @@ def review_pdf(told: Reviewed, _: Words, other: Reviewed | None = None) -> bytes
     _facts(paper, review, _)
     _truths(paper, review, _)
     paper.title_of(_("Timeline: truth, detected, decided, done"))
-    _plot(paper, timeline_plot(review))
+    _plot(paper, timeline_plot(review, _))
     paper.title_of(_("Load: alerts that waited, and alerts in work"))
-    _plot(paper, load_plot(review))
+    _plot(paper, load_plot(review, _))
     if review.objectives:
         paper.title_of(_("Objectives"))
     for one in review.objectives:
@@ -47,7 +47,7 @@ def review_pdf(told: Reviewed, _: Words, other: Reviewed | None = None) -> bytes
     paper.title_of(_("Timeline"))
     for moment in review.timeline[:TIMELINE_LINES]:
         who = f" ({moment.who})" if moment.who else ""
-        paper.row(f"{clock(moment.elapsed_s)}  {moment.lane.value}", f"{moment.title}{who}", 36)
+        paper.row(f"{clock(moment.elapsed_s)}  {_(LANE_NAMES[moment.lane])}", f"{moment.title}{who}", 36)
     return bytes(paper.output())
 
 
@@ -58,9 +58,14 @@ def clock(elapsed_s: float | None) -> str:
     return f"{int(elapsed_s) // 60:02d}:{int(elapsed_s) % 60:02d}"
 
 
+def _decision(state: str, _: Words) -> str:
+    return _(DECISION_NAMES.get(state, state))
+
+
 def compare(paper: Paper, review: Review, other: Review, _: Words) -> None:
     """Two runs beside each other."""
     paper.title_of(_("Compared with another run"))
+    paper.row("", f"{_('This run')}   |   {_('The other run')}", 60)
     for name, first, second in comparison(review, other, _):
         paper.row(name, f"{first}   |   {second}", 60)
 
@@ -117,16 +122,16 @@ def _truths(paper: Paper, review: Review, _: Words) -> None:
         words = {
             Outcome.FOUND: f"{_('detected after')} {clock(one.delay_s)}",
             Outcome.LATE: f"{_('detected too late, after')} {clock(one.delay_s)}",
-            Outcome.MISSED: _("missed"),
+            Outcome.MISSED: f"{_('missed')}. {one.reason}" if one.reason else _("missed"),
             Outcome.SKIPPED: f"{_('not played')}: {one.reason}",
         }[one.outcome]
         taken = f"; {_('taken on after')} {clock(one.acknowledged_s)}" if one.acknowledged_s is not None else ""
-        decided = f"; {one.decision}, {clock(one.decided_s)}" if one.decided_s is not None else ""
+        decided = f"; {_decision(one.decision, _)}, {clock(one.decided_s)}" if one.decided_s is not None else ""
         paper.row(f"{clock(one.inject_s)}  {one.tool}", f"{one.title}: {words}{taken}{decided}", 36)
     if review.unexplained:
         paper.title_of(_("Alerts that nothing planted explains"))
     for alert in review.unexplained[:60]:
-        paper.row(f"{clock(alert.elapsed_s)}  {alert.tool}", f"{alert.headline} ({alert.state})", 36)
+        paper.row(f"{clock(alert.elapsed_s)}  {alert.tool}", f"{alert.headline} ({_decision(alert.state, _)})", 36)
 
 
 def _tools(paper: Paper, review: Review, _: Words) -> None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from impetus.exercise.outcomes import Lane, Review
+from impetus.model import AlertState
+
+Words = Callable[[str], str]
+
+
+def _(text: str) -> str:
+    """Marks a text for translation; who draws translates it."""
+    return text
+
 
 WIDTH: Final = 1_000.0
 LEFT: Final = 90.0
@@ -16,6 +25,19 @@ LANES: Final[tuple[tuple[Lane, str], ...]] = (
     (Lane.DECIDED, "#178f6f"),
     (Lane.DONE, "#b77400"),
 )
+LANE_NAMES: Final[Mapping[Lane, str]] = {
+    Lane.TRUTH: _("truth"),
+    Lane.DETECTED: _("detected"),
+    Lane.DECIDED: _("decided"),
+    Lane.DONE: _("done"),
+}
+DECISION_NAMES: Final[Mapping[str, str]] = {
+    AlertState.NEW.value: _("waits"),
+    AlertState.ACKNOWLEDGED.value: _("taken on"),
+    AlertState.CONFIRMED.value: _("confirmed"),
+    AlertState.DISMISSED.value: _("dismissed"),
+    AlertState.ESCALATED.value: _("escalated"),
+}
 LANE_HEIGHT: Final = 34.0
 LOAD_HEIGHT: Final = 170.0
 WAITING_COLOUR: Final = "#c63648"
@@ -54,10 +76,10 @@ class Plot:
     """Minutes below, with their places."""
 
 
-def timeline_plot(review: Review) -> Plot:
+def timeline_plot(review: Review, words: Words = str) -> Plot:
     """Truth, detected, decided and done on four lines over time."""
     height = LANE_HEIGHT * len(LANES) + 24
-    rows = {lane: (number + 0.5) * LANE_HEIGHT for number, (lane, _) in enumerate(LANES)}
+    rows = {lane: (number + 0.5) * LANE_HEIGHT for number, (lane, colour) in enumerate(LANES)}
     colours = dict(LANES)
     return Plot(
         height=height,
@@ -65,12 +87,12 @@ def timeline_plot(review: Review) -> Plot:
             Mark(_x(moment.elapsed_s, review), rows[moment.lane], colours[moment.lane], moment.title)
             for moment in review.timeline
         ],
-        names=[(rows[lane], lane.value) for lane, _ in LANES],
+        names=[(rows[lane], words(LANE_NAMES[lane])) for lane, colour in LANES],
         ticks=_ticks(review),
     )
 
 
-def load_plot(review: Review) -> Plot:
+def load_plot(review: Review, words: Words = str) -> Plot:
     """How many alerts waited, and how many were worked on, over time."""
     most = max((max(point.waiting, point.held) for point in review.load), default=0)
     top, base = max(most, 4), LOAD_HEIGHT - 24
@@ -81,8 +103,12 @@ def load_plot(review: Review) -> Plot:
     return Plot(
         height=LOAD_HEIGHT,
         curves=[
-            Curve([(_x(one.elapsed_s, review), y(one.waiting)) for one in review.load], WAITING_COLOUR, "waiting"),
-            Curve([(_x(one.elapsed_s, review), y(one.held)) for one in review.load], HELD_COLOUR, "in work"),
+            Curve(
+                [(_x(one.elapsed_s, review), y(one.waiting)) for one in review.load],
+                WAITING_COLOUR,
+                words(_("waiting")),
+            ),
+            Curve([(_x(one.elapsed_s, review), y(one.held)) for one in review.load], HELD_COLOUR, words(_("in work"))),
         ],
         names=[(y(value), str(value)) for value in (0, round(top / 2), top)],
         ticks=_ticks(review),

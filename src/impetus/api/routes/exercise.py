@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from fastapi import Depends
+from fastapi import Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from impetus.api.access import Caller, Hub, Open
 from impetus.api.body import json_body
-from impetus.api.listing import one
+from impetus.api.listing import Items, items_response, one
 from impetus.api.resource import Resource
 from impetus.api.services import Services
-from impetus.exercise.desk import Answers, Desk, Entry, EntryKind, Order, OrderKind, Phase, State
+from impetus.exercise.desk import Answers, Desk, Entry, EntryKind, Order, OrderKind, Phase, Run, State
 from impetus.exercise.questionnaires import check_answers
 from impetus.exercise.reviewing import Reviewed, reviewed
 from impetus.exercise.scenario import Objective, Scenario, TourStep, load_scenario
@@ -25,6 +25,11 @@ from impetus.model import Conflict, Line, NotAllowed, NotFound, Permission, Text
 resource = Resource("/exercise", "exercise")
 PLAYERS_MAY: Final = frozenset({OrderKind.START, OrderKind.PAUSE, OrderKind.RESUME, OrderKind.SPEED, OrderKind.HINT})
 """What somebody who plays alone may order; the rest is the controller's."""
+
+
+WhichRun = Annotated[
+    str | None, Query(max_length=128, description="Id of a run, as the list of runs has it; the last if left out.")
+]
 
 
 class Message(BaseModel):
@@ -149,14 +154,21 @@ async def order_exercise(caller: Caller, hub: Hub, new: Annotated[NewOrder, Depe
     return one(order, status=201)
 
 
+@resource.get("/runs", Permission.ALERTS_DECIDE, Items[Run])
+async def list_exercise_runs(caller: Caller, hub: Hub) -> Response:
+    """Each time that the scenario was played in this installation, the newest first."""
+    _, desk = _exercise(hub)
+    return items_response(list(desk.runs()))
+
+
 @resource.get("/review", Permission.ALERTS_DECIDE, Reviewed)
-async def read_exercise_review(caller: Caller, hub: Hub) -> Response:
-    """The after-action review of the last run: for players once it is over, for the controller at any time."""
+async def read_exercise_review(caller: Caller, hub: Hub, run: WhichRun = None) -> Response:
+    """The after-action review of a run: for players once none is under way, for the controller at any time."""
     _, desk = _exercise(hub)
     state = desk.state()
     if state is not None and state.phase is Phase.RUNNING and not _controls(caller):
         raise Conflict("the exercise is under way: its review would tell what is to come", hint="Wait for its end.")
-    return one(await reviewed(hub.home, hub.store))
+    return one(await reviewed(hub.home, hub.store, run))
 
 
 @resource.post("/answers", Open.AUTHENTICATED, Answers, body=NewAnswers)

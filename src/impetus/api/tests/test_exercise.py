@@ -62,7 +62,8 @@ class Exercise:
 
     def note(self, kind: EntryKind, title: str, elapsed_s: float, **more: object) -> None:
         start = self.house.clock.now() - timedelta(seconds=600)
-        entry = {"run": "run-1", "kind": kind, "time": start + timedelta(seconds=elapsed_s), "elapsed_s": elapsed_s}
+        moment = start + timedelta(seconds=elapsed_s)
+        entry: dict[str, object] = {"run": "run-1", "kind": kind, "time": moment, "elapsed_s": elapsed_s}
         self.desk.note(Entry.model_validate({**entry, "title": title, **more}))
 
 
@@ -119,6 +120,55 @@ async def test_logging_in_to_an_exercise_logs_nobody_out_of_the_real_operation_o
         assert (await browser.get("/api/v1/session")).json()["user"]["name"] == "sofia"
         exercise.services.exercise = ExerciseSettings(title="Played", scenario=folder_of("blackout"))
         assert (await browser.get("/api/v1/session")).json()["user"]["name"] == "olivia"
+
+
+async def test_runs_are_reviewed_and_compared_one_by_one(exercise: Exercise) -> None:
+    exercise.stands(Phase.ENDED)
+    for run, elapsed_s in (("run-1", 0.0), ("run-2", 300.0)):
+        exercise.note(EntryKind.STARTED, "A blackout in the middle", elapsed_s, run=run)
+        exercise.note(EntryKind.ENDED, "the scenario is over", elapsed_s + 200, run=run)
+    player = await exercise.person("olivia")
+    runs = (await player.get("/api/v1/exercise/runs")).json()["items"]
+    assert [one["id"] for one in runs] == ["run-2", "run-1"]
+    assert (await player.get("/api/v1/exercise/review", params={"run": "run-1"})).json()["review"]["run"] == "run-1"
+    assert (await player.get("/api/v1/exercise/review")).json()["review"]["run"] == "run-2"
+    assert (await player.get("/api/v1/exercise/review", params={"run": "none"})).status_code == 404
+    page = (await player.get("/exercise/report", params={"run": "run-2", "against": "run-1"})).text
+    assert "Compared with another run" in page
+    assert "run=run-2&amp;against=run-1" in page
+    part = (await player.get("/parts/exercise-review")).text
+    assert 'name="against"' in part
+    file = await player.get("/exercise/report.pdf", params={"run": "run-2", "against": "run-1"})
+    assert file.content.startswith(b"%PDF")
+    alone = (await player.get("/exercise/report", params={"run": "run-1"})).text
+    assert "Compared with another run" not in alone
+
+
+async def test_a_supervisor_writes_a_scenario_in_the_browser_and_a_player_does_not(exercise: Exercise) -> None:
+    player, supervisor = await exercise.person("olivia"), await exercise.person("sofia")
+    assert (await player.get("/api/v1/scenarios")).status_code == 403
+    assert (await player.get("/scenarios")).status_code == 403
+    assert 'href="/scenarios"' not in (await player.get("/")).text
+    assert 'href="/scenarios/blackout"' in (await supervisor.get("/scenarios")).text
+    page = (await supervisor.get("/scenarios/blackout")).text
+    assert "It can be played." in page
+    text = (await supervisor.get("/api/v1/scenarios/blackout")).json()["text"]
+    wrong = {"base": "blackout", "text": text.replace("site: Harbour Square", "site: Atlantis", 1)}
+    found = (await supervisor.post("/scenarios/check", data=wrong)).text
+    assert "no site &#39;Atlantis&#39;" in found
+    assert "data-line" in found
+    refused = await supervisor.post("/scenarios", data=wrong)
+    assert refused.status_code == 422
+    mine = text.replace("id: blackout", "id: mine", 1).replace("\n", "\r\n")
+    kept = await supervisor.post("/scenarios", data={"base": "blackout", "text": mine})
+    assert kept.headers["HX-Redirect"] == "/scenarios/mine"
+    opened = (await supervisor.get("/api/v1/scenarios/mine")).json()
+    assert "\r" not in opened["text"]
+    again = {"base": "mine", "text": opened["text"] + "# more\n", "known": opened["hash"]}
+    assert "It is kept." in (await supervisor.post("/scenarios", data=again)).text
+    assert (await supervisor.post("/scenarios", data=again)).status_code == 409
+    assert (await supervisor.post("/scenarios/mine/remove")).headers["HX-Redirect"] == "/scenarios"
+    assert (await supervisor.get("/api/v1/scenarios/mine")).status_code == 404
 
 
 async def test_every_page_of_an_exercise_says_so(exercise: Exercise) -> None:

@@ -42,8 +42,9 @@ def scenario(**changes: object) -> Scenario:
                 {"id": "news", "at": 40, "kind": "feed", "title": "A leak", "text": "For sale."},
                 {"id": "cut", "at": 50, "kind": "link", "title": "Silence", "minutes": 2, "sites": ["Old Bridge"]},
                 {"id": "down", "at": 60, "kind": "part", "title": "A tool is down", "part": "tool:air", "minutes": 1},
-                {"id": "film", "at": 70, "kind": "video", "title": "A picture", "camera": "camera-1",
-                 "scene": "firearm", "minutes": 1},
+                {"id": "scan", "at": 65, "kind": "scan", "title": "A scan", "file": "scan.xml"},
+                {"id": "film", "at": 70, "kind": "video", "title": "A picture", "camera": "camera-2",
+                 "scene": "firearm", "minutes": 0.05},
             ],
             **changes,
         }
@@ -59,6 +60,8 @@ class Played:
             "".join(json.dumps({"after_s": after_s, **ALERT}) + "\n" for after_s in (0, 20))
         )
         (folder / "scenario" / "posts.jsonl").write_text(json.dumps({"after_s": 1, "author": "a", "text": "b"}) + "\n")
+        (folder / "scenario" / "scan.xml").write_text("<nmaprun/>")
+        self.shown: list[tuple[str, str, datetime]] = []
         self.clock = ExerciseClock.create(folder / "clock", START, 0.0)
         self.desk = Desk(folder)
         self.stage = Stage(
@@ -68,7 +71,8 @@ class Played:
             feed=ThreatFeed(self.clock, ()),
             posts=folder / "posts.json",
             waiting=waiting,
-            skipped={"film": "the tool 'firearm' does not run here"},
+            scan=folder / "demo" / "scan.xml",
+            show=lambda camera, scene: self.shown.append((camera, scene, self.clock.now())),
         )
         self.director = Director(
             scenario(),
@@ -116,10 +120,11 @@ async def test_an_unattended_run_plays_everything_once_in_order_and_ends(tmp_pat
     began = next(entry for entry in journal if entry.kind is EntryKind.STARTED)
     assert began.time == START + timedelta(seconds=60)
     injects = {entry.inject: entry for entry in journal if entry.inject}
-    assert list(injects) == ["call", "crowd", "break-in", "posts", "news", "cut", "down", "film"]
-    assert [entry.elapsed_s for entry in injects.values()] == [10, 20, 30, 35, 40, 50, 60, 70]
-    assert injects["film"].kind is EntryKind.SKIPPED
-    assert injects["film"].text == "the tool 'firearm' does not run here"
+    assert list(injects) == ["call", "crowd", "break-in", "posts", "news", "cut", "down", "scan", "film"]
+    assert [entry.elapsed_s for entry in injects.values()] == [10, 20, 30, 35, 40, 50, 60, 65, 70]
+    assert [(camera, scene) for camera, scene, _ in played.shown] == [("camera-2", "firearm")]
+    assert injects["film"].sources == ("camera-2",)
+    assert (tmp_path / "demo" / "scan.xml").read_text() == "<nmaprun/>"
     assert "people-count-market-square-fountain" in injects["crowd"].sources
     assert injects["break-in"].sources == ("10.40.1.10", "203.0.113.66")
     alerts = [json.loads(line) for line in (tmp_path / "eve.json").read_text().splitlines()]
@@ -153,6 +158,30 @@ async def test_the_sensors_read_what_is_played_and_are_cut_off_for_as_long_as_it
         assert crowd is not None
         assert usual is not None
         assert crowd > 1.5 * usual
+
+
+async def test_a_picture_is_not_sped_up(tmp_path: Path) -> None:
+    played = Played(tmp_path, nothing_waits, unattended=True)
+    async with playing(played):
+        await played.until(lambda: bool(played.shown))
+        since = played.shown[0][2]
+        await played.until(lambda: played.clock.speed == 1.0)
+        await played.until(lambda: played.clock.speed == 60.0)
+        assert played.clock.now() >= since + timedelta(seconds=2)
+
+
+async def test_what_nobody_here_can_play_is_skipped_with_its_reason(tmp_path: Path) -> None:
+    played = Played(tmp_path, nothing_waits, unattended=True)
+    played.stage.show, played.stage.scan = None, None
+    played.stage.skipped = {"news": "the tool 'cti' does not run here"}
+    async with playing(played):
+        await played.until(lambda: played.phase() is Phase.ENDED)
+    skipped = {entry.inject: entry.text for entry in played.desk.journal() if entry.kind is EntryKind.SKIPPED}
+    assert skipped == {
+        "news": "the tool 'cti' does not run here",
+        "scan": "nothing here reads the reports of scanners",
+        "film": "no camera of the exercise is watched here",
+    }
 
 
 async def test_time_stands_still_while_a_tool_is_behind(tmp_path: Path) -> None:

@@ -19,6 +19,12 @@ from impetus.model import ImpetusError, InvalidInput, NotFound
 TOOLS = ("air", "anomaly", "cti", "cyber", "evacuation", "firearm", "social", "workload")
 
 
+def camera(document: dict[str, Any]) -> dict[str, Any]:
+    """Its inject into a camera's picture."""
+    found: dict[str, Any] = next(one for one in document["injects"] if one["kind"] == "video")
+    return found
+
+
 @pytest.fixture
 def changed(tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], object]], Path]:
     """A copy of the scenario `protest` in which something was changed."""
@@ -58,6 +64,9 @@ def test_what_nobody_would_hear_is_named_with_its_reason() -> None:
         (lambda document: document["injects"][0].update(file="none.jsonl"), ("none.jsonl does not exist",)),
         (lambda document: document["injects"][0].update(file="a/../../posts.jsonl"), ("outside of the scenario",)),
         (lambda document: document["injects"][3].update(kind="dragon"), ("jam",)),
+        (lambda document: document["injects"][4].update(file="none.xml"), ("none.xml does not exist",)),
+        (lambda document: camera(document).update(camera="camera-9"), ("'camera-9'", "known: camera-2")),
+        (lambda document: camera(document).update(scene="dragon"), ("no scene 'dragon' is rendered",)),
         (lambda document: document["truths"][0].update(inject="nothing"), ("'nothing', which does not exist",)),
         (lambda document: document["truths"].append(document["truths"][0]), ("'weapons-call' stands twice",)),
         (lambda document: document["objectives"][0].update(truth=None), ("'take-leak' needs the name of a truth",)),

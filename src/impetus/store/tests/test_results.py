@@ -51,6 +51,13 @@ async def test_a_greater_revision_takes_the_place_of_the_one_before(store: Store
         assert (kept.revision, kept.content) == (2, hostile)
 
 
+async def test_when_a_result_arrived_is_known_to_its_organisation_only(store: Store) -> None:
+    await put(store, result(), result("zone-2"))
+    async with store.view() as view:
+        assert await view.results.arrivals("police", "air", ["zone-1", "nothing"]) == {"zone-1": NOW}
+        assert await view.results.arrivals("fire", "air", ["zone-1"]) == {}
+
+
 async def test_nobody_finds_another_organisations_results(store: Store) -> None:
     await put(store, result(incident="incident-1"))
     async with store.view() as view:

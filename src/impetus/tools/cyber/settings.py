@@ -18,7 +18,8 @@ class CyberSettings(ToolSettings):
     model_file: Annotated[Path | None, Field(title="Model of the network")] = None
     """A YAML or JSON file as `impetus cyber schema` describes it; without one, alerts are joined but not placed."""
     scan_files: Annotated[tuple[Path, ...], Field(title="Reports of scanners")] = ()
-    """Reports of Nmap, Greenbone, Nessus, CycloneDX and Wazuh that are merged into the model."""
+    """Reports of Nmap, Greenbone, Nessus, CycloneDX and Wazuh that are merged into the model, and read again when a
+    scanner writes a new one in their place."""
     knowledge_folder: Annotated[Path | None, Field(title="Folder of vulnerability knowledge")] = None
     """Files of NVD, CISA KEV and EPSS, as `impetus cyber update` fetches them."""
     eve_file: Annotated[Path | None, Field(title="Suricata EVE file")] = None

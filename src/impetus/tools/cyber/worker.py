@@ -80,6 +80,8 @@ class CyberTool(Tool[CyberSettings]):
         self._newest_s = 0.0
         self._footholds: dict[str, float] = {}
         self._remarks: list[str] = []
+        self._reports: tuple[tuple[int, int] | None, ...] = ()
+        """Time of change and size of each scanner's report when it was read; None for one that was not there."""
         self._reported: dict[str, float] = {}
         """CVE -> how sure threat intelligence is that it is exploited."""
         self._report_revisions: dict[str, int] = {}
@@ -132,6 +134,8 @@ class CyberTool(Tool[CyberSettings]):
             self._newest_s = max(self._newest_s, time_s)
             if number % 500 == 499:
                 await asyncio.sleep(0)
+        if self._reports_now() != self._reports:
+            await self._read_again()
         current = self._watcher.current()
         if current is not None and (waiting or current.end_s > now_s - 60):
             changed.append(self._intrusions.join(current, waiting[-1].source if waiting else "", self._assets))
@@ -195,8 +199,28 @@ class CyberTool(Tool[CyberSettings]):
 
     # The network
 
+    def _reports_now(self) -> tuple[tuple[int, int] | None, ...]:
+        found: list[tuple[int, int] | None] = []
+        for path in self.settings.scan_files:
+            try:
+                state = path.stat()
+                found.append((state.st_mtime_ns, state.st_size))
+            except OSError:
+                found.append(None)
+        return tuple(found)
+
+    async def _read_again(self) -> None:
+        """A scanner wrote a new report: the model is made anew, and the graph with it."""
+        self._remarks = []
+        try:
+            await asyncio.to_thread(self._load)
+        except ImpetusError as error:
+            self._remarks.append(str(error)[:300])
+        self._changed = self._network is not None
+
     def _load(self) -> None:
         settings = self.settings
+        self._reports = self._reports_now()
         if settings.knowledge_folder is not None:
             self._known, remarks = read_knowledge(settings.knowledge_folder)
             self._remarks += remarks

@@ -33,6 +33,11 @@ assets:
   - {id: web, zone: in, value: 2, addresses: [10.0.0.1], vulnerabilities: [{id: CVE-2020-1111, port: 80, cvss: 5}]}
   - {id: mail, zone: in, value: 1, addresses: [10.0.0.2], vulnerabilities: [{id: CVE-2020-2222, port: 81, cvss: 5}]}
 """
+SCAN = """<nmaprun scanner="nmap" version="7.95" xmloutputversion="1.05"><host><status state="up"/>
+<address addr="10.0.0.2" addrtype="ipv4"/><ports><port protocol="tcp" portid="80"><state state="open"/>
+<service name="http"/><script id="vulners" output="CVE-2021-36260  9.8  https://vulners.com/cve/CVE-2021-36260"/>
+</port></ports></host></nmaprun>
+"""
 ATTACK = ("ET SCAN Nmap", "ET EXPLOIT Apache log4j RCE", "ET ATTACK_RESPONSE id command from web shell")
 
 
@@ -287,3 +292,27 @@ def test_a_vulnerability_that_is_reported_as_exploited_is_likelier(tmp_path: Pat
         assert {"cve": "CVE-2020-2222", "likelihood": 0.9, "hosts": 1} in graph["reported"]  # type: ignore[operator]
 
     asyncio.run(run())
+
+
+async def test_a_report_that_a_scanner_writes_later_changes_the_graph(tmp_path: Path) -> None:
+    model, report = tmp_path / "city.yaml", tmp_path / "scan.xml"
+    model.write_text(CITY)
+    manifest = read_manifest(Path(worker.__file__).parent)
+    context = LocalContext(manifest, start=START)
+    tool = CyberTool(context, CyberSettings(model_file=model, scan_files=(report,), worlds=64))
+    await tool.start()
+    await tool.tick()
+
+    def graphs() -> list[ToolResult]:
+        return [one for one in context.results if one.kind == "attack-graph"]
+
+    before = len(graphs())
+    report.write_text(SCAN)
+    await tool.tick()
+    assert len(graphs()) == before + 1
+    assert "CVE-2021-36260" in json.dumps(graphs()[-1].content)
+    await tool.tick()
+    assert len(graphs()) == before + 1  # it is read once
+    report.write_text("no report")
+    await tool.tick()
+    assert "CVE-2021-36260" not in json.dumps(graphs()[-1].content)
