@@ -51,7 +51,23 @@ async function loadAlerts() {
 
 function chooseAlert(id, { reveal = true } = {}) {
   const alert = queue.alerts.get(id);
-  if (!alert) return;
+  if (alert) showAlert(alert, reveal);
+}
+
+/** What an address names: an alert of the queue, or one that was decided long ago and is in it no more. */
+async function openAddressed() {
+  const id = location.hash.slice(1);
+  // Other names are places of the page.
+  if (!/^[0-9a-f-]{36}$/.test(id) || id === queue.selected || queue.select(id)) return;
+  try {
+    showAlert(await get(`/alerts/${encodeURIComponent(id)}`), true);
+  } catch (problem) {
+    toast("bad", problem.message, problem.hint);
+  }
+}
+
+function showAlert(alert, reveal) {
+  const { id } = alert;
   map.choose("alert", id);
   if (reveal) map.reveal(alert.place);
   detail.show(alert);
@@ -164,7 +180,7 @@ function wire() {
   map.addEventListener("sensor", (event) => chooseSensor(event.detail));
   detail.addEventListener("alert", (event) => takeAlert(event.detail));
   choice(find("#series-range"), "hours", (chosen) => { hours = Number(chosen); if (chosenSensor) chooseSensor(chosenSensor); });
-  addEventListener("hashchange", () => { const id = location.hash.slice(1); if (id && id !== queue.selected) queue.select(id); });
+  addEventListener("hashchange", openAddressed);
   shortcut("j", () => queue.step(1));
   shortcut("ArrowDown", () => queue.step(1));
   shortcut("k", () => queue.step(-1));
@@ -187,7 +203,7 @@ async function start() {
   await map.start((words) => setText(find("[data-map-base]"), words));
   setText(find("[data-map-sub]"), find(".brand small")?.textContent ?? "");
   await Promise.all([loadAlerts(), may("observations:read") ? loadSensors() : null]);
-  if (location.hash.length > 1) queue.select(location.hash.slice(1));
+  await openAddressed();
   await loadDecisions();
 }
 
