@@ -30,6 +30,8 @@ MARGIN = 0.25
 LEAST_WINDOW = 192
 MOST_PIXELS = 1_300_000
 """Of all windows of a frame; what is left over is looked at in the next frames."""
+PIXELS_A_S = 6_500_000
+"""Of all windows of a second of video, however many frames it has: five frames a second may have all of theirs."""
 
 
 def small_size(height: int, width: int) -> tuple[int, int]:
@@ -106,10 +108,25 @@ class MotionGate:
 
 
 class WindowPlan:
-    """Chooses windows of a frame: around what moves and what is followed, and now and then everything."""
+    """Chooses windows of a frame: around what moves and what is followed, and now and then everything.
+
+    What it may look at grows with time (a token bucket), so that a camera of many frames a second costs no more than
+    one of few.
+    """
 
     def __init__(self) -> None:
         self._turn = 0
+        self._pixels = float(MOST_PIXELS)
+        self._last_s = -np.inf
+
+    def may_look(self, time_s: float) -> bool:
+        """Take the time of the next frame; whether there is anything left to look with."""
+        passed_s = time_s - self._last_s
+        self._last_s = time_s
+        # After a jump of the clock all is new.
+        grown = PIXELS_A_S * passed_s if 0 <= passed_s < 1 else MOST_PIXELS
+        self._pixels = min(self._pixels + grown, MOST_PIXELS)
+        return self._pixels > 0
 
     def choose(
         self, height: int, width: int, regions: Sequence[tuple[float, float, float, float]], *, whole: bool
@@ -142,10 +159,11 @@ class WindowPlan:
         pixels = 0.0
         for window in windows[start:] + windows[:start]:
             cost = (window.right - window.left) * (window.bottom - window.top) * window.scale**2
-            if chosen and pixels + cost > MOST_PIXELS:
+            if chosen and pixels + cost > self._pixels:
                 continue
             chosen.append(window)
             pixels += cost
+        self._pixels -= pixels
         return chosen
 
 

@@ -10,7 +10,7 @@ from impetus.tools.firearm.arrays import Mask, Picture
 from impetus.tools.firearm.confirmation import Event, Events, Rules
 from impetus.tools.firearm.detections import PERSON, WEAPON, Detections, nothing
 from impetus.tools.firearm.gate import Change, MotionGate, WindowPlan
-from impetus.tools.firearm.inference import Looks
+from impetus.tools.firearm.inference import Looks, Window
 from impetus.tools.firearm.sources import Frame
 from impetus.tools.firearm.tracking import Track, Tracker
 from impetus.tools.firearm.zones import Zones
@@ -80,15 +80,17 @@ class CameraPipeline:
                     float(middle[1] + side / 2),
                 )
             )
-        whole = frame.time_s - self._whole_s >= WHOLE_EVERY_S
-        if whole:
-            self._whole_s = frame.time_s
-        windows = self._plan.choose(frame.height, frame.width, regions, whole=whole)
+        windows: list[Window] = []
+        if self._plan.may_look(frame.time_s):
+            whole = frame.time_s - self._whole_s >= WHOLE_EVERY_S
+            if whole:
+                self._whole_s = frame.time_s
+            windows = self._plan.choose(frame.height, frame.width, regions, whole=whole)
         picture = frame.picture() if windows else None
         found = self.detector.look(picture, windows) if picture is not None else nothing()
         found = self._counted(found, frame)
-        weapons = self._weapons.update(found, frame.number, frame.time_s)
-        persons = self._persons.update(found, frame.number, frame.time_s)
+        weapons = self._weapons.update(found, frame.number, frame.time_s, windows)
+        persons = self._persons.update(found, frame.number, frame.time_s, windows)
         begun, ended = self._events.update(weapons, frame.time_s)
         return Step(frame, small, change, bool(windows), found, tuple(weapons), tuple(persons), begun, ended, picture)
 

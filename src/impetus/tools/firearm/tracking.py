@@ -9,12 +9,14 @@ camera alone, and nothing of how somebody looks.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from impetus.tools.firearm.arrays import Floats
 from impetus.tools.firearm.detections import WEAPON, Detections, overlaps
+from impetus.tools.firearm.inference import Window
 
 DOUBTFUL = 0.1
 """Scores below this are never used."""
@@ -65,8 +67,13 @@ class Tracker:
         self._number = 0
         self.tracks: list[Track] = []
 
-    def update(self, found: Detections, frame: int, time_s: float) -> list[Track]:
-        """Take a frame's detections; gives the tracks that are alive. Times go forward; after a jump all is new."""
+    def update(
+        self, found: Detections, frame: int, time_s: float, looked: Sequence[Window] | None = None
+    ) -> list[Track]:
+        """Take a frame's detections; gives the tracks that are alive. Times go forward; after a jump all is new.
+
+        `looked`: where the detector looked, everywhere without it. Where it did not look, nothing was missed.
+        """
         if self.tracks and not -0.001 <= time_s - max(track.last_s for track in self.tracks) < 30.0:
             self.tracks = []
         mine = found.of(self._kind, DOUBTFUL)
@@ -74,7 +81,9 @@ class Tracker:
         left = self._match(list(self.tracks), mine.where(sure), frame, time_s, new=True)
         left = self._match(left, mine.where(~sure), frame, time_s, new=False)
         for track in left:
-            track.seen.append(Seen(frame, time_s, 0.0, track.at(time_s)))
+            box = track.at(time_s)
+            if looked is None or any(_within(box, window) for window in looked):
+                track.seen.append(Seen(frame, time_s, 0.0, box))
         self.tracks = [track for track in self.tracks if time_s - track.last_s <= self._lost_s][-MOST_TRACKS:]
         return self.tracks
 
@@ -113,6 +122,11 @@ class Tracker:
         track.last_s = time_s
         track.hits += 1
         track.seen.append(Seen(frame, time_s, score, track.box))
+
+
+def _within(box: Floats, window: Window) -> bool:
+    x, y = float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2
+    return window.left <= x < window.right and window.top <= y < window.bottom
 
 
 def _enlarged(boxes: Floats) -> Floats:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from impetus.tools.firearm.confirmation import Rules
 from impetus.tools.firearm.detections import WEAPON, Detections
+from impetus.tools.firearm.gate import PIXELS_A_S, WindowPlan
+from impetus.tools.firearm.inference import Window
 from impetus.tools.firearm.pipeline import CameraPipeline
 from impetus.tools.firearm.scenes.sequence import CameraScene, Incident
 from impetus.tools.firearm.sources import from_picture
@@ -75,6 +78,32 @@ def test_a_track_is_forgotten() -> None:
     tracker.update(none, 1, 3.0)
     assert tracker.tracks == []
     assert tracker.update(found, 2, 3.2)[0].number == 2
+
+
+def test_where_nobody_looked_nothing_was_missed() -> None:
+    """A track outside of the windows that a frame had time for keeps its frames; one within them has a miss."""
+    found = Detections(np.array([[10.0, 10, 40, 30]]), np.array([0.9]), np.array([WEAPON]))
+    none = Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64))
+    tracker = Tracker(WEAPON, sure=0.35)
+    tracker.update(found, 0, 0.0)
+    (track,) = tracker.update(none, 1, 0.2, [Window(200, 0, 400, 200)])
+    assert [each.score for each in track.seen] == [0.9]
+    (track,) = tracker.update(none, 2, 0.4, [Window(0, 0, 100, 100)])
+    assert [each.score for each in track.seen] == [0.9, 0.0]
+
+
+@pytest.mark.parametrize("rate", [5, 25, 60])
+def test_many_frames_a_second_are_not_looked_at_more(rate: int) -> None:
+    """What is looked at in a second of video is bounded, whatever moves; the clock may jump meanwhile."""
+    plan = WindowPlan()
+    pixels = 0.0
+    everywhere = [(0.0, 0.0, 1_920.0, 1_080.0)]
+    for frame in range(10 * rate):
+        if plan.may_look(frame / rate):
+            windows = plan.choose(1_080, 1_920, everywhere, whole=False)
+            pixels += sum((one.right - one.left) * (one.bottom - one.top) * one.scale**2 for one in windows)
+    assert 0.5 * PIXELS_A_S < pixels / 10 < 1.1 * PIXELS_A_S
+    assert plan.may_look(-5_000.0)
 
 
 def test_a_clock_that_jumps_back_begins_anew() -> None:
