@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from enum import StrEnum
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from starlette.requests import Request
 from impetus.api.services import Services
 from impetus.governance import Principal
 from impetus.model import NotAuthenticated, Permission, Unavailable
+from impetus.store import within
 
 SESSION_COOKIE = "impetus_session"
 EXERCISE_COOKIE = "impetus_exercise_session"
@@ -40,9 +41,11 @@ class Guard:
     def __init__(self, access: Access) -> None:
         self.access = access
 
-    async def __call__(self, request: Request) -> None:
-        """Raises `NotAuthenticated`, or `NotAllowed` for a missing permission or a missing CSRF token."""
+    async def __call__(self, request: Request) -> AsyncIterator[None]:
+        """Holds the request within the caller's organisation. Raises `NotAuthenticated`, or `NotAllowed` for a missing
+        permission or a missing CSRF token."""
         if self.access is Open.PUBLIC:
+            yield
             return
         principal = await authenticate(request)
         if request.method not in READING_METHODS:
@@ -50,6 +53,8 @@ class Guard:
         if isinstance(self.access, Permission):
             principal.require(self.access)
         request.state.principal = principal
+        with within(principal.tenant):
+            yield
 
 
 def services_of(request: Request) -> Services:

@@ -165,6 +165,7 @@ def _client(provider: Provider) -> Any:
         provider.client_secret,
         scope=provider.scope,
         redirect_uri=provider.redirect_uri,
+        token_endpoint_auth_method="client_secret_basic" if provider.client_secret else "none",
         code_challenge_method="S256",
         timeout=TIMEOUT_S,
         follow_redirects=False,

@@ -75,19 +75,19 @@ class Agreements:
     async def list(self, by: Principal, *, limit: int = 100, after: str | None = None) -> Page[Agreement]:
         """Agreements of the own organisation, newest first. Raises `NotAllowed` and `InvalidInput`."""
         by.require(Permission.SHARING_READ)
-        async with self._store.view() as view:
+        async with self._store.view(across=True) as view:
             return await view.sharing.list_agreements(by.tenant, limit=limit, after=after)
 
     async def get(self, by: Principal, id: str) -> Agreement:
         """One agreement. Raises `NotAllowed` and `NotFound`."""
         by.require(Permission.SHARING_READ)
-        async with self._store.view() as view:
+        async with self._store.view(across=True) as view:
             return await view.sharing.get_agreement(by.tenant, id)
 
     async def partners(self, by: Principal) -> Sequence[Tenant]:
         """Organisations that an agreement can be made with. Raises `NotAllowed`."""
         by.require(Permission.SHARING_READ)
-        async with self._store.view() as view:
+        async with self._store.view(across=True) as view:
             found = await view.organisations.list_in_installation()
         return [one for one in found if one.active and one.id != by.tenant]
 
@@ -106,7 +106,7 @@ class Agreements:
             by=signature,
             now=signature.time,
         )
-        async with self._store.transaction() as transaction:
+        async with self._store.transaction(across=True) as transaction:
             for tenant in (new.giver, new.receiver):
                 if not (await transaction.organisations.get(tenant)).active:
                     raise Conflict(f"The organisation {tenant} is shut out.", hint="It has to be let in again first.")
@@ -127,7 +127,7 @@ class Agreements:
         if step.terms is None:
             return await self.get(by, id)
         signature = self._signature(by)
-        async with self._store.transaction() as transaction:
+        async with self._store.transaction(across=True) as transaction:
             old = await transaction.sharing.get_agreement(by.tenant, id)
             new = sharing.amend(old, _side(old, by), step.terms, signature, signature.time)
             await transaction.sharing.change_agreement(new, expected_version=step.version)
@@ -137,7 +137,7 @@ class Agreements:
     async def approve(self, by: Principal, id: str, version: int) -> Agreement:
         """Approve exactly the version that the person saw; from then on it is in force. Raises as `amend`."""
         signature = self._signature(by)
-        async with self._store.transaction() as transaction:
+        async with self._store.transaction(across=True) as transaction:
             old = await transaction.sharing.get_agreement(by.tenant, id)
             if old.version == version:
                 new = sharing.approve(old, _side(old, by), signature, signature.time)
@@ -152,7 +152,7 @@ class Agreements:
         """End it at once: what was shared under it is closed to the other side when this returns. Ending what has
         ended changes nothing. Raises `NotAllowed` and `NotFound`."""
         signature = self._signature(by)
-        async with self._store.transaction() as transaction:
+        async with self._store.transaction(across=True) as transaction:
             old = await transaction.sharing.get_agreement(by.tenant, id)
             if old.ending is not None:
                 return old

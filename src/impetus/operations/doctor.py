@@ -212,6 +212,22 @@ async def _people(patient: Patient) -> AsyncIterator[Finding]:
                         f"impetus user add NAME 'FULL NAME' --role {role.value} --organisation {organisation.id}",
                     )
 
+            for token in await view.tokens.list(organisation.id):
+                ends = token.expires
+                if ends is not None and token.good_at(patient.clock.now()) and ends - patient.clock.now() < SOON:
+                    yield note(
+                        "people",
+                        f"the token of {token.title!r} ends on {ends:%Y-%m-%d}: what it is for stops then",
+                        f"impetus token rotate {token.id} --organisation {organisation.id}",
+                    )
+    secret = patient.settings.access.single_sign_on.client_secret_file
+    if secret is not None and not secret.is_file():
+        yield wrong(
+            "people",
+            f"the single sign-on's secret {secret} is not there",
+            "mend IMPETUS_ACCESS__SINGLE_SIGN_ON__CLIENT_SECRET_FILE",
+        )
+
 
 async def _web(patient: Patient) -> AsyncIterator[Finding]:
     http, api = patient.settings.http, patient.settings.api
@@ -368,6 +384,13 @@ async def _store(patient: Patient) -> AsyncIterator[Finding]:
             yield wrong(
                 "store", "the way to PostgreSQL need not be encrypted", "add ?sslmode=verify-full to the address"
             )
+    if patient.store is not None and not await patient.store.wall_stands():
+        yield wrong(
+            "store",
+            "impetus logs in to PostgreSQL as a superuser, whom no row-level security binds: the second wall between "
+            "organisations is down",
+            "let an ordinary user own the database (ALTER DATABASE ... OWNER TO, REASSIGN OWNED) and log in as it",
+        )
 
 
 async def _dead_letters(patient: Patient) -> AsyncIterator[Finding]:

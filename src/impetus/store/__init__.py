@@ -25,6 +25,7 @@ from impetus.store.records import (
     VersionConflict,
 )
 from impetus.store.store import Store, Transaction, open_store
+from impetus.store.wall import within
 
 __all__ = [
     "OPEN_STATES",
@@ -52,4 +53,5 @@ __all__ = [
     "VersionConflict",
     "open_evidence",
     "open_store",
+    "within",
 ]

@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from impetus.model import ConfigurationError, Unavailable
+from impetus.store.wall import raise_wall
 
 BUSY_TIMEOUT_S = 10.0
 """How long a writer waits for a writer in another process."""
@@ -121,15 +122,17 @@ class Database:
             )
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, across: bool = False) -> AsyncIterator[AsyncConnection]:
         """A transaction that may change things: committed at the end, rolled back if the body raises.
 
         SQLite has one writer: others of this process wait in line here, those of other processes for at most
-        `BUSY_TIMEOUT_S`. Raises `Unavailable`.
+        `BUSY_TIMEOUT_S`. With `across` it is not held within one organisation. Raises `Unavailable`.
         """
         with plain_errors():
             if not self.sqlite:
                 async with self._write_engine.begin() as connection:
+                    if not across:
+                        await raise_wall(connection)
                     yield connection
                 return
             task = asyncio.current_task()
@@ -144,10 +147,13 @@ class Database:
                     self._writer = None
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that sees one state of the database and changes nothing. Raises `Unavailable`."""
+    async def read(self, *, across: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees one state of the database and changes nothing. With `across` it is not held within
+        one organisation. Raises `Unavailable`."""
         with plain_errors():
             async with self._read_engine.connect() as connection:
+                if not across and not self.sqlite:
+                    await raise_wall(connection)
                 yield connection
 
     async def close(self) -> None:

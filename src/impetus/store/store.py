@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sqlalchemy import URL
+from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from impetus.model import Clock
@@ -97,23 +97,34 @@ class Store:
         """Set after each commit that left something in the outbox; `OutboxRelay` waits for it."""
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self, *, across: bool = False) -> AsyncIterator[Transaction]:
         """A transaction that may change things: committed at the end, rolled back if the body raises.
 
         On SQLite one of these runs at a time: do nothing slow in it, and do not open a second one inside (that raises
-        RuntimeError). What was committed survives kill -9 and a power cut. Raises `Unavailable`.
+        RuntimeError). What was committed survives kill -9 and a power cut. With `across` it is not held within the
+        organisation on whose behalf the task works (`within`). Raises `Unavailable`.
         """
-        async with self._database.write() as connection:
+        async with self._database.write(across=across) as connection:
             transaction = Transaction(connection)
             yield transaction
         if transaction.outbox.written:
             self.outbox_written.set()
 
     @asynccontextmanager
-    async def view(self) -> AsyncIterator[Transaction]:
-        """A transaction that only reads, sees one state throughout, and never waits for a writer."""
-        async with self._database.read() as connection:
+    async def view(self, *, across: bool = False) -> AsyncIterator[Transaction]:
+        """A transaction that only reads, sees one state throughout, and never waits for a writer; `across` as with
+        `transaction`."""
+        async with self._database.read(across=across) as connection:
             yield Transaction(connection)
+
+    async def wall_stands(self) -> bool:
+        """Whether the database holds requests within their organisation: with PostgreSQL, unless we are its superuser.
+        True with SQLite, which has no such wall and needs none to be as it should."""
+        if self._database.sqlite:
+            return True
+        async with self._database.read() as connection:
+            query = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+            return not await connection.scalar(query)
 
     async def close(self) -> None:
         """Let go of the databases."""

@@ -16,12 +16,14 @@ import trustme
 from impetus.bus import open_bus
 from impetus.bus.tests.messages import message
 from impetus.exercise.seed import seed_demo
-from impetus.model import ManualClock, SystemClock
+from impetus.governance import Governance, installation_principal
+from impetus.model import ManualClock, Permission, SystemClock
 from impetus.operations import doctor
 from impetus.operations.doctor import Finding, Verdict, examine
 from impetus.sdk import load_tool
 from impetus.settings import Settings
 from impetus.store import open_store
+from impetus.store.tests.conftest import walled_database  # noqa: F401
 from tests.servers import free_port
 
 HTTP = {"host": "127.0.0.1"}
@@ -132,6 +134,40 @@ async def test_a_tool_that_is_not_installed(home: Path) -> None:
 async def test_a_database_that_does_not_answer(home: Path) -> None:
     settings = settings_of(home, store=f"postgresql://impetus@127.0.0.1:{free_port()}/impetus")
     await only_wrong(settings, "store", "does not answer", "database server")
+
+
+@pytest.mark.postgresql
+async def test_a_superuser_of_the_database(home: Path, fresh_database: str, walled_database: str) -> None:  # noqa: F811
+    found = await wrong(settings_of(home, store=fresh_database.replace("+psycopg", "")))
+    assert [(one.check, "second wall" in one.text) for one in found if one.check == "store"] == [("store", True)]
+    found = await wrong(settings_of(home, store=walled_database.replace("+psycopg", "")))
+    assert [one for one in found if one.check == "store"] == []
+
+
+async def test_a_token_that_ends_soon_and_a_secret_that_is_not_there(home: Path) -> None:
+    clock = SystemClock()
+    store = await open_store(f"sqlite:///{home}/store.sqlite", clock)
+    tokens = Governance(store, clock, Settings(home=home).access).tokens
+    for days in (5, 50):
+        await tokens.create_machine(
+            installation_principal(),
+            f"gateway of {days} days",
+            [Permission.ALERTS_READ],
+            tenant="municipality",
+            expires=clock.now() + timedelta(days=days),
+        )
+    await store.close()
+    sign_on = {
+        "issuer": "https://login.example",
+        "address": "https://city.example",
+        "organisation": "municipality",
+        "roles": {"soc": "operator"},
+        "client_secret_file": home / "absent",
+    }
+    settings = settings_of(home, access={"single_sign_on": sign_on})
+    await only_wrong(settings, "people", "absent", "CLIENT_SECRET_FILE")
+    ending = [one for one in await examine(settings, clock) if "impetus token rotate" in one.mend]
+    assert ["of 5 days" in one.text for one in ending] == [True]
 
 
 async def test_a_bus_that_does_not_answer(home: Path) -> None:

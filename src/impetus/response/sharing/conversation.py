@@ -60,7 +60,7 @@ class Conversation:
 
         Raises `NotFound`.
         """
-        async with self._store.view() as view:
+        async with self._store.view(across=True) as view:
             share = await view.sharing.find_share(principal.tenant, id)
             if share is None or share.receiver != principal.tenant:
                 await view.incidents.get(principal.tenant, id)
@@ -99,7 +99,7 @@ class Conversation:
             raise NotAllowed("Only a person writes here, and this token belongs to a machine.")
         tenant, now = principal.tenant, self._clock.now()
         shared = new.kind == "chat" or new.visibility is Visibility.SHARED
-        async with self._store.transaction() as transaction:
+        async with self._store.transaction(across=True) as transaction:
             share = await transaction.sharing.find_share(tenant, id)
             received = share is not None and share.receiver == tenant
             organisations = await Organisations.read(transaction)

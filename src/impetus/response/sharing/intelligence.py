@@ -61,7 +61,7 @@ class SharedIntelligence:
     async def givers(self, by: Principal) -> Mapping[str, str]:
         """Organisations whose collections the caller may read, with their names; the own one first."""
         by.require(Permission.RESULTS_READ)
-        async with self._store.view() as view:
+        async with self._store.view(across=True) as view:
             organisations = await Organisations.read(view)
             now = self._clock.now()
             allowed = [by.tenant] + [
@@ -104,7 +104,7 @@ class SharedIntelligence:
         collection = await self.collection(by, giver, id)
         results: list[ToolResult] = []
         after: str | None = None
-        async with self._store.view() as view:
+        async with self._store.view(across=True) as view:
             while len(results) < MOST:
                 page = await view.results.list(giver, collection.tool, kind=collection.kind, limit=PAGE, after=after)
                 results += page.items

@@ -36,7 +36,7 @@ class SharedEvidence:
         return await self._custody.read(principal, sha256, opening, loan=loan)
 
     async def _loan(self, receiver: str, id: str, sha256: str) -> Loan:
-        async with self._store.view() as view:
+        async with self._store.view(across=True) as view:
             share = await view.sharing.received_share(receiver, id)
             state = await look(view, share, await Organisations.read(view), self._clock.now())
         if isinstance(state, Open):

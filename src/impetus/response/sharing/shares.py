@@ -173,7 +173,7 @@ class Shares:
         """The incident that a decision is about; opened now if a confirmed alert crosses and has none."""
         if assessment.subject_kind is SubjectKind.INCIDENT:
             return None  # its own message comes with it
-        async with self._store.view() as view:
+        async with self._store.view(across=True) as view:
             record = await view.alerts.find(assessment.tenant, assessment.subject)
             if record is None or record.incident is not None:
                 return record.incident if record is not None else None
@@ -198,7 +198,7 @@ class Shares:
     async def refresh_all(self, giver: str) -> None:
         """Look again at all incidents of an organisation that run or are shared."""
         ids: dict[str, None] = {}
-        async with self._store.view() as view:
+        async with self._store.view(across=True) as view:
             after = None
             while True:
                 page = await view.incidents.list(giver, IncidentFilter(states=RUNNING), limit=1_000, after=after)
@@ -212,12 +212,12 @@ class Shares:
 
     async def refresh(self, giver: str, incident: str) -> None:
         """Open, bring up to date or close the views of one incident, and tell both sides what changed."""
-        async with self._store.view() as view:
+        async with self._store.view(across=True) as view:
             agreements = await view.sharing.agreements_of_giver(giver, self._clock.now())
             shares = await view.sharing.shares_of_incident(giver, incident)
             if not agreements and all(share.ended is not None for share in shares):
                 return
-        async with self._store.transaction() as transaction:
+        async with self._store.transaction(across=True) as transaction:
             await transaction.sharing.one_at_a_time(giver)
             now = self._clock.now()
             look_now = _Now(transaction, await Organisations.read(transaction))
@@ -290,7 +290,7 @@ class Shares:
         """Close what is marked as open though its agreement's time is over; how many. Nobody could look at it since
         that moment anyway: this only tells the screens."""
         now = self._clock.now()
-        async with self._store.view() as view:
+        async with self._store.view(across=True) as view:
             overdue = await view.sharing.overdue_in_installation(now)
         for giver, incident in dict.fromkeys((share.giver, share.incident) for share in overdue):
             await self.refresh(giver, incident)
@@ -303,7 +303,7 @@ class Shares:
         something. Raises `InvalidInput`."""
         principal.require(Permission.INCIDENTS_READ)
         now = self._clock.now()
-        async with self._store.view() as view:
+        async with self._store.view(across=True) as view:
             organisations = await Organisations.read(view)
             page = await view.sharing.list_received(principal.tenant, limit=limit, after=after)
             found = []
@@ -316,7 +316,7 @@ class Shares:
         """Open a shared incident; both sides' audit logs say who did. Raises `NotFound` and `NotAllowed`."""
         principal.require(Permission.INCIDENTS_READ)
         now = self._clock.now()
-        async with self._store.transaction() as transaction:
+        async with self._store.transaction(across=True) as transaction:
             share = await transaction.sharing.received_share(principal.tenant, id)
             organisations = await Organisations.read(transaction)
             state = await look(transaction, share, organisations, now)
@@ -350,7 +350,7 @@ class Shares:
         if principal.user is None:
             raise NotAllowed("Only a person decides, and this token belongs to a machine.")
         tenant, now = principal.tenant, self._clock.now()
-        async with self._store.transaction() as transaction:
+        async with self._store.transaction(across=True) as transaction:
             share = await transaction.sharing.received_share(tenant, id)
             await transaction.sharing.one_at_a_time(share.giver)
             share = await transaction.sharing.received_share(tenant, id)
@@ -439,7 +439,7 @@ class Shares:
         """With whom the own incident is or was shared, and what they decided. Raises `NotFound` and `NotAllowed`."""
         principal.require(Permission.INCIDENTS_READ)
         giver = principal.tenant
-        async with self._store.view() as view:
+        async with self._store.view(across=True) as view:
             await view.incidents.get(giver, incident)
             organisations = await Organisations.read(view)
             shown, entries = [], []
@@ -475,7 +475,7 @@ class Shares:
             updated=now,
         )
         looked_at, rooms = 0, []
-        async with self._store.view() as view:
+        async with self._store.view(across=True) as view:
             organisations = await Organisations.read(view)
             page = await view.incidents.list(principal.tenant, limit=PREVIEW_LIMIT)
             for incident in page.items:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -62,3 +62,19 @@ async def store(store_url: str, clock: ManualClock) -> AsyncIterator[Store]:
     opened = await open_store(store_url, clock)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def walled_database(postgresql_server: str) -> Iterator[str]:
+    """The address of an empty PostgreSQL database whose owner is an ordinary user: row-level security binds no
+    superuser, as whom the other tests log in."""
+    name = f"walled_{secrets.token_hex(4)}"
+    identifier = sql.Identifier(name)
+    administration = postgresql_server.replace("+psycopg", "")
+    with psycopg.connect(administration, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER").format(identifier))
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(identifier, identifier))
+    yield f"{postgresql_server.rsplit('/', 1)[0].replace('impetus@', f'{name}@')}/{name}"
+    with psycopg.connect(administration, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+        connection.execute(sql.SQL("DROP ROLE {}").format(identifier))
