@@ -28,6 +28,7 @@ MODELS = (
     Column(field="content.evaluation.weapon_ap50.value", title="Weapon AP50", format=Format.PERCENT),
     Column(field="content.evaluation.person_ap50.value", title="Person AP50", format=Format.PERCENT),
     Column(field="content.evaluation.ms_a_picture", title="ms a picture", format=Format.NUMBER),
+    Column(field="content.provider", title="Runs on"),
     Column(field="content.sha256", title="SHA-256"),
 )
 

@@ -19,6 +19,7 @@ import numpy as np
 from impetus.model import InvalidInput, Unavailable
 from impetus.tools.firearm.arrays import Mask, Picture
 from impetus.tools.firearm.gate import small_size
+from impetus.tools.firearm.hardware import opened
 from impetus.tools.firearm.inference import LARGEST_PIXELS, LARGEST_SIDE
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
@@ -104,7 +105,11 @@ def frames_of(address: str, *, threads: int = 1) -> Iterator[Frame]:
     stream = is_stream(address)
     options = {"rtsp_transport": "tcp", "fflags": "nobuffer"} if address.startswith("rtsp") else {}
     try:
-        container = av.open(address, options=options, timeout=(OPEN_S, READ_S) if stream else None)
+        container = opened(
+            lambda device: av.open(
+                address, options=options, timeout=(OPEN_S, READ_S) if stream else None, hwaccel=device
+            )
+        )
     except (av.FFmpegError, OSError, ValueError) as error:
         if stream:
             raise Unavailable(f"{shown(address)} does not answer: {_said(error)}", hint="check the camera") from error

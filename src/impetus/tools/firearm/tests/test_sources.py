@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from impetus.model import ImpetusError, InvalidInput, Unavailable
+from impetus.tools.firearm import hardware
 from impetus.tools.firearm.recording import Ring, clip
 from impetus.tools.firearm.sources import frames_of, read_picture, shown
 
@@ -41,6 +42,35 @@ def test_frames_of_a_video(tmp_path: Path) -> None:
     small = frames[0].small()
     assert abs(int(small[30, 5]) - 200) < 25
     assert abs(int(small[5, 80]) - 60) < 25
+
+
+def test_hardware_that_refuses_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver's file without a device that works: the processor decodes, and the device is not tried again."""
+    monkeypatch.setattr(hardware, "NODES", {"cuda": str(tmp_path)})
+    monkeypatch.setattr(hardware, "_refused", set())
+    monkeypatch.setattr(hardware, "hwdevices_available", lambda: ["cuda"])
+    monkeypatch.setattr(hardware, "HWAccel", Refusing)
+    assert hardware.device() == "cuda"
+    assert len(list(frames_of(str(video(tmp_path / "a.mp4"))))) == 20
+    assert hardware.device() is None
+
+
+def test_a_camera_that_is_away_is_not_blamed_on_hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be opened either way is a matter of the video."""
+    monkeypatch.setattr(hardware, "NODES", {"cuda": str(tmp_path)})
+    monkeypatch.setattr(hardware, "_refused", set())
+    monkeypatch.setattr(hardware, "hwdevices_available", lambda: ["cuda"])
+    monkeypatch.setattr(hardware, "HWAccel", Refusing)
+    with pytest.raises(InvalidInput):
+        list(frames_of(str(tmp_path / "nothing.mp4")))
+    assert hardware.device() == "cuda"
+
+
+class Refusing:
+    """A device that cannot be opened."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        raise PermissionError("Operation not permitted")
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
