@@ -176,8 +176,8 @@ class Camera(threading.Thread):
             least_lag = min(least_lag, lag)
             if is_stream(self.settings.address) and lag - least_lag > LAG_GIVE_UP_S:
                 raise InvalidInput("the camera's clock jumps, or this machine cannot keep up", hint="fewer frames")
-            if lag - least_lag > LAG_SKIP_S:
-                # What is seen now counts, not what could be seen seconds ago.
+            if lag - least_lag > LAG_SKIP_S and not self.settings.address.startswith("scene:"):
+                # What is seen now counts, not what could be seen seconds ago. A rendered scene waits for whoever looks.
                 self.figures.skipped += 1
                 continue
             if now_s < due_s - 0.005:
