@@ -1,4 +1,8 @@
-"""Plays the shipped scenarios without players: pace, load, what was found, and whether a run can be repeated."""
+"""Plays the shipped scenarios without players: pace, load, what was found, and whether a run can be repeated.
+
+Processor time is counted by the processes that spend it, so that it says the same on a machine that others use as
+well; wall time does not, and is told with the load. `--only` measures one part; `--run` looks at a run that is there.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ from benchmarks.load import end_tidily
 from benchmarks.reporting import Figure, report
 from impetus.exercise.city import sensors
 from impetus.exercise.desk import Desk, Order, OrderKind, Phase
-from impetus.exercise.outcomes import Outcome
+from impetus.exercise.outcomes import Lane, Outcome
 from impetus.exercise.replay import replay
 from impetus.exercise.reviewing import Reviewed
 from impetus.exercise.signals import values
@@ -32,7 +36,8 @@ from impetus.sdk import load_tool
 from impetus.store import open_store
 
 READINGS_PER_S = 2_000
-PLANTED = ("protest", "blackout", "false-alarms")
+PLANTED = ("blackout", "false-alarms")
+"""Played once each; `protest` is played for the pace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +46,37 @@ class Run:
 
     told: Reviewed
     took_s: float
-    busiest: float
-    """Share of all cores that the installation used, while the scenario was played."""
-    most_waiting: int
+    processor_s: float
+    """That all its processes spent while the scenario was played."""
+    waiting: Sequence[int]
+    """Messages that the slowest tool had still to read, every half second."""
 
     @property
-    def detections(self) -> Counter[str]:
-        """The planted events that were noticed, and by what."""
-        return Counter(f"{one.id} {one.tool}" for one in self.told.review.truths if one.outcome is Outcome.FOUND)
+    def share(self) -> float:
+        """Of all cores, what was spent in a second of the scenario."""
+        return self.processor_s / max(self.told.review.length_s, 1.0) / len(os.sched_getaffinity(0))
+
+    @property
+    def growth(self) -> float:
+        """How many messages more waited in the last third than in the first, on average."""
+        third = max(len(self.waiting) // 3, 1)
+        return float(np.mean(self.waiting[-third:]) - np.mean(self.waiting[:third])) if self.waiting else 0.0
+
+    @property
+    def alerts(self) -> Counter[str]:
+        """All that was detected, ids aside."""
+        return alerts_of(self.told)
+
+
+def alerts_of(told: Reviewed) -> Counter[str]:
+    """What a run detected, ids aside."""
+    return Counter(f"{one.tool}: {one.title}" for one in told.review.timeline if one.lane is Lane.DETECTED)
+
+
+def in_common(first: Counter[str], second: Counter[str]) -> float:
+    """Share of the alerts of two runs that both have."""
+    every = first | second
+    return (first & second).total() / every.total() if every else 1.0
 
 
 def play(home: Path, scenario: str, speed: float, tools: Sequence[str], *, seconds: float | None = None) -> Run:
@@ -57,13 +85,14 @@ def play(home: Path, scenario: str, speed: float, tools: Sequence[str], *, secon
     words = [sys.executable, "-m", "impetus.cli", "exercise", "run", scenario, "--speed", f"{speed:g}"]
     words += ["--folder", str(folder), *(word for tool in tools for word in ("--tool", tool))]
     process = subprocess.Popen(words, env={**os.environ, "IMPETUS_HOME": str(home)}, start_new_session=True)
-    desk, began, ended, used_s, busy_s, waiting = Desk(folder), 0.0, 0.0, 0.0, 0.0, 0
+    desk, began, ended, used_s, busy_s = Desk(folder), 0.0, 0.0, 0.0, 0.0
+    waiting: list[int] = []
     while process.poll() is None:
         state = desk.state()
         if state is not None and state.phase is Phase.RUNNING and state.elapsed_s >= 0:
             if not began:
                 began, used_s = time.monotonic(), processor_s(process.pid)
-            waiting = max(waiting, state.waiting)
+            waiting.append(state.waiting)
             ended = time.monotonic()
             busy_s = processor_s(process.pid) - used_s
             if seconds is not None and state.elapsed_s >= seconds:
@@ -73,13 +102,12 @@ def play(home: Path, scenario: str, speed: float, tools: Sequence[str], *, secon
     if process.returncode:
         raise SystemExit(f"the exercise {scenario} ended with {process.returncode}; see {folder / 'logs'}")
     took_s = max(ended - began, 1e-9)
-    cores = len(os.sched_getaffinity(0))
     told = Reviewed.model_validate_json((folder / "report" / "review.json").read_text())
-    return Run(told, took_s, busy_s / took_s / cores, waiting)
+    return Run(told, took_s, busy_s, waiting)
 
 
 def processor_s(root: int) -> float:
-    """Seconds of processor time of a process and all below it, those that ended left out."""
+    """Seconds of processor time of a process and all below it, with those that ended and were waited for."""
     tick = os.sysconf("SC_CLK_TCK")
     parents: dict[int, int] = {}
     spent: dict[int, float] = {}
@@ -89,7 +117,7 @@ def processor_s(root: int) -> float:
         except OSError:
             continue
         parents[int(path.parent.name)] = int(fields[1])
-        spent[int(path.parent.name)] = (int(fields[11]) + int(fields[12])) / tick
+        spent[int(path.parent.name)] = sum(int(field) for field in fields[11:15]) / tick
     below = {root}
     grown = True
     while grown:
@@ -132,6 +160,45 @@ async def replayed(folder: Path, readings: int) -> float:
         await store.close()
 
 
+def scenario_figures(told: Reviewed) -> tuple[list[Figure], str]:
+    """What a run says of its scenario: planted events found, each in its time, and alerts an hour."""
+    review, figures = told.review, []
+    played = [one for one in review.truths if one.outcome is not Outcome.SKIPPED]
+    if played:
+        found = sum(one.outcome is Outcome.FOUND for one in played)
+        figures.append(Figure(f"{review.scenario}: planted events found", "", len(played), found))
+    if review.most_alerts_an_hour is not None:
+        most = review.most_alerts_an_hour
+        figures.append(Figure(f"{review.scenario}: alerts an hour", "", most, review.alerts_an_hour, at_most=True))
+    delays = {one.id: one.delay_s if one.delay_s is not None else one.outcome.value for one in review.truths}
+    return figures, f"{review.scenario}: seconds until found {json.dumps(delays)}; {review.alerts} alerts"
+
+
+def pace_figures(runs: Sequence[Run]) -> list[Figure]:
+    """What two runs at twenty times the speed say."""
+    load = f"load {os.getloadavg()[0]:.1f}"
+    most, spent = max(one.took_s for one in runs), max(one.processor_s for one in runs)
+    return [
+        Figure("protest at 20x: wall time", "s", 120, most, at_most=True, note=load),
+        Figure("protest at 20x: processor time on two cores", "s", 240, spent, at_most=True),
+        *same_figures(runs[0].told, runs[1].told),
+    ]
+
+
+def same_figures(first: Reviewed, second: Reviewed) -> list[Figure]:
+    """Whether two seeded runs are the same."""
+    outcomes = [{one.id: one.outcome for one in told.review.truths} for told in (first, second)]
+    return [
+        Figure("two seeded runs find the same planted events", "", 1, float(outcomes[0] == outcomes[1])),
+        Figure("two seeded runs: alerts in common", "%", 100, 100 * in_common(alerts_of(first), alerts_of(second))),
+    ]
+
+
+def kept(folder: Path) -> Reviewed:
+    """The review of a run that was played before."""
+    return Reviewed.model_validate_json((folder / "report" / "review.json").read_text())
+
+
 def main() -> None:
     """Play, measure, print."""
     end_tidily()
@@ -139,41 +206,36 @@ def main() -> None:
     parser.add_argument("--only", choices=("pace", "scenarios", "natural", "replay"), help="only this part")
     parser.add_argument("--tool", action="append", default=[], help="run only these tools")
     parser.add_argument("--seconds", type=float, default=120.0, help="how long the natural speed is measured")
+    parser.add_argument("--run", action="append", default=[], type=Path, help="review a kept run, play none")
     given: Any = parser.parse_args()
     figures: list[Figure] = []
     notes: list[str] = []
+    before = [kept(folder) for folder in given.run]
+    for told in before:
+        found, note = scenario_figures(told)
+        figures += found
+        notes.append(note)
+    if len(before) == 2 and before[0].review.scenario == before[1].review.scenario:
+        figures += same_figures(*before)
     with tempfile.TemporaryDirectory(prefix="impetus-bench-") as folder:
         home = Path(folder)
-        if given.only in (None, "natural"):
+        if given.only == "natural" or not (given.only or before):
             one = play(home, "protest", 1, given.tool, seconds=given.seconds)
-            figures.append(Figure("protest at 1x: all processors", "%", 70, 100 * one.busiest, at_most=True))
-            figures.append(Figure("protest at 1x: most messages waiting", "", 50, one.most_waiting, at_most=True))
-        if given.only in (None, "pace"):
-            pair = [play(home, "protest", 20, given.tool) for _ in range(2)]
-            figures.append(Figure("protest at 20x: wall time", "s", 120, max(one.took_s for one in pair), at_most=True))
-            same = pair[0].detections == pair[1].detections
-            figures.append(Figure("two seeded runs find the same", "", 1, float(same)))
-            notes.append(f"alerts of the two runs: {[one.told.review.alerts for one in pair]}")
-        if given.only in (None, "scenarios"):
+            figures.append(Figure("protest at 1x: share of all processors", "%", 70, 100 * one.share, at_most=True))
+            figures.append(Figure("protest at 1x: growth of what waits", "", 5, one.growth, at_most=True))
+            notes.append(f"protest at 1x: at most {max(one.waiting, default=0)} messages waited for a tool")
+        if given.only == "pace" or not (given.only or before):
+            runs = [play(home, "protest", 20, given.tool) for _ in range(2)]
+            figures += pace_figures(runs)
+            found, note = scenario_figures(runs[0].told)
+            figures += found
+            notes.append(note)
+        if given.only == "scenarios" or not (given.only or before):
             for scenario in PLANTED:
-                review = play(home, scenario, 20, given.tool).told.review
-                played = [one for one in review.truths if one.outcome is not Outcome.SKIPPED]
-                found = sum(one.outcome is Outcome.FOUND for one in played)
-                if played:
-                    figures.append(Figure(f"{scenario}: planted events found", "", len(played), found))
-                if review.most_alerts_an_hour is not None:
-                    figures.append(
-                        Figure(
-                            f"{scenario}: alerts an hour",
-                            "",
-                            review.most_alerts_an_hour,
-                            review.alerts_an_hour,
-                            at_most=True,
-                        )
-                    )
-                delays = {one.id: one.delay_s for one in played}
-                notes.append(f"{scenario}: seconds until found {json.dumps(delays)}")
-        if given.only in (None, "replay"):
+                found, note = scenario_figures(play(home, scenario, 20, given.tool).told)
+                figures += found
+                notes.append(note)
+        if given.only == "replay" or not (given.only or before):
             rate = asyncio.run(replayed(home, 120_000))
             figures.append(
                 Figure(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -66,7 +66,7 @@ async def _run_scenario(settings: Settings, folder: Path, clock: ExerciseClock, 
             posts=settings.home / POSTS if "social" in running else None,
             scan=settings.home / SCAN if "cyber" in running else None,
             show=partial(call, settings.home) if "firearm" in running else None,
-            waiting=lambda: _waiting(bus, readers),
+            waiting=partial(_waiting, bus, readers),
             behind_s=lambda: progress.behind_s(clock),
             skipped=missing_tools(scenario, running),
         ),
@@ -133,19 +133,19 @@ def _feed(settings: Settings, clock: Clock, items: Sequence[tuple[float, str, st
     return ThreatFeed(clock, items) if os.environ.get(FEED_VARIABLE) else None
 
 
-def _readers(tools: Collection[str]) -> frozenset[str]:
-    """The names under which these tools read the bus."""
-    return frozenset(
-        durable
+def _readers(tools: Collection[str]) -> Mapping[str, Collection[str]]:
+    """The names under which these tools read the bus, by the name of the tool's part."""
+    return {
+        f"worker-{name}": tool_consumers(tool.manifest)
         for name, tool in load_tools().items()
         if name in tools and tool.manifest is not None
-        for durable in tool_consumers(tool.manifest)
-    )
+    }
 
 
-async def _waiting(bus: Bus, readers: Collection[str]) -> int | None:
-    """How many messages wait for the slowest reader; None while one has not come to the bus yet."""
+async def _waiting(bus: Bus, readers: Mapping[str, Collection[str]], held: Collection[str]) -> int | None:
+    """How many messages wait for the slowest reader that is not held; None while one has not come to the bus yet."""
+    wanted = {durable for part, durables in readers.items() if part not in held for durable in durables}
     found = {consumer.durable: consumer.pending for consumer in await bus.consumers()}
-    if not found.keys() >= set(readers):
+    if not found.keys() >= wanted:
         return None
-    return max((found[durable] for durable in readers), default=0)
+    return max((found[durable] for durable in wanted), default=0)

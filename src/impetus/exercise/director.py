@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -54,8 +54,9 @@ AHEAD_S: Final = 0.5
 LEAD_S: Final = 60.0
 """Between the start of an unattended run and its scenario, so that the tools have seen the city as it is."""
 
-Waiting = Callable[[], Awaitable[int | None]]
-"""How many messages wait for the slowest tool; None while some tool is not there yet."""
+Waiting = Callable[[Collection[str]], Awaitable[int | None]]
+"""How many messages wait for the slowest tool, those left out that are down for now, as the supervisor names them; None
+while some tool is not there yet."""
 
 log = structlog.get_logger("director")
 _INJECT: TypeAdapter[Inject] = TypeAdapter(Inject)
@@ -186,12 +187,14 @@ class Director:
 
     async def _keep_pace(self) -> None:
         """Look at what waits for the tools; at more than a little, let them catch up first."""
-        waiting = await self._stage.waiting()
+        waiting = await self._stage.waiting(self._holds)
         # While time stands still nothing new comes; a city that lives always has a few messages on their way.
         calm = waiting is not None and waiting <= (0 if self._paused else WAITING_WHEN_CALM)
         self._quiet = self._quiet + 1 if calm else 0
         self._waiting = waiting or 0
-        late_s = self._stage.behind_s()
+        # What is down on purpose is not waited for, or time would stand still for as long.
+        cut_off = any(part.startswith("connector-") for part in self._holds)
+        late_s = 0.0 if cut_off else self._stage.behind_s()
         if self._held_back:
             self._held_back = self._waiting > 1 or late_s > LATE_LIMIT_S / 2
         elif self._speed > 1:

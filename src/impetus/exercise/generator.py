@@ -37,6 +37,8 @@ RECONNECT_LONGEST_S = 5.0
 GATEWAY_READINGS = 10
 """In an exercise more readings than this that are due at once go in one message; one that runs faster than the time
 sends all so."""
+GATEWAY_S = 2.0
+"""There these messages are so far apart, by the clock: a message costs much more than a reading in it."""
 NAME = "exercise-city"
 
 log = structlog.get_logger(__name__)
@@ -269,6 +271,9 @@ class _Live:
             # What is faster than the time must be known to have arrived before time goes on.
             if self._paced and (len(due) > GATEWAY_READINGS or self._hurries()):
                 await self._send_together(client, due)
+                if self._hurries():
+                    self._progress.oldest_due_s = None
+                    await sleep(self._clock, GATEWAY_S)
             else:
                 for sensor, due_s in due:
                     await self._send_one(client, sensor, due_s, now, now_s)

@@ -98,7 +98,7 @@ def load_plot(review: Review, words: Words = str) -> Plot:
     top, base = max(most, 4), LOAD_HEIGHT - 24
 
     def y(value: float) -> float:
-        return base - (base - 8) * value / top
+        return base - (base - 22) * value / top  # the names of the curves stand above
 
     return Plot(
         height=LOAD_HEIGHT,

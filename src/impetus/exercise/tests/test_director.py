@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,13 +12,13 @@ from pathlib import Path
 from impetus.exercise.city import sensors
 from impetus.exercise.clock import ExerciseClock
 from impetus.exercise.desk import Desk, EntryKind, Order, OrderKind, Phase
-from impetus.exercise.director import Director, Stage
+from impetus.exercise.director import Director, Stage, Waiting
 from impetus.exercise.events import GroundTruth, Schedule, reading
 from impetus.exercise.scenario import Scenario
 from impetus.exercise.threat_feed import ThreatFeed
 
 START = datetime(2026, 9, 12, 14, 30, tzinfo=UTC)
-WAIT_S = 30.0
+WAIT_S = 120.0
 ALERT = {"event_type": "alert", "src_ip": "203.0.113.66", "dest_ip": "10.40.1.10"}
 
 
@@ -54,7 +54,7 @@ def scenario(**changes: object) -> Scenario:
 class Played:
     """A director that runs at sixty times the speed."""
 
-    def __init__(self, folder: Path, waiting: Callable[[], Awaitable[int | None]], *, unattended: bool) -> None:
+    def __init__(self, folder: Path, waiting: Waiting, *, unattended: bool) -> None:
         (folder / "scenario").mkdir()
         (folder / "scenario" / "eve.jsonl").write_text(
             "".join(json.dumps({"after_s": after_s, **ALERT}) + "\n" for after_s in (0, 20))
@@ -97,7 +97,7 @@ class Played:
         return [entry.title for entry in self.desk.journal() if entry.kind is kind]
 
 
-async def nothing_waits() -> int | None:
+async def nothing_waits(held: Collection[str]) -> int | None:
     return 0
 
 
@@ -187,7 +187,7 @@ async def test_what_nobody_here_can_play_is_skipped_with_its_reason(tmp_path: Pa
 async def test_time_stands_still_while_a_tool_is_behind(tmp_path: Path) -> None:
     waiting = [0]
 
-    async def so_many() -> int | None:
+    async def so_many(held: Collection[str]) -> int | None:
         return waiting[0]
 
     played = Played(tmp_path, so_many, unattended=True)
@@ -200,6 +200,20 @@ async def test_time_stands_still_while_a_tool_is_behind(tmp_path: Path) -> None:
         assert played.clock.now() == held
         waiting[0] = 0
         await played.until(lambda: played.clock.now() > held)
+
+
+async def test_what_is_down_on_purpose_does_not_hold_time(tmp_path: Path) -> None:
+    async def of_what_is_down(held: Collection[str]) -> int | None:
+        return 100 if "worker-air" in played.desk.held() and "worker-air" not in held else 0
+
+    played = Played(tmp_path, of_what_is_down, unattended=True)
+    played.stage.behind_s = lambda: 100.0 if "connector-mqtt" in played.desk.held() else 0.0
+    async with playing(played):
+        await played.until(lambda: played.phase() is Phase.RUNNING)
+        played.desk.order(Order(kind=OrderKind.HOLD, part="connector:mqtt", minutes=1))
+        await played.until(lambda: played.phase() is Phase.ENDED)
+    assert "worker-air works again" in played.titles(EntryKind.OVER)
+    assert "connector-mqtt works again" in played.titles(EntryKind.OVER)
 
 
 async def test_a_controller_starts_pauses_adds_degrades_and_ends(tmp_path: Path) -> None:
