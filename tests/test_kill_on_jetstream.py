@@ -27,6 +27,7 @@ def own_server(tmp_path: Path) -> Iterator[NatsServer]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)
 async def test_no_acknowledged_alert_or_decision_is_lost_or_doubled(tmp_path: Path, own_server: NatsServer) -> None:
     """Parts and the NATS server are killed while sensors send impossible readings and a person decides."""
     home = tmp_path / "home"

@@ -33,6 +33,7 @@ from impetus.model import (
 )
 from impetus.model.scrubbing import scrub_json
 from impetus.operations.metrics import serving as serving_metrics
+from impetus.operations.traces import tracing
 from impetus.sdk import load_tools
 from impetus.sdk.worker import consumers as tool_consumers
 from impetus.sdk.worker import run_worker
@@ -190,7 +191,12 @@ async def run_hub(settings: Settings) -> None:
                 timeout_keep_alive=75,
             ),
         )
-        async with running(services), serving_metrics(settings.metrics, services), beating():
+        async with (
+            running(services),
+            serving_metrics(settings.metrics, services),
+            tracing(settings.traces, services),
+            beating(),
+        ):
             await server.serve()
 
 

@@ -18,6 +18,7 @@ from impetus.exercise.settings import ExerciseSettings
 from impetus.governance.settings import AccessSettings, KeepingSettings, StatisticsSettings
 from impetus.model import ConfigurationError
 from impetus.operations.metrics_settings import MetricsSettings
+from impetus.operations.traces_settings import TracesSettings
 from impetus.response.notification_settings import NotificationSettings
 from impetus.situation.settings import SituationSettings
 
@@ -96,6 +97,7 @@ class Settings(BaseSettings):
     ] = None
     http: Annotated[HttpSettings, Field(title="HTTP")] = HttpSettings()
     metrics: Annotated[MetricsSettings, Field(title="Metrics")] = MetricsSettings()
+    traces: Annotated[TracesSettings, Field(title="Traces")] = TracesSettings()
     api: Annotated[ApiSettings, Field(title="HTTP interface")] = ApiSettings()
     access: Annotated[AccessSettings, Field(title="Access")] = AccessSettings()
     statistics: Annotated[StatisticsSettings, Field(title="Statistics")] = StatisticsSettings()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from impetus.api.broadcast import Broadcaster
 from impetus.api.dashboards import Dashboards
+from impetus.api.degraded import ClockWatch
 from impetus.api.settings import ApiSettings
 from impetus.api.sharing import create_shares, sharing_works
 from impetus.bus import Bus
@@ -93,6 +94,7 @@ class Services:
     access_review: AccessReview = field(init=False)
     oversight: OversightService = field(init=False)
     statistics: Statistics = field(init=False)
+    clock_watch: ClockWatch = field(default_factory=ClockWatch)
     welcomed: dict[str, tuple[float, frozenset[Permission]]] = field(default_factory=dict)
     """What callers with open streams were last found to be allowed, by session or token, and when."""
 

@@ -30,6 +30,7 @@ from impetus.sdk.outgoing import Outgoing
 from impetus.sdk.own import OwnFolders
 from impetus.sdk.records import Records
 from impetus.sdk.registry import InstalledTool, load_tool
+from impetus.sdk.spool import Spool
 from impetus.sdk.suspect import Suspect
 from impetus.sdk.tool import Tool, ToolSettings
 from impetus.store import EvidenceStore, Store
@@ -129,7 +130,8 @@ class Worker:
         home: Path | None = None,
     ) -> None:
         condition = Condition(f"worker-{manifest.id}", bus, clock)
-        outgoing = Outgoing(bus, lambda text: condition.note("bus", text))
+        self._spool = Spool(folder)
+        outgoing = Outgoing(bus, lambda text: condition.note("bus", text), self._spool)
 
         def make(tenant: str) -> HostedTool:
             context = WorkerContext(
@@ -208,6 +210,7 @@ class Worker:
             await _cancel(work, stopping, *helpers)
             for suspect in self._suspects:
                 suspect.close()
+            self._spool.close()
         await shared.condition.publish(HealthState.STOPPED)
 
     async def _work(self) -> None:

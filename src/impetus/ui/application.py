@@ -26,7 +26,7 @@ from impetus.ui import (
     sharing_pages,
     shift_pages,
 )
-from impetus.ui.client import ApiProblem
+from impetus.ui.client import ApiProblem, Client
 from impetus.ui.dashboards import PanelRegistry, role_layouts
 from impetus.ui.rendering import STATIC, Renderer
 from impetus.ui.session import PROFILE, LogInFirst, SecondFactorFirst, Site, open_visit, to_log_in
@@ -98,11 +98,26 @@ def mount_ui(app: FastAPI, services: Services) -> None:
     async def refused(request: Request, error: ApiProblem) -> Response:
         if error.http_status == 401:
             return to_log_in(request)
+        if error.http_status == 503 and not await _answers(site, request):
+            if "hx-request" in request.headers:
+                return Response(status_code=204)  # what is on the screen stays
+            return site.renderer.page(
+                "pages/unavailable.html", site.language(request), status=503, problem=error, here=request.url.path
+            )
         try:
             visit = await open_visit(site, request)
         except (LogInFirst, ImpetusError):
             return to_log_in(request)
         return pages.problem_page(visit, error)
+
+
+async def _answers(site: Site, request: Request) -> bool:
+    """Whether the interface can say who somebody is: without the database no page can be shown at all."""
+    try:
+        await Client(site.app, request).get("/session")
+    except ApiProblem as problem:
+        return problem.http_status != 503
+    return True
 
 
 def _check_libraries(folder: Path) -> None:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from impetus import __version__
 from impetus.api.access import Caller, Hub, Open
 from impetus.api.body import json_body
+from impetus.api.degraded import Limitation, consumers_of, limitations
 from impetus.api.listing import Items, PathId, PathSlug, plain
 from impetus.api.resource import Resource
 from impetus.api.services import Services
@@ -46,6 +47,8 @@ class StatusView(BaseModel):
 
     version: str
     time: UtcTime
+    limitations: list[Limitation]
+    """What does not work at the moment, the worst first."""
     parts: list[Health]
     consumers: list[ConsumerView]
     counts: dict[str, float | None]
@@ -106,7 +109,7 @@ async def read_health() -> Response:
 @status.get("", Permission.TOOLS_READ, StatusView)
 async def read_status(caller: Caller, hub: Hub) -> Response:
     """How the parts are, how far the consumers of the bus are, and how much there is."""
-    consumers = await hub.bus.consumers()
+    consumers = await consumers_of(hub.bus)
     # Channels are the organisation's own: nobody else's board shows them.
     channels = await hub.notification.health(caller.tenant)
     figures = await hub.situation.figures.of(caller.tenant)
@@ -125,12 +128,21 @@ async def read_status(caller: Caller, hub: Hub) -> Response:
         "tools_up": len(up),
         "streams": hub.broadcaster.clients,
     }
+    board = hub.situation.health.board()
+    lacking = limitations(
+        consumers=consumers,
+        parts=board,
+        channels=channels,
+        home=hub.home,
+        clock_step_s=hub.clock_watch.step_s(),
+    )
     return plain(
         {
             "version": __version__,
             "time": hub.clock.now(),
-            "parts": [part.model_dump(mode="json") for part in (*hub.situation.health.board(), *channels)],
-            "consumers": [{"durable": one.durable, "pending": one.pending} for one in consumers],
+            "limitations": [one.model_dump(mode="json") for one in lacking],
+            "parts": [part.model_dump(mode="json") for part in (*board, *channels)],
+            "consumers": [{"durable": one.durable, "pending": one.pending} for one in consumers or ()],
             "counts": counts,
             "alerts": {state.value: count for state, count in figures.alerts.items()},
             "severities": {severity.value: count for severity, count in figures.open_by_severity.items()},

@@ -7,6 +7,9 @@ import re
 import httpx
 import pytest
 
+from impetus.api.degraded import Lack, Limitation
+from impetus.api.routes import system
+from impetus.model import Unavailable
 from impetus.situation.tests.house import HOSTILE
 from impetus.ui.tests.conftest import Ui
 from impetus.ui.tests.reading import read
@@ -148,3 +151,27 @@ async def test_files_are_kept_for_ever_under_an_address_of_their_content(ui: Ui)
             assert answer.status_code == 200
             assert "immutable" in answer.headers["cache-control"]
         assert (await browser.get(sheets[0].rsplit("/", 1)[0] + "/../../../pages.py")).status_code == 404
+
+
+async def test_what_does_not_work_is_said_in_words(ui: Ui, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each kind of lack has its sentences, and without a database there is a page that says what goes on."""
+    found = [Limitation(lack=lack, part="air", value=2.0, text="it hangs") for lack in Lack]
+    monkeypatch.setattr(system, "limitations", lambda **_: found)
+    async with ui.person("olivia") as browser:
+        board = (await browser.get("/parts/status")).text
+        for lack in Lack:
+            assert f'data-lack="{lack.value}"' in board
+        said = re.findall(r'data-lack="[^"]+"><b>([^<]+)</b>[^<]*<br>([^<]+)<', board)
+        assert len(set(said)) == len(Lack)
+
+        async def away(*_: object, **__: object) -> None:
+            raise Unavailable("the database does not answer")
+
+        monkeypatch.setattr(ui.services.governance.sessions, "authenticate", away)
+        page = await browser.get("/incidents")
+        assert page.status_code == 503
+        assert "Go on by radio and telephone" in page.text
+        part = await browser.get("/parts/status", headers={"HX-Request": "true"})
+        # What is on the screen stays there, and nobody is sent to the log-in page.
+        assert part.status_code == 204
+        assert "HX-Redirect" not in part.headers
