@@ -37,16 +37,17 @@ STORE: Final = Group("store", metadata)
 READINGS: Final = Group("readings", readings_metadata)
 
 
-async def migrate(database: Database, group: Group) -> None:
-    """Bring the tables of a group up to date. All or nothing; any number of processes may do it at once.
+async def migrate(database: Database, group: Group, *, revision: str = "head") -> None:
+    """Bring the tables of a group up to date, or to an earlier `revision`, as tests of updates want them. All or
+    nothing; any number of processes may do it at once.
 
     Raises `ConfigurationError` when a newer version of impetus wrote the tables.
     """
     async with database.write() as connection:
-        await connection.run_sync(_migrate, group)
+        await connection.run_sync(_migrate, group, revision)
 
 
-def _migrate(connection: Connection, group: Group) -> None:
+def _migrate(connection: Connection, group: Group, revision: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
     config = Config()
@@ -65,4 +66,4 @@ def _migrate(connection: Connection, group: Group) -> None:
         )
 
     config.attributes.update(connection=connection, target_metadata=group.metadata, version_table=group.version_table)
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

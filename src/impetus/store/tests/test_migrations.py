@@ -13,9 +13,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from impetus.model import ConfigurationError, ManualClock, Unavailable
+from impetus.model import ConfigurationError, ManualClock, Unavailable, to_microseconds
 from impetus.store import Store, open_store
-from impetus.store.migrations import READINGS, STORE, Group
+from impetus.store.database import Database, parse_url
+from impetus.store.migrations import READINGS, STORE, Group, migrate
 from impetus.store.tables import metadata, readings_metadata
 
 
@@ -70,6 +71,63 @@ async def test_a_store_of_a_newer_version_is_refused(empty_store_url: str, clock
     await store.close()
     with pytest.raises(ConfigurationError, match="newer version of impetus"):
         await open_store(empty_store_url, clock)
+
+
+async def test_a_store_of_the_first_version_is_brought_up_to_date_with_all_that_is_in_it(
+    empty_store_url: str, clock: ManualClock
+) -> None:
+    """What was written by the first version is there after the update, and log-ins and tokens go on."""
+    database = Database(parse_url(empty_store_url))
+    await migrate(database, STORE, revision="0001")
+    moment = to_microseconds(clock.now())
+    rows: dict[str, dict[str, object]] = {
+        "organisation": {"id": "police", "name": "Police", "active": True, "created": moment},
+        "user_account": {
+            "id": "anna",
+            "tenant": "police",
+            "name": "anna",
+            "full_name": "Anna Berg",
+            "role": "operator",
+            "language": "en",
+            "active": True,
+            "created": moment,
+            "password_hash": "a hash",
+        },
+        "session": {
+            "hash": "a" * 64,
+            "tenant": "police",
+            "user": "anna",
+            "csrf": "c",
+            "created": moment,
+            "used": moment,
+            "expires": moment + 3_600_000_000,
+        },
+        "token": {
+            "id": "t",
+            "hash": "b" * 64,
+            "tenant": "police",
+            "title": "Gateway",
+            "scopes": '["alerts:read"]',
+            "created": moment,
+            "created_by": "Anna",
+        },
+    }
+    async with database.write() as connection:
+        for table, row in rows.items():
+            columns = ", ".join(f'"{name}"' for name in row)
+            values = ", ".join(f":{name}" for name in row)
+            await connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({values})"), row)
+    await database.close()
+    store = await open_store(empty_store_url, clock)
+    async with store.view() as view:
+        found = await view.sessions.find_in_installation("a" * 64)
+        assert found is not None
+        assert (found[0].second_factor, found[1].full_name) == (False, "Anna Berg")
+        token = await view.tokens.find_in_installation("b" * 64)
+        assert token is not None
+        assert token[0].title == "Gateway"
+        assert await view.second_factors.find("police", "anna") is None
+    await store.close()
 
 
 def test_several_processes_may_make_the_store_at_once(empty_store_url: str) -> None:
