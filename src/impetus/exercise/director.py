@@ -47,8 +47,9 @@ QUIET_LOOKS: Final = 10
 WAITING_LIMIT: Final = 4
 """Messages; when more wait for a tool, time stands still until it has caught up."""
 WAITING_WHEN_CALM: Final = 20
-LATE_LIMIT_S: Final = 4.0
-"""The same when the sensors themselves are so late, by the clock of the exercise."""
+LATE_LIMIT_S: Final = 8.0
+"""The same when the sensors themselves are so late, by the clock of the exercise: a gateway's message holds two seconds
+of readings, and is on its way for a while."""
 AHEAD_S: Final = 0.5
 """Real seconds that exercise time goes on by itself: when this process is kept waiting for longer, time waits too."""
 LEAD_S: Final = 60.0
