@@ -28,6 +28,8 @@ STREET_WIDTHS_M: Mapping[str, float] = {
 """Widths of streets of OpenStreetMap that say none."""
 DEFAULT_ORIGIN = (12.9, 44.9)
 """Where drawings without a place are put: the demo city's origin, in the open Adriatic."""
+SPREAD_DEG = 1.0
+"""Degrees from the middle of an OpenStreetMap file that its nodes may be away."""
 
 
 def read_venue(path: str | Path) -> VenueFile:
@@ -86,6 +88,9 @@ def from_osm(data: bytes, name: str) -> dict[str, Any]:
         sum(at[0] for at in nodes.values()) / len(nodes),
         sum(at[1] for at in nodes.values()) / len(nodes),
     )
+    # The plane that is drawn on holds for a city, and breaks where a node is on the other side of the world.
+    if not all(abs(at[0] - middle[0]) < SPREAD_DEG and abs(at[1] - middle[1]) < SPREAD_DEG for at in nodes.values()):
+        raise InvalidInput(f"the nodes of {name} are not of one place", hint="export one square or quarter")
     metres = projection(*middle)
     walkable: list[BaseGeometry] = []
     obstacles: list[tuple[str, BaseGeometry]] = []

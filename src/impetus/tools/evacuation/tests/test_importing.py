@@ -144,6 +144,14 @@ def test_what_is_no_venue_is_refused(name: str, data: bytes, tmp_path: Path) -> 
         ground_of(path)
 
 
+@pytest.mark.parametrize("longitude", ["801", "nan", "inf", "-170", "1e308"])
+def test_nodes_that_are_not_of_one_place_are_refused(longitude: str) -> None:
+    """A plane through both of them does not exist, and what would be drawn on it has no numbers."""
+    nodes = "".join(f'<node id="{n}" lat="58.1" lon="8.00{n}"/>' for n in range(3))
+    with pytest.raises(InvalidInput, match="not of one place"):
+        from_osm(f'<osm>{nodes}<node id="9" lat="58.1" lon="{longitude}"/></osm>'.encode(), "square")
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from((from_osm, from_dxf, from_zip)), st.binary(max_size=400))
 def test_no_bytes_crash_the_importers(reader: object, data: bytes) -> None:
