@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -48,6 +49,8 @@ def parse_time(value: object) -> datetime | None:
             found = datetime.fromisoformat(value.strip())
             return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
         seconds = float(str(value))
+        if not math.isfinite(seconds):  # hundreds of digits are read as infinite, which no division makes smaller
+            return None
         while abs(seconds) > 1e11:
             seconds /= 1_000.0
         return datetime.fromtimestamp(seconds, UTC)

@@ -47,6 +47,12 @@ def test_nothing_of_a_post_is_in_its_repr() -> None:
     assert "77" not in repr(post)
 
 
+@pytest.mark.parametrize("value", ["9" * 400, "-" + "9" * 400, 10**400, float("inf"), float("nan")])
+def test_a_time_without_end_is_none(value: object) -> None:
+    """It must not keep the reader busy for ever."""
+    assert parse_time(value) is None
+
+
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.booleans(), st.lists(st.integers())))
 def test_any_time_is_read_or_none(value: object) -> None:
     found = parse_time(value)
