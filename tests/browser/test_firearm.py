@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
+from impetus.exercise.camera_scene import CAMERAS
 from impetus.tools.firearm.model import SHIPPED
 from impetus.tools.firearm.tests.finder import sha256
 from tests.browser.conftest import OpenPage
@@ -40,7 +41,7 @@ def demo(tmp_path: Path) -> Iterator[Installation]:
             {
                 "id": "harbour-square-4",
                 "title": "Harbour Square, mast 4",
-                "address": f"scene:7?a_minute=2&width=640&calls={quote(str(tmp_path / CALLS))}",
+                "address": f"scene:{CAMERAS['camera-2'].seed}?a_minute=2&width=640&calls={quote(str(tmp_path / CALLS))}",
                 "longitude": 12.84,
                 "latitude": 44.88,
             }
