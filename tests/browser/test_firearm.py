@@ -35,13 +35,14 @@ def demo(tmp_path: Path) -> Iterator[Installation]:
     by `benchmarks/firearm.py`.
     """
     (tmp_path / CALLS).touch()
+    seed = CAMERAS["camera-2"].seed
     settings = {
         "organisations": ["municipality"],
         "cameras": [
             {
                 "id": "harbour-square-4",
                 "title": "Harbour Square, mast 4",
-                "address": f"scene:{CAMERAS['camera-2'].seed}?a_minute=2&width=640&calls={quote(str(tmp_path / CALLS))}",
+                "address": f"scene:{seed}?a_minute=2&width=640&calls={quote(str(tmp_path / CALLS))}",
                 "longitude": 12.84,
                 "latitude": 44.88,
             }
