@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -42,7 +43,7 @@ class Provider:
 
     issuer: str
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     redirect_uri: str
     scope: str = "openid profile"
     _known: Mapping[str, Any] | None = None
@@ -52,6 +53,10 @@ class Provider:
     def __post_init__(self) -> None:
         for address in (self.issuer, self.redirect_uri):
             check_address(address)
+        if not all(find_spec(package) for package in ("authlib", "httpx2")):
+            raise ConfigurationError(
+                "the single sign-on needs Authlib, which is not installed", hint="pip install impetus[oidc]"
+            )
 
     async def depart(self) -> Departure:
         """Send a browser there. Raises `Unavailable` when the provider does not answer."""

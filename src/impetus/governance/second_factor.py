@@ -99,7 +99,7 @@ class SecondFactors:
         secret = pyotp.random_base32()
         now = self._clock.now()
         async with self._store.transaction() as transaction:
-            found = await transaction.second_factors.find(user.tenant, user.id)
+            found = await transaction.second_factors.find(user.tenant, user.id, to_change=True)
             if found is not None and found.confirmed is not None:
                 raise Conflict("there is a second factor already", hint="Take it away first, then set up another one.")
             record = SecondFactorRecord(user=user.id, tenant=user.tenant, secret=secret, begun=now)
@@ -114,7 +114,7 @@ class SecondFactors:
         now = self._clock.now()
         codes = [_spaced(secrets.token_hex(8)) for _ in range(RECOVERY_CODES)]
         async with self._store.transaction() as transaction:
-            found = await transaction.second_factors.find(user.tenant, user.id)
+            found = await transaction.second_factors.find(user.tenant, user.id, to_change=True)
             if found is None or found.confirmed is not None:
                 raise Conflict("no second factor is being set up", hint="Begin anew.")
             step = new_step(found, code, now)

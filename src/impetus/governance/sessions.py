@@ -73,7 +73,9 @@ class Sessions:
                 new_hash = await self._passwords.hash(password)
             async with self._store.transaction() as transaction:
                 user = await self._still_good(transaction, found) if right else None
-                factor = None if user is None else await transaction.second_factors.find(user.tenant, user.id)
+                factor = None
+                if user is not None:
+                    factor = await transaction.second_factors.find(user.tenant, user.id, to_change=True)
                 asked = factor is not None and factor.confirmed is not None
                 used = None if factor is None or not asked else second_factor.shown(factor, code, now)
                 if user is not None and (used is not None or not asked):

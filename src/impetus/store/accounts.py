@@ -230,11 +230,14 @@ class SecondFactorRepository:
         row = record.model_dump() | {"recovery": json.dumps(record.recovery)}
         await self._connection.execute(insert_or_replace(self._connection, second_factor_table).values(row))
 
-    async def find(self, tenant: str, user: str) -> SecondFactorRecord | None:
-        """What the person has, confirmed or not."""
+    async def find(self, tenant: str, user: str, *, to_change: bool = False) -> SecondFactorRecord | None:
+        """What the person has, confirmed or not; `to_change` holds it for this transaction, so that two log-ins at
+        once do not both use one code."""
         query = select(second_factor_table).where(
             second_factor_table.c.tenant == tenant, second_factor_table.c.user == user
         )
+        if to_change:
+            query = query.with_for_update()
         row = (await self._connection.execute(query)).mappings().one_or_none()
         return (
             None if row is None else SecondFactorRecord(**dict(row) | {"recovery": tuple(json.loads(row["recovery"]))})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -72,6 +73,16 @@ async def test_no_code_is_good_twice(house: House) -> None:
     await person(house, code=code_of(house, secret, 1))
     with pytest.raises(SecondFactorNeeded):
         await person(house, code=code_of(house, secret))
+
+
+async def test_of_two_log_ins_at_once_with_one_code_one_comes_in(house: House) -> None:
+    """At two hubs, which have locks of their own."""
+    secret, _ = await set_up(house, await person(house))
+    code = code_of(house, secret)
+    hubs = [Governance(house.store, house.clock, QUICK) for _ in range(4)]
+    tries = (hub.sessions.log_in("anna", PASSWORD, address=HERE, code=code) for hub in hubs)
+    came = await asyncio.gather(*tries, return_exceptions=True)
+    assert [isinstance(one, SecondFactorNeeded) for one in came].count(False) == 1
 
 
 async def test_clocks_may_differ_by_a_step_and_no_more(house: House) -> None:
