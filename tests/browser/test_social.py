@@ -44,7 +44,12 @@ def test_a_call_to_violence_is_promoted_with_one_key_and_names_nobody(demo: Inst
     expect(view.locator(".social-reasons li").first).to_contain_text("%")
     text = page.content()
     assert not [handle for handle in HANDLES if handle.decode() in text]
+    # The same event stands on the map of topics, and its place on the map of the city.
+    expect(page.locator('[data-panel-id="map"] svg circle').first).to_be_visible(timeout=60_000)
     picture(page, "event")
+    for panel in ("map", "topics", "investigations", "quality"):
+        page.locator(f'[data-panel-id="{panel}"]').scroll_into_view_if_needed()
+        picture(page, panel)
 
     page.locator(".social-list").focus()
     page.keyboard.press("p")

@@ -21,7 +21,11 @@ AT_ONCE = 256
 Posts = Annotated[str, typer.Argument(help='JSON Lines, each with "text"; - is standard input.', metavar="FILE|-")]
 Data = Annotated[Path, typer.Option("--data", help="Folder with the research data (offensive-train.jsonl.xz, ...).")]
 GateOnly = Annotated[bool, typer.Option("--gate-only", help="Without the sentence model: quicker, less sure.")]
-Cache = Annotated[Path | None, typer.Option("--cache", help="Folder for embeddings, so that training can go on.")]
+Cache = Annotated[
+    Path | None, typer.Option("--cache", help="Folder that keeps embeddings for the next time; else one of your own.")
+]
+TASK = 32
+"""Signs of the table's first column."""
 
 
 @app.command()
@@ -103,7 +107,7 @@ def train(
             typer.echo(line, err=True)
 
         folder = output or models.GATE_FILE.parent
-        encode = training.cached(SentenceModel().encode, cache)
+        encode = training.cached(SentenceModel().encode, cache or embeddings_folder(), say)
         gate, second = training.train(data, encode=encode, say=say)
         folder.mkdir(parents=True, exist_ok=True)
         models.save_gate(gate, folder / models.GATE_FILE.name)
@@ -130,23 +134,28 @@ def evaluate(
     with _told():
         from impetus.tools.social.evaluation import evaluate as measured
 
-        rows = []
-        for row in measured(data, cache=cache, groups=groups):
-            rows.append(row)
+        def say(line: str) -> None:
+            typer.echo(line, err=True)
+
+        if not as_json:
+            typer.echo(f"{'task':{TASK}}  {'measure':28} {'asked':>6} {'reached':>8}  note")
+        for row in measured(data, cache=cache or embeddings_folder(), groups=groups, say=say):
             if as_json:
                 _print(row.line())
-        if not as_json:
-            wide = max(len(row.task) for row in rows)
-            typer.echo(f"{'task':{wide}}  {'measure':28} {'asked':>6} {'reached':>8}  note")
-            for row in rows:
+            else:
                 asked = f"{row.asked:.3f}" if row.asked is not None else "-"
-                typer.echo(f"{row.task:{wide}}  {row.measure:28} {asked:>6} {row.reached:8.3f}  {row.note}")
+                typer.echo(f"{row.task:{TASK}}  {row.measure:28} {asked:>6} {row.reached:8.3f}  {row.note}")
 
 
 def local_folder() -> Path:
     """Where weights lie that were trained here and are not shipped."""
     home = Path(os.environ.get("IMPETUS_HOME", "~/.impetus")).expanduser()
     return home / "social"
+
+
+def embeddings_folder() -> Path:
+    """Where embeddings of the research data are kept."""
+    return local_folder() / "embeddings"
 
 
 def _rows(file: str) -> Iterator[tuple[dict[str, Any] | None, str]]:

@@ -42,6 +42,8 @@ ONE_POST = 0.7
 HOUR = "%Y-%m-%dT%H:00:00Z"
 BURST = 0.3
 """How far a burst alone can be believed to matter: most are sport and weather."""
+JOINS = 0.6
+"""Relevance from which a post may join an event: meaning alone would take every fine evening at the place along."""
 SHARED = 1 / 3
 """Share of the posts of a burst from which it is a burst of the event that holds them."""
 
@@ -225,7 +227,7 @@ class Tracker:
             elsewhere = place is not None and event.place is not None and not here
             same = judged.kind == event.kind or {judged.kind, event.kind} <= VIOLENT
             joins = (alike >= ALIKE and not elsewhere) or (here and same and (alike >= ALIKE_HERE or alike == 0.0))
-            if joins and judged.relevance >= 0.3 and (best is None or alike > best[0]):
+            if joins and judged.relevance >= JOINS and (best is None or alike > best[0]):
                 best = (alike, event)
         return best[1] if best else None
 

@@ -26,6 +26,8 @@ class Part:
     labels: NDArray[np.int64]
     groups: list[str]
     """Event, functionality or review of each post; empty where there is none."""
+    targets: list[str]
+    """Group of people that each sentence is about; empty where the data does not say."""
 
 
 def read_part(folder: Path, name: str) -> Part:
@@ -39,6 +41,7 @@ def read_part(folder: Path, name: str) -> Part:
             [readable(str(row["text"])) for row in rows],
             np.array([_label(row) for row in rows], dtype=np.int64),
             [_group(row) for row in rows],
+            [str(row.get("target") or "") for row in rows],
         )
     except (OSError, lzma.LZMAError, EOFError, ValueError, KeyError, TypeError) as error:
         raise InvalidInput(

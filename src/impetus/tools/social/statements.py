@@ -22,7 +22,8 @@ class Statement:
     text: str
     hateful: bool
     language: str
-    group: str
+    frame: str
+    """Sentences of one frame say the same of different groups: they belong on one side of a split."""
 
 
 def statements() -> Sequence[Statement]:
@@ -34,11 +35,12 @@ def statements() -> Sequence[Statement]:
         for group in table["groups"]:
             for kind in ("hateful", "harmless"):
                 found += [
-                    Statement(_capital(frame.format(g=group)), kind == "hateful", language, group)
+                    Statement(_capital(frame.format(g=group)), kind == "hateful", language, f"{language} {frame}")
                     for frame in table[kind]
                 ]
         for text in table["others"]:
-            found.extend(Statement(_capital(text), False, language, "") for _ in range(len(table["groups"]) // 3))
+            one = Statement(_capital(text), False, language, f"{language} {text}")
+            found.extend(one for _ in range(len(table["groups"]) // 3))
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -66,8 +66,12 @@ class _Window:
         self.posts.append((time_s, words, post))
         for word in words:
             self.voices.setdefault(word, Counter())[post.author] += 1
+        return self.leave(time_s - self.length_s)
+
+    def leave(self, before_s: float) -> list[frozenset[str]]:
+        """Let go of posts that came before; their words."""
         left = []
-        while self.posts[0][0] < time_s - self.length_s or len(self.posts) > MOST_POSTS:
+        while self.posts and (self.posts[0][0] < before_s or len(self.posts) > MOST_POSTS):
             _, old, gone = self.posts.popleft()
             left.append(old)
             for word in old:
@@ -79,9 +83,9 @@ class _Window:
                     del self.voices[word]
         return left
 
-    def drop(self, unwanted: Callable[[Post], bool]) -> None:
-        """Forget some posts."""
-        kept = [one for one in self.posts if not unwanted(one[2])]
+    def forget(self, id: str) -> None:
+        """A post was deleted where it came from: its words count no more."""
+        kept = [one for one in self.posts if one[2].id != id]
         if len(kept) < len(self.posts):
             self.posts, self.voices = deque(kept), {}
             for _, words, post in kept:
@@ -135,13 +139,14 @@ class TopicWatch:
     def forget(self, id: str) -> None:
         """A post was deleted where it came from: it is removed here too."""
         for window in self._windows:
-            window.drop(lambda post: post.id == id)
+            window.forget(id)
 
     def expire(self, before: datetime) -> None:
-        """Forget posts that are older."""
+        """Forget posts that are older; that their words were used stays as a count."""
         for window in self._windows:
-            if window.posts and window.posts[0][2].time < before:
-                window.drop(lambda post: post.time < before)
+            left = window.leave(before.timestamp())
+            if window is self._windows[-1]:
+                self._learn(left)
 
     def recent(self, since_s: float) -> tuple[Post, ...]:
         """Posts of the longest window since then, the newest last."""

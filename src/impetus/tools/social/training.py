@@ -21,7 +21,7 @@ from impetus.tools.social.kinds import KINDS, examples
 from impetus.tools.social.models import TASKS, Gate, Second, joined
 from impetus.tools.social.parts import Part, read_part
 from impetus.tools.social.polarity import polarity_features
-from impetus.tools.social.sentence_model import SentenceModel
+from impetus.tools.social.sentence_model import EMBEDDING, SentenceModel
 from impetus.tools.social.statements import statements
 
 Floats = NDArray[np.float32]
@@ -29,12 +29,16 @@ Labels = NDArray[np.int64]
 Encode = Callable[[Sequence[str]], Floats]
 Say = Callable[[str], None]
 
-FOLDS = 2
+FOLDS = 3
 """Of cross-fitting the gate."""
-STATEMENT_WEIGHT = 0.5
-"""A made sentence against a real post: it stands there once for each group."""
+COMPARED = 5_000
+"""Examples on which penalties are compared."""
 ORDINARY = 2_000
 """Ordinary posts among what is of no kind."""
+CHUNK = 1_000
+"""Texts whose embeddings are one file of the cache."""
+CACHE_VERSION = "minilm-246-96"
+"""Of what the embeddings are: model, layers and longest text."""
 CLIPPED = 99.99
 """Percentile of a column's weights that becomes 127; the few beyond it are cut to it."""
 
@@ -63,21 +67,34 @@ class Examples:
         )
 
 
-def cached(encode: Encode, folder: Path | None) -> Encode:
-    """Embeddings kept in files named by a checksum of the texts, so that training can be resumed."""
-    if folder is None:
-        return encode
+def cached(encode: Encode, folder: Path, say: Say = lambda line: None) -> Encode:
+    """Embeddings kept in files of some hundred texts, named by a checksum of them: what was cut off goes on there."""
 
-    def from_file(texts: Sequence[str]) -> Floats:
+    def chunk(texts: Sequence[str]) -> Floats:
         name = hashlib.sha256("\0".join(texts).encode("utf-8", "replace")).hexdigest()[:24]
-        file = folder / f"{name}.npy"
-        if not file.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            np.save(file, encode(texts).astype(np.float16))
-        found: Floats = np.load(file).astype(np.float32)
+        file = folder / f"{CACHE_VERSION}-{name}.npy"
+        try:
+            found: Floats = np.load(file, allow_pickle=False).astype(np.float32)
+            if found.shape == (len(texts), EMBEDDING):
+                return found
+        except (OSError, ValueError, EOFError):
+            pass  # not there, or cut off while it was written
+        made = encode(texts).astype(np.float16)
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".part.npy")
+        np.save(partial, made)
+        partial.replace(file)
+        return made.astype(np.float32)
+
+    def in_chunks(texts: Sequence[str]) -> Floats:
+        found = np.zeros((len(texts), EMBEDDING), dtype=np.float32)
+        for start in range(0, len(texts), CHUNK):
+            found[start : start + CHUNK] = chunk(texts[start : start + CHUNK])
+            if len(texts) > 4 * CHUNK:
+                say(f"embeddings: {min(start + CHUNK, len(texts))} of {len(texts)}")
         return found
 
-    return from_file
+    return in_chunks
 
 
 def train(folder: Path, *, encode: Encode | None = None, say: Say = lambda line: None) -> tuple[Gate, Second]:
@@ -101,7 +118,7 @@ def train(folder: Path, *, encode: Encode | None = None, say: Say = lambda line:
         inputs = joined(empty.scaled(embedded[task]), crossed[task])
         if task == "sentiment-it":
             inputs = np.hstack([inputs, polarity_of(given.texts, "it")])
-        models[task] = fit_second(inputs, given, TASKS[task])
+        models[task] = fit_second(inputs, given, TASKS[task], cut=task == "offensive")
         say(f"{task}: second stage")
     italian = tasks["sentiment-it"]
     models["polarity"] = fit_second(polarity_of(italian.texts, "it"), italian, 3)
@@ -118,12 +135,11 @@ def train_norwegian(folder: Path) -> Gate:
 
 def task_examples(folder: Path) -> Mapping[str, Examples]:
     """What each task is learnt from. Raises `InvalidInput`."""
-    hate = read_part(folder, "hate-train")
     threat = read_part(folder, "threatgram-train")
     sentiment = read_part(folder, "sentiment-train")
     return {
         "offensive": of_part(read_part(folder, "offensive-train"), 2),
-        "hateful": with_statements(of_part(hate, 2)),
+        "hateful": statement_examples(),
         "sentiment": of_part(sentiment, 3),
         "threat": of_part(threat, 3),
         "eyewitness": of_part(read_part(folder, "crisis-events"), 2),
@@ -142,17 +158,13 @@ def of_part(part: Part, classes: int, language: str = "en") -> Examples:
     return Examples(part.texts, part.labels, linear.class_weights(part.labels, classes), groups, language)
 
 
-def with_statements(posts: Examples) -> Examples:
-    """Posts and made sentences about groups of people; sentences about one group are on one side of a split."""
+def statement_examples() -> Examples:
+    """Made sentences about groups of people; those of one frame are on one side of a split."""
     made = statements()
     labels = np.array([int(one.hateful) for one in made], dtype=np.int64)
-    names = {name: number for number, name in enumerate(sorted({one.group for one in made}))}
-    return Examples(
-        [*posts.texts, *(one.text for one in made)],
-        np.concatenate([posts.labels, labels]),
-        np.concatenate([posts.weights, STATEMENT_WEIGHT * linear.class_weights(labels, 2)]),
-        np.concatenate([posts.groups, np.array([names[one.group] for one in made], dtype=np.int64)]),
-    )
+    frames = {name: number for number, name in enumerate(sorted({one.frame for one in made}))}
+    groups = np.array([frames[one.frame] for one in made], dtype=np.int64)
+    return Examples([one.text for one in made], labels, linear.class_weights(labels, 2), groups)
 
 
 def kind_examples(ordinary: Part) -> Examples:
@@ -162,12 +174,18 @@ def kind_examples(ordinary: Part) -> Examples:
     labels = np.concatenate(
         [np.array([KINDS.index(one.kind) for one in made], dtype=np.int64), np.zeros(len(chosen), dtype=np.int64)]
     )
+    # All kinds weigh the same within each language: else a language with few ordinary posts would look like a threat.
+    languages = [*(one.language for one in made), *("en" for _ in chosen)]
+    weights = np.zeros(len(labels), dtype=np.float32)
+    for language in sorted(set(languages)):
+        inside = np.array([one == language for one in languages])
+        weights[inside] = linear.class_weights(labels[inside], len(KINDS))
     frames = {name: number for number, name in enumerate(sorted({one.frame for one in made}))}
     groups = [*(frames[one.frame] for one in made), *(int(place) for place in chosen)]
     return Examples(
         [*(one.text for one in made), *(ordinary.texts[place] for place in chosen)],
         labels,
-        linear.class_weights(labels, len(KINDS)),
+        weights,
         np.array(groups, dtype=np.int64),
     )
 
@@ -185,11 +203,21 @@ def cross_fitted(given: Examples, classes: int, *, folds: int = FOLDS) -> Floats
     return found
 
 
-def fit_second(inputs: Floats, given: Examples, classes: int) -> dense.Dense:
-    """The second stage of one task, the penalty chosen by cross-validation on at most 5,000 examples."""
-    some = np.random.default_rng(0).permutation(len(inputs))[:5_000]
-    penalty = dense.chosen_penalty(inputs[some], given.labels[some], classes, given.weights[some], given.groups[some])
-    return dense.fit(inputs, given.labels, classes, given.weights, penalty)
+def fit_second(
+    inputs: Floats, given: Examples, classes: int, *, cut: bool = False, compared: int = COMPARED
+) -> dense.Dense:
+    """The second stage of one task, the penalty chosen by cross-validation on `compared` examples at most.
+
+    With `cut`, one half is not "as likely as not if both classes were equally frequent" but where posts as they come
+    are told apart best: the cut with the greatest macro-F1 in the same cross-validation.
+    """
+    some = np.random.default_rng(0).permutation(len(inputs))[:compared]
+    chosen = (inputs[some], given.labels[some], classes, given.weights[some], given.groups[some])
+    penalty = dense.chosen_penalty(*chosen)
+    model = dense.fit(inputs, given.labels, classes, given.weights, penalty)
+    if not cut:
+        return model
+    return dense.cut_at(model, dense.best_cut(given.labels[some], dense.cross_validated(*chosen, penalty)[:, 1]))
 
 
 def polarity_of(texts: Sequence[str], language: str) -> Floats:

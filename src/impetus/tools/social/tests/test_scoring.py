@@ -14,8 +14,10 @@ from impetus.tools.social.budget import FIRST, Budget
 from impetus.tools.social.cli import app
 from impetus.tools.social.features import features_of, scores_of
 from impetus.tools.social.judging import Judge
+from impetus.tools.social.languages import language_of
 from impetus.tools.social.models import Gate, load_gate, save_gate
 from impetus.tools.social.near_duplicates import Copies
+from impetus.tools.social.plain_text import TEXT_LIMIT, readable
 from impetus.tools.social.training import quantised
 
 CALLS = (
@@ -50,6 +52,41 @@ def test_score_gives_each_line_back_with_its_fields_and_names_broken_ones(tmp_pa
         assert abs(sum(row["threat"].values()) - 1) < 1e-3
         assert all(0 <= row[name] <= 1 for name in ("offensive", "hateful", "eyewitness"))
         assert isinstance(row["reasons"], list)
+
+
+@pytest.mark.parametrize("told", ["", "en", "it", "no", "xx", "not a code", "EN-us"])
+def test_a_wrong_language_tag_changes_nothing_of_a_clear_text(told: str) -> None:
+    texts = {
+        "en": "the train to the harbour is late again this morning",
+        "it": "il treno per il porto è di nuovo in ritardo",
+        "no": "toget til havnen er forsinket igjen i dag tidlig, og jeg kommer ikke på jobb før klokka ti",
+    }
+    assert [language_of(text, told=told) for text in texts.values()] == list(texts)
+    assert language_of("\U0001f525\U0001f525 !!", told=told) in ("en", "it", "no", "xx", "und")
+
+
+@pytest.mark.parametrize(
+    "disguised",
+    [
+        "bring \U0001f52a knives\U0001f525 and petrol bombs to the station tonight, we kill them all \U0001f608",
+        "bri\u200bng kni\u200dves and pet\u2060rol bo\u00admbs to the station tonight, we ki\u200bll them all",
+        "br\u0456ng kn\u0456ves and petr\u043el b\u043embs t\u043e the stati\u043en tonight, we kill them \u0430ll",
+        "<b>bring</b> knives and petrol&nbsp;bombs to <script>x()</script>the station tonight, we kill them all",
+    ],
+)
+def test_a_disguise_does_not_hide_a_call_to_violence(disguised: str) -> None:
+    judge = Judge.load(second_stage=False)
+    plain, hidden = judge.gate([CALLS[0][1], readable(disguised)], ["en", "en"])
+    assert hidden.relevance > 0.5
+    assert abs(hidden.relevance - plain.relevance) < 0.3
+
+
+def test_a_post_of_a_megabyte_is_judged_by_its_beginning() -> None:
+    judge = Judge.load(second_stage=False)
+    text = readable(CALLS[0][1] + " more words" * 100_000)
+    assert len(text) <= TEXT_LIMIT
+    (found,) = judge.gate([text], ["en"])
+    assert 0.0 <= found.relevance <= 1.0
 
 
 def test_calls_to_violence_stand_above_ordinary_posts_in_three_languages() -> None:

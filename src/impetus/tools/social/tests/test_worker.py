@@ -164,6 +164,39 @@ async def test_an_investigation_needs_a_second_person_ends_and_takes_its_posts_a
     assert all(not one.content["examples"] for one in await context.published("event"))
 
 
+async def test_an_investigation_of_the_settings_that_was_closed_stays_closed_after_a_restart(tmp_path: Path) -> None:
+    tool, context = tool_with(tmp_path)
+    await tool.start()
+    (known,) = await context.published("investigation")
+    await tool.handle(ask(context, "close", id=known.id))
+    again = SocialTool(context, SocialSettings.model_validate_json(json.dumps(settings())))
+    await again.start()
+    await given(again, *calls(context))
+    assert not await awaiting(context)
+    longer = settings()["investigations"]
+    longer[0]["until"] = "2026-03-25T00:00:00Z"
+    renewed = SocialTool(context, SocialSettings.model_validate_json(json.dumps(settings(investigations=longer))))
+    await renewed.start()
+    await given(renewed, *calls(context))
+    assert await awaiting(context)
+
+
+async def test_nothing_of_unrelated_posts_stays_when_their_hours_are_over_or_the_tool_stops(tmp_path: Path) -> None:
+    tool, context = tool_with(tmp_path)
+    await tool.start()
+    await given(tool, RawPost("1", "Lovely evening at Harbour Promenade", "quiet_one", context.clock.now()))
+    (stream,) = await context.published("stream")
+    assert stream.content["posts"]
+    context.clock.advance(3 * 3_600.0)
+    await tool.tick()
+    (stream,) = await context.published("stream")
+    assert stream.content["posts"] == []
+    await given(tool, RawPost("2", "Lovely morning at Harbour Promenade", "quiet_one", context.clock.now()))
+    await tool.stop()
+    (stream,) = await context.published("stream")
+    assert stream.content["posts"] == []
+
+
 async def test_terms_of_use_are_a_gate(tmp_path: Path) -> None:
     file = tmp_path / "posts.jsonl"
     file.write_text(
