@@ -1,7 +1,9 @@
 """Scale out: how much each of 1, 2 and 4 workers of one consumer gets done on the bus on NATS JetStream.
 
 Each worker waits a while over each message rather than computing, as one that asks a camera or a service does: so that
-a machine with few cores shows what the bus costs, and not how many cores there are.
+a machine with few cores shows what the bus costs, and not how many cores there are. A busy machine wakes waiting
+processes late all the same: so many processes that wait as long without any bus are measured beside, and what they lose
+is the machine's loss.
 """
 
 from __future__ import annotations
@@ -64,6 +66,40 @@ async def work(address: str) -> None:
     await bus.close()
 
 
+async def wait_only() -> None:
+    """Be a process that waits as a worker does, with nothing to wait for; print how often it did."""
+    print("ready", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    done = 0
+    ends = time.monotonic() + MEASURED_S
+    while time.monotonic() < ends:
+        await asyncio.sleep(WAIT_S)
+        done += 1
+    print(done, flush=True)
+
+
+async def measure_machine(workers: int) -> float:
+    """Waits a second for each of so many processes without a bus."""
+    processes = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "benchmarks.scale", "--wait-only"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for _ in range(workers)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        await process.stdout.readline()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+    done = 0
+    for process in processes:
+        assert process.stdout is not None
+        done += int(await process.stdout.readline())
+        await process.wait()
+    return done / workers / MEASURED_S
+
+
 async def measure(server: NatsServer, workers: int) -> float:
     """Messages a second for each worker."""
     address = f"{server.url}/scale-{workers}"
@@ -110,13 +146,17 @@ async def run() -> None:
             reached = {workers: await measure(server, workers) for workers in (1, 2, 4)}
         finally:
             server.stop()
+    machine = {workers: await measure_machine(workers) for workers in (1, 4)}
     report(
         "Workers of one consumer on NATS JetStream, each waiting 20 ms over a message",
         [
             Figure(f"{workers} workers: each, compared with one alone", "%", 85, 100 * reached[workers] / reached[1])
             for workers in (2, 4)
         ],
-        notes=[f"{workers}: {rate:.1f} messages/s each" for workers, rate in reached.items()],
+        notes=[
+            *(f"{workers}: {rate:.1f} messages/s each" for workers, rate in reached.items()),
+            *(f"{workers} without a bus: {rate:.1f} waits/s each" for workers, rate in machine.items()),
+        ],
     )
 
 
@@ -124,8 +164,12 @@ def main() -> None:
     """Measure, or be a worker."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--worker", metavar="ADDRESS")
+    parser.add_argument("--wait-only", action="store_true")
     options = parser.parse_args()
-    asyncio.run(work(options.worker) if options.worker else run())
+    if options.wait_only:
+        asyncio.run(wait_only())
+    else:
+        asyncio.run(work(options.worker) if options.worker else run())
 
 
 if __name__ == "__main__":
