@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -165,9 +166,14 @@ def test_a_stop_in_the_middle_is_told_and_a_new_run_may_begin(tmp_path: Path) ->
     for line in running.stderr:
         if re.search("Starting the hub", line):
             break
+    deadline_s = time.monotonic() + 240
+    while not list(tmp_path.glob("exercises/*/exercise/state.json")):  # its director is at work
+        assert running.poll() is None
+        assert time.monotonic() < deadline_s
+        time.sleep(0.2)
     running.send_signal(signal.SIGINT)
     rest = running.stderr.read()
-    assert running.wait(60) == 2, rest
+    assert running.wait(120) == 2, rest
     assert "ended before it was played to its end" in rest
     with exclusively(tmp_path / "exercises"):
         pass  # nothing holds it any more

@@ -27,7 +27,7 @@ from impetus.exercise.outcomes import (
     ToolOutcome,
     TruthOutcome,
 )
-from impetus.exercise.scenario import NEEDS, Objective, ObjectiveKind, ReadingsInject, Scenario, Truth
+from impetus.exercise.scenario import NEEDS, Objective, ObjectiveKind, PartInject, ReadingsInject, Scenario, Truth
 from impetus.model import (
     AlertAction,
     AlertState,
@@ -192,6 +192,8 @@ def _is_about(record: AlertRecord, truth: Truth, entry: Entry) -> bool:
         <= entry.time + timedelta(seconds=2 * truth.within)
     ):
         return False
+    if entry.inject_kind == "link" and alert.source == "network":
+        return True  # many sensors that fall silent at once are told as one matter
     names = truth.sources or entry.sources
     if not names or entry.inject_kind not in ("readings", "link"):
         return True
@@ -227,9 +229,11 @@ def _explained(record: AlertRecord, scenario: Scenario, played: Mapping[str | No
         if inject.kind in NEEDS:
             if record.alert.tool == NEEDS[inject.kind]:
                 return True
-        elif inject.kind == "part" or (names and _mentions(record, names)):
-            return inject.kind != "part" or record.alert.tool == "anomaly"
-        elif inject.kind == "link" and record.alert.source == "network":
+        elif isinstance(inject, PartInject):
+            # Without a connector nothing arrives; that a tool is down explains no alert.
+            if inject.part.startswith("connector:") and record.alert.detector == "silence":
+                return True
+        elif (names and _mentions(record, names)) or (inject.kind == "link" and record.alert.source == "network"):
             return True
     return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from markupsafe import Markup
 
@@ -15,10 +15,13 @@ from impetus.ui.report_pdf import Words
 from impetus.ui.review_pdf import comparison
 from impetus.ui.review_plots import DECISION_NAMES, LANE_NAMES, load_plot, timeline_plot
 
+FONTS: Final = ":root { --sans: system-ui, sans-serif; --mono: ui-monospace, monospace; }"
+
 
 def review_html(told: Reviewed, other: Reviewed | None = None) -> str:
     """The report as one file; `other` is a second run to compare with."""
     style = (STATIC / "css" / "report.css").read_text(encoding="utf-8")
+    style = style.replace('@import url("tokens.css");', FONTS)  # one file holds all
     sheet = Markup(style)  # noqa: S704 (our own file)
     return Renderer().text("review.html", DEFAULT_LANGUAGE, **review_context(told, other), stylesheet=sheet)
 

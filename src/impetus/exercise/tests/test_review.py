@@ -145,6 +145,39 @@ def test_an_alert_about_something_else_is_no_detection_but_a_false_one() -> None
     assert [alert.id for alert in one.unexplained] == ["a"]
 
 
+def test_a_part_that_is_down_hides_no_other_explanation_and_explains_no_noise() -> None:
+    down = {"id": "down", "at": 30, "kind": "part", "title": "Down", "part": "connector:mqtt", "minutes": 5}
+    before = scenario()
+    played = Scenario.model_validate(
+        {**before.model_dump(), "injects": [before.injects[0].model_dump(), down, *before.model_dump()["injects"][1:]]}
+    )
+    journal = [*JOURNAL[:2], entry(EntryKind.INJECT, "Down", 30, inject="down", inject_kind="part"), *JOURNAL[2:]]
+    elsewhere = {"source": "traffic-9", "headline": "Slow", "place": None}
+    alerts = [
+        record("crowd", 200),
+        record("silent", 90, detector="silence", **elsewhere),
+        record("noise", 90, **elsewhere),
+    ]
+    one = review(played, journal, Kept(alerts, (), (), (), ()))
+    assert [alert.id for alert in one.unexplained] == ["noise"]
+
+
+def test_many_silent_sensors_are_noticed_by_one_alert_on_the_network() -> None:
+    cut = {"id": "cut", "at": 60, "kind": "link", "title": "Cut", "sites": ["Market Square"], "minutes": 5}
+    silent = {"id": "silent", "title": "Silent", "inject": "cut", "tool": "anomaly", "detectors": ["silence"]}
+    played = scenario(injects=[cut], truths=[{**silent, "within": 120}], objectives=[])
+    journal = [
+        JOURNAL[0],
+        entry(EntryKind.INJECT, "Cut", 60, inject="cut", inject_kind="link", sources=("Market Square",)),
+        JOURNAL[-1],
+    ]
+    alert = record("a", 100, detector="silence", source="network", headline="18 sensors report nothing", place=None)
+    one = review(played, journal, Kept([alert], (), (), (), ()))
+    assert outcomes(one)["silent"] is Outcome.FOUND
+    other = record("b", 100, detector="level", source="network", headline="High", place=None)
+    assert outcomes(review(played, journal, Kept([other], (), (), (), ())))["silent"] is Outcome.MISSED
+
+
 def test_what_a_tool_asks_a_person_counts_only_where_it_is_about_what_was_planted() -> None:
     assert outcomes(told(results=[event("Lunch at the harbour", 40)]))["call"] is Outcome.MISSED
     one = told(results=[event("Lunch", 20), event("Bring knives", 60)])
