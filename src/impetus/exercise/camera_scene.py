@@ -34,7 +34,7 @@ class RenderedCamera:
 
 
 CAMERAS: Final[Mapping[str, RenderedCamera]] = {
-    "harbour-square-4": RenderedCamera("Harbour Square, mast 4", 7, (-255.0, -585.0)),
+    "harbour-square-4": RenderedCamera("Harbour Square, mast 4", 19, (-255.0, -585.0)),
     "camera-2": RenderedCamera("City Hall Square, camera 2", 4, (-205.0, -385.0)),
 }
 ALONE: Final = "harbour-square-4"
