@@ -153,7 +153,7 @@ def read_rules(text: str) -> RuleSet:
             # A few lines of references to references can stand for more than memory holds.
             raise InvalidInput("The rules use YAML references (*name).", hint="Write out what is meant.")
         content = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # of a date that does not exist, too
         raise InvalidInput(
             f"The rules are not YAML: {str(error).splitlines()[0]}", hint="See the guide on correlation for the form."
         ) from error

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impetus.model import Alert, Category, ModelReference, Place, Point, Polygon, Severity, Status
+from impetus.model import Alert, Category, InvalidInput, ModelReference, Place, Point, Polygon, Severity, Status
 from impetus.situation.correlation.calibration import (
     Calibration,
     Prior,
@@ -280,3 +281,9 @@ def test_whatever_people_do_each_alert_is_in_one_group_and_hand_made_splits_hold
             assert group.size == len(group.alerts())
             for id in group.alerts():
                 assert group.incident not in separated.get(id, set())
+
+
+@pytest.mark.parametrize("text", ["a: 0000-00-00", "a: 2026-02-30", "{", "- 1", "a: &a [*a]"])
+def test_what_is_no_set_of_rules_is_refused_in_words(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        read_rules(text)
