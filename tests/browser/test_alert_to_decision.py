@@ -22,12 +22,15 @@ def alerts(demo: Installation) -> list[dict[str, object]]:
 
 
 def raise_alert(demo: Installation) -> str:
-    """Let a sensor that was well so far send what cannot be, over MQTT, and wait for the alert; returns its id."""
+    """Let a sensor that was well so far send what cannot be, over MQTT, and wait for the alert; returns its id.
+
+    The tool reads two weeks of history first.
+    """
     troubled = {each["source"] for each in alerts(demo)}
     with demo.client() as client:
         known = client.get("/api/v1/datastreams", params={"limit": 500}).json()["items"]
     sensor = next(each["id"] for each in known if each["observed_property"] in WEATHER and each["id"] not in troubled)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         demo.send(sensor, IMPOSSIBLE)
         for alert in alerts(demo):
