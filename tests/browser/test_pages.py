@@ -16,6 +16,7 @@ from tests.browser.conftest import OpenPage
 from tests.installation import Installation
 
 HOSTILE = '<img src=x onerror="window.taken=1"> \u202egnp.exe <script>window.taken=1</script>'
+SCROLLED = "() => [...document.querySelectorAll('#queue-grid *')].some((one) => one.scrollTop > 300)"
 SUPERVISOR_PAGES = ("/", "/sensors", "/incidents", "/tools", "/tools/anomaly", "/dead-letters", "/profile")
 ADMINISTRATOR_PAGES = ("/sensors", "/audit", "/administration")
 
@@ -87,8 +88,10 @@ def test_what_arrives_moves_neither_the_scroll_nor_the_selection(
     assert box
     page.mouse.move(box["x"] + 200, box["y"] + 300)
     page.mouse.wheel(0, 600)
+    # A busy machine turns the wheel seconds later.
+    page.wait_for_function(SCROLLED, timeout=60_000)
+    row(page, first_row_at_rest(page)).click()
     reading = first_row_at_rest(page)
-    row(page, reading).click()
     headline = page.locator("#detail [data-slot=headline]").inner_text()
 
     worst = raise_alert(machine, "Worst of all", severity="Extreme", urgency="Immediate", confidence=1)
@@ -136,6 +139,8 @@ def test_an_operator_needs_no_mouse(machine: httpx.Client, demo: Installation, l
     page.keyboard.press("g")
     page.keyboard.press("s")
     page.wait_for_url("**/sensors**")
+    # Keys are heard once the page stands.
+    expect(page.locator("#connection")).to_have_text("Live")
     page.keyboard.press("g")
     page.keyboard.press("i")
     page.wait_for_url("**/incidents")
