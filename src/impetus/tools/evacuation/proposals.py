@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from impetus.tools.evacuation.optimiser import Judged, Proposal, pareto, tied
-from impetus.tools.evacuation.outcome import Outcome
 from impetus.tools.evacuation.plans import Plan
 from impetus.tools.evacuation.simulation import Setting
 
@@ -46,8 +45,7 @@ def judged_document(
         "dense_person_s": _number(judged.mean("dense_person_s")),
         "max_density_pm2": round(max(run.max_density_pm2 for run in runs), 2) if runs else None,
         "stuck": max(run.stuck for run in runs) if runs else None,
-        # The average, as the times are: a single crowd of an uncertain count may be half as large as is expected.
-        "exits": {door: round(sum(run.exits.get(door, 0) for run in runs) / len(runs)) for door in _doors(runs)},
+        "exits": expected_at_exits([run.exits for run in runs]),
         "runs": len(runs),
         "gain_t90": _gain(judged.mean("t90_s"), baseline.mean("t90_s")),
         "gain_exposure": _gain(judged.mean("exposure_person_s"), baseline.mean("exposure_person_s")),
@@ -73,8 +71,15 @@ def judged_document(
     return made
 
 
-def _doors(runs: Sequence[Outcome]) -> Sequence[str]:
-    return list(dict.fromkeys(door for run in runs for door in run.exits))
+def expected_at_exits(runs: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """How many leave at each exit, on the average of the runs, as the times are: a single crowd of an uncertain count
+    may be half as large as is expected.
+
+    >>> expected_at_exits([{"north": 40, "south": 60}, {"north": 20, "south": 30, "gate": 10}])
+    {'north': 30, 'south': 45, 'gate': 5}
+    """
+    doors = dict.fromkeys(door for run in runs for door in run)
+    return {door: round(sum(run.get(door, 0) for run in runs) / len(runs)) for door in doors}
 
 
 def advice(judged: Judged, setting: Setting) -> Sequence[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -17,7 +16,7 @@ from impetus.sdk import Context
 from impetus.tools.firearm.confirmation import Rules
 from impetus.tools.firearm.confusion import Confusion
 from impetus.tools.firearm.detections import NAMES, PERSON, WEAPON
-from impetus.tools.firearm.evaluation import Judged, judge, precision_recall, report
+from impetus.tools.firearm.evaluation import Judged, look_at, precision_recall, report
 from impetus.tools.firearm.heldout import rendered_pictures
 from impetus.tools.firearm.inference import Model
 from impetus.tools.firearm.kept import Memory
@@ -132,25 +131,22 @@ class ModelInUse:
         """The figures of a model, its curves and mistakes; None where the tool was stopped before they were there."""
         judged: list[Judged] = []
         confusion = Confusion(model.contract.thresholds)
-        for picture, boxes, kinds in rendered_pictures(EVALUATED_PICTURES):
+        for each in rendered_pictures(EVALUATED_PICTURES):
             if self._stopping:
                 return None
-            begun = time.perf_counter()
-            found = model.look(picture)
-            judged.append(judge(found, boxes, kinds, ms=1_000 * (time.perf_counter() - begun)))
-            confusion.add(picture, found, boxes, kinds)
+            judged += look_at(model, [each], confusion.add)
         return {
             **report(judged, threshold=model.contract.thresholds.weapon, draws=100).json(),
             "curves": {NAMES[kind]: _curve(judged, kind) for kind in (PERSON, WEAPON)},
             "confusion": confusion.json(),
             "mistakes": [
                 {
-                    "missed": each.missed,
-                    "score": round(each.score, 3),
-                    "size_px": round(each.size_px),
-                    "picture": data_url(each.picture),
+                    "missed": mistake.missed,
+                    "score": round(mistake.score, 3),
+                    "size_px": round(mistake.size_px),
+                    "picture": data_url(mistake.picture),
                 }
-                for each in confusion.mistakes()
+                for mistake in confusion.mistakes()
             ],
         }
 

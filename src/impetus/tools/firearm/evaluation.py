@@ -68,13 +68,18 @@ def judge(found: Detections, boxes: Floats, kinds: Floats, *, ms: float = 0.0) -
     return Judged(found.scores, found.kinds, right, whole_kinds, sizes, truth_scores, ms)
 
 
-def look_at(detector: Looks, pictures: Iterable[tuple[Picture, Floats, Floats]]) -> list[Judged]:
-    """Judge a detector on pictures with boxes (N x 4) and kinds (N)."""
+def look_at(
+    detector: Looks,
+    pictures: Iterable[tuple[Picture, Floats, Floats]],
+    seen: Callable[[Picture, Detections, Floats, Floats], None] = lambda *_: None,
+) -> list[Judged]:
+    """Judge a detector on pictures with boxes (N x 4) and kinds (N); `seen` gets each with what was found."""
     judged = []
     for picture, boxes, kinds in pictures:
         begun = time.perf_counter()
         found = detector.look(picture)
         judged.append(judge(found, boxes, kinds, ms=1_000 * (time.perf_counter() - begun)))
+        seen(picture, found, boxes, kinds)
     return judged
 
 

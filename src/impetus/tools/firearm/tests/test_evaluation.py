@@ -101,4 +101,8 @@ async def test_an_evaluation_on_the_page_brings_curves_and_mistakes(
     assert sum(evaluation["confusion"]["weapon"].values()) == sum(
         row["weapons"] for row in evaluation["weapon_recall_by_size"]
     )
+    assert evaluation["mistakes"]
+    # The stand-in takes something for a weapon in each picture, and nobody for a person.
+    assert len(evaluation["curves"]["weapon"]) > 1
+    assert evaluation["curves"]["person"] == []
     assert all(each["picture"].startswith("data:image/jpeg;base64,") for each in evaluation["mistakes"])
