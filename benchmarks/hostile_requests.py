@@ -18,11 +18,10 @@ from pathlib import Path
 import httpx
 
 from benchmarks.reporting import Figure, report
-from impetus.api import ApiSettings, Services, create_api
-from impetus.api.tests.conftest import Api
+from impetus.api import create_api
+from impetus.api.tests.conftest import Api, services_of
 from impetus.api.tests.test_hostile_requests import SERVER_ERROR, cases_of, operations, send
 from impetus.situation.tests.house import opened_house
-from impetus.store import EvidenceStore
 
 HANG_S = 10.0
 ROUTES_GUESS = 4
@@ -34,17 +33,7 @@ async def run(requests: int, folder: Path) -> tuple[int, Counter[str], int, floa
     sent, hangs, longest_s = 0, 0, 0.0
     errors: Counter[str] = Counter()
     async with opened_house(folder) as house:
-        services = Services(
-            bus=house.bus,
-            store=house.store,
-            clock=house.clock,
-            settings=ApiSettings(),
-            governance=house.governance,
-            situation=house.situation,
-            evidence=EvidenceStore(folder / "evidence"),
-            tools={},
-            home=folder,
-        )
+        services = services_of(house, folder)
         api = Api(house, services, create_api(services))
         person, nobody = await api.person("ada"), api.client()
         routes = list(operations(api.app))

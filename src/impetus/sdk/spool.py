@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import structlog
 from pydantic import ValidationError
 
 from impetus.model import Alert, Envelope, Severity
+
+log = structlog.get_logger(__name__)
 
 LIMIT_BYTES: Final = 64 * 1024 * 1024
 FILE_NAME: Final = "spool.sqlite"
@@ -47,7 +51,12 @@ class Spool:
         self.waiting = 0
         """Messages that are kept."""
         if self._path.exists():
-            self._open()
+            try:
+                self._open()
+            except sqlite3.OperationalError:
+                raise  # locked, or no room: the file may be well
+            except sqlite3.DatabaseError as error:
+                self._set_aside(error)
 
     def keep(self, envelopes: Sequence[Envelope]) -> bool:
         """Put messages behind those that wait. False when the disk takes nothing: then nothing was kept."""
@@ -89,10 +98,21 @@ class Spool:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.touch(mode=0o600)
             file = sqlite3.connect(self._path, check_same_thread=False)
-            file.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _TABLES)
             self._file = file
+            try:
+                file.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _TABLES)
+            except sqlite3.Error:
+                self.close()
+                raise
             self._count()
         return self._file
+
+    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
+        """A file that cannot be read keeps no tool from starting: it stays beside the new one, and the log says so."""
+        self.close()
+        aside = self._path.with_name(f"{FILE_NAME}.broken-{time.time_ns()}")
+        self._path.rename(aside)
+        log.error("spool set aside", file=str(aside), error=str(error))
 
     def _count(self) -> None:
         if self._file is not None:

@@ -52,22 +52,33 @@ class Api:
         return self.client(headers={"Authorization": f"Bearer {secret}"})
 
 
+def services_of(house: House, folder: Path, **more: Any) -> Services:
+    """What the interface of a house works with, below a folder; `more` stands in place of what it has by itself."""
+    given: dict[str, Any] = {
+        "bus": house.bus,
+        "store": house.store,
+        "clock": house.clock,
+        "settings": ApiSettings(),
+        "governance": house.governance,
+        "situation": house.situation,
+        "evidence": EvidenceStore(folder / "evidence"),
+        "tools": {},
+        "home": folder,
+    }
+    return Services(**given | more)
+
+
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
     """The application; nothing runs in the background."""
     async with opened_house(tmp_path) as house:
-        services = Services(
-            bus=house.bus,
-            store=house.store,
-            clock=house.clock,
+        services = services_of(
+            house,
+            tmp_path,
             settings=ApiSettings(
                 stream=StreamSettings(readings_interval_s=0.05, check_interval_s=0.1, ping_interval_s=1.0)
             ),
-            governance=house.governance,
-            situation=house.situation,
-            evidence=EvidenceStore(tmp_path / "evidence"),
             tools={"broken": InstalledTool("broken", None, None, None, "it does not import")},
-            home=tmp_path,
         )
         api = Api(house, services, create_api(services))
         yield api

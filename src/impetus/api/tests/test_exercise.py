@@ -11,8 +11,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from impetus.api import ApiSettings, Services, create_api
+from impetus.api import Services, create_api
 from impetus.api.access import EXERCISE_COOKIE, SESSION_COOKIE
+from impetus.api.tests.conftest import services_of
 from impetus.exercise.desk import Desk, Entry, EntryKind, OrderKind, Phase, State
 from impetus.exercise.questionnaires import IMPACT
 from impetus.exercise.scenario import folder_of, load_scenario
@@ -21,7 +22,6 @@ from impetus.model import Status
 from impetus.sdk import load_tools
 from impetus.situation.settings import SituationSettings
 from impetus.situation.tests.house import PASSWORD, House, an_alert, opened_house
-from impetus.store import EvidenceStore
 from impetus.ui import mount_ui
 
 
@@ -76,16 +76,10 @@ def create(services: Services) -> FastAPI:
 @pytest.fixture
 async def exercise(tmp_path: Path) -> AsyncIterator[Exercise]:
     async with opened_house(tmp_path) as house:
-        services = Services(
-            bus=house.bus,
-            store=house.store,
-            clock=house.clock,
-            settings=ApiSettings(),
-            governance=house.governance,
-            situation=house.situation,
-            evidence=EvidenceStore(tmp_path / "evidence"),
+        services = services_of(
+            house,
+            tmp_path,
             tools=load_tools(),
-            home=tmp_path,
             exercise=ExerciseSettings(title="A blackout in the middle", scenario=folder_of("blackout")),
         )
         desk = Desk(tmp_path)

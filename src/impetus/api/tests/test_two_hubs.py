@@ -8,12 +8,11 @@ from pathlib import Path
 
 import httpx
 
-from impetus.api import ApiSettings, Services, create_api
+from impetus.api import ApiSettings, create_api
 from impetus.api.settings import StreamSettings
-from impetus.api.tests.conftest import Api
+from impetus.api.tests.conftest import Api, services_of
 from impetus.api.tests.test_stream import Listener, logged_in, served, some_alerts
 from impetus.situation.tests.house import PASSWORD, House, opened_house
-from impetus.store import EvidenceStore
 
 FREE = 5
 """Failed log-ins with one name before the next has to wait; as the settings have it."""
@@ -23,16 +22,8 @@ FREE = 5
 async def hub(folder: Path) -> AsyncIterator[tuple[House, str]]:
     """One hub with connections of its own to the log and the store that all share; and its address."""
     async with opened_house(folder) as house:
-        services = Services(
-            bus=house.bus,
-            store=house.store,
-            clock=house.clock,
-            settings=ApiSettings(stream=StreamSettings(readings_interval_s=0.05, check_interval_s=0.1)),
-            governance=house.governance,
-            situation=house.situation,
-            evidence=EvidenceStore(folder / "evidence"),
-            tools={},
-            home=folder,
+        services = services_of(
+            house, folder, settings=ApiSettings(stream=StreamSettings(readings_interval_s=0.05, check_interval_s=0.1))
         )
         async with served(Api(house, services, create_api(services))) as address:
             yield house, address

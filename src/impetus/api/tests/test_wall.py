@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from impetus.api import ApiSettings, Services, create_api
+from impetus.api import ApiSettings, create_api
 from impetus.api.settings import StreamSettings
-from impetus.api.tests.conftest import Api
+from impetus.api.tests.conftest import Api, services_of
 from impetus.api.tests.test_access import test_nothing_of_another_organisation_is_found  # noqa: F401
 from impetus.situation.tests.house import opened_house
-from impetus.store import EvidenceStore
 from impetus.store.tests.conftest import walled_database  # noqa: F401
 
 pytestmark = pytest.mark.postgresql
@@ -22,17 +21,7 @@ pytestmark = pytest.mark.postgresql
 async def api(tmp_path: Path, walled_database: str) -> AsyncIterator[Api]:  # noqa: F811
     """The same application, on PostgreSQL as an ordinary user."""
     async with opened_house(tmp_path, store_url=walled_database) as house:
-        services = Services(
-            bus=house.bus,
-            store=house.store,
-            clock=house.clock,
-            settings=ApiSettings(stream=StreamSettings(check_interval_s=0.1)),
-            governance=house.governance,
-            situation=house.situation,
-            evidence=EvidenceStore(tmp_path / "evidence"),
-            tools={},
-            home=tmp_path,
-        )
+        services = services_of(house, tmp_path, settings=ApiSettings(stream=StreamSettings(check_interval_s=0.1)))
         api = Api(house, services, create_api(services))
         yield api
         for client in api.clients.values():

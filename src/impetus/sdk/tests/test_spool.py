@@ -164,3 +164,15 @@ async def test_without_room_on_the_disk_memory_serves(tmp_path: Path) -> None:
     wire.away = False
     await flushing
     assert len(wire.got) == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"no database at all" * 500, b"SQLite format 3\x00" + b"\xff" * 5_000])
+def test_a_broken_file_keeps_no_tool_from_starting_and_is_kept(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / FILE_NAME).write_bytes(damage)
+    spool = Spool(tmp_path)
+    assert spool.waiting == 0
+    assert spool.keep([alert(Severity.SEVERE)])
+    assert spool.waiting == 1
+    spool.close()
+    aside = [path.read_bytes() for path in tmp_path.glob(f"{FILE_NAME}.broken-*")]
+    assert aside == ([damage] if damage else [])

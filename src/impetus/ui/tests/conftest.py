@@ -13,9 +13,9 @@ from fastapi import FastAPI
 
 from impetus.api import ApiSettings, Services, create_api
 from impetus.api.settings import MapSettings
+from impetus.api.tests.conftest import services_of
 from impetus.sdk import load_tools
 from impetus.situation.tests.house import PASSWORD, House, opened_house
-from impetus.store import EvidenceStore
 from impetus.ui import mount_ui
 
 
@@ -46,16 +46,11 @@ class Ui:
 async def ui(tmp_path: Path) -> AsyncIterator[Ui]:
     """The pages; nothing runs in the background."""
     async with opened_house(tmp_path) as house:
-        services = Services(
-            bus=house.bus,
-            store=house.store,
-            clock=house.clock,
+        services = services_of(
+            house,
+            tmp_path,
             settings=ApiSettings(map=MapSettings(tiles="https://{s}.tiles.example.org/{z}/{x}/{y}.png")),
-            governance=house.governance,
-            situation=house.situation,
-            evidence=EvidenceStore(tmp_path / "evidence"),
             tools=load_tools(),
-            home=tmp_path,
         )
         app = create_api(services)
         mount_ui(app, services)
