@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -142,3 +143,28 @@ def test_templates_hold_no_inline_script() -> None:
 def test_no_folder_of_code_is_called_utils() -> None:
     banned = {"utils", "util", "helpers", "misc", "common"}
     assert not [path for path in (ROOT / "src").rglob("*.py") if path.stem in banned or path.parent.name in banned]
+
+
+def changing_calls(source: str) -> list[str]:
+    """What a test's `parametrize` decorators call that answers differently each time: time, chance, names of the run."""
+    decorators = [
+        decorator
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        for decorator in node.decorator_list
+        if "parametrize" in ast.unparse(decorator).partition("(")[0]
+    ]
+    calls = [call for decorator in decorators for call in ast.walk(decorator) if isinstance(call, ast.Call)]
+    names = [ast.unparse(call.func) for call in calls]
+    return [name for name in names if re.search(r"(^|\.)(time|now|utcnow|today|uuid\d|token_\w+|getpid)$", name)]
+
+
+def test_the_names_of_tests_are_the_same_at_each_collection() -> None:
+    """Workers that collect in different seconds must find the same names, or no test is run at all."""
+    assert changing_calls('@pytest.mark.parametrize("at", [int(time.time())])\ndef test_it(at): ...') == ["time.time"]
+    assert not {
+        str(path.relative_to(ROOT)): calls
+        for path in tracked_files()
+        if path.name.startswith("test_") and path.suffix == ".py"
+        if (calls := changing_calls(path.read_text()))
+    }
