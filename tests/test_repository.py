@@ -146,7 +146,7 @@ def test_no_folder_of_code_is_called_utils() -> None:
 
 
 def changing_calls(source: str) -> list[str]:
-    """What a test's `parametrize` decorators call that answers differently each time: time, chance, names of the run."""
+    """What a test's `parametrize` decorators call that answers differently each time: the clock, chance."""
     decorators = [
         decorator
         for node in ast.walk(ast.parse(source))
