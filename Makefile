@@ -34,7 +34,7 @@ test-all: environment test-packages check ## Run every check and all tests
 	@echo "Running all tests, the slow ones too ..."
 	@HYPOTHESIS_PROFILE=searching $(BIN)/pytest -q -m "" $(PYTEST)
 
-check: lint layers types docs
+check: lint layers types docs audit
 
 lint: environment ## Check style and formatting (ruff)
 	$(STEP) ruff-check "Checking the style" $(BIN)/ruff check .
@@ -55,9 +55,9 @@ docs: environment ## Build the documentation into site/
 reference: environment ## Write docs/reference/ anew from the code
 	@$(BIN)/python scripts/generate_reference.py
 
-audit: environment ## Look for known weaknesses in the locked packages, and write the bill of materials
+audit: environment ## Write the bill of materials, and look for known weaknesses where an advisory service answers
 	@$(BIN)/python scripts/bill_of_materials.py dist/bill-of-materials.json
-	@$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
+	@$(BIN)/python scripts/audit.py
 
 bench: environment ## Measure and print the figures
 	@$(BIN)/python -m benchmarks
