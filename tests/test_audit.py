@@ -62,10 +62,10 @@ def service() -> Iterator[str]:
     server.server_close()
 
 
-def audited(lock: Path, service: str) -> subprocess.CompletedProcess[str]:
+def audited(lock: Path, service: str, *options: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"IMPETUS_AUDIT_OSV_URL": service, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     return subprocess.run(
-        [sys.executable, audit.__file__, str(lock)], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, audit.__file__, *options, str(lock)], env=environment, capture_output=True, text=True, check=False
     )
 
 
@@ -76,6 +76,8 @@ def test_a_known_weakness_fails_with_its_name(service: str, tmp_path: Path) -> N
     assert done.returncode == 1
     assert "weak 1.0: CVE-2026-0001, GHSA-aaaa-bbbb-cccc (mended in 9.9)" in done.stderr
     assert "sound" not in done.stderr
+    said = audited(lock, service, "--say")
+    assert (said.returncode, said.stderr) == (0, done.stderr), "a test run names it, and goes on"
 
 
 def test_without_a_service_it_says_so_in_a_line_and_goes_on(tmp_path: Path) -> None:
