@@ -17,8 +17,8 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --group development --all-extras
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo environment test test-all check lint types layers docs weaknesses test-packages reference format bench lock audit \
-  wheel clean distclean
+.PHONY: help demo environment test test-all check lint types layers docs weaknesses test-packages reference format \
+  bench lock audit wheel clean distclean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20

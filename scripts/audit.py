@@ -4,9 +4,9 @@ A machine without such a service is told so in one line, and nothing fails: whet
 it for a package that is known to be weak. A weakness that is found fails with its name, unless it stands in
 `audit_ignored.toml` with a reason and a date that has not passed. What was looked for today is not looked for again.
 
-`python scripts/audit.py [--say] [LOCK_FILE]`: with `--say` a weakness is named and nothing fails, so that one that became
-known overnight holds up no change that has nothing to do with it. `IMPETUS_AUDIT_OSV_URL` names another service that
-speaks OSV's query API.
+`python scripts/audit.py [--say] [LOCK_FILE]`: with `--say` a weakness is named and nothing fails, so that one that
+became known overnight holds up no other change. `IMPETUS_AUDIT_OSV_URL` names another service that speaks OSV's query
+API.
 """
 
 from __future__ import annotations

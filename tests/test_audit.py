@@ -65,7 +65,11 @@ def service() -> Iterator[str]:
 def audited(lock: Path, service: str, *options: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"IMPETUS_AUDIT_OSV_URL": service, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     return subprocess.run(
-        [sys.executable, audit.__file__, *options, str(lock)], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, audit.__file__, *options, str(lock)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
