@@ -89,10 +89,11 @@ async def replay_period(
     since, until = (moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in (since, until))
     async with app.opened_store(settings, SystemClock()) as store:
         then = await recorded(store, organisation, tool, since, until)
-        now = await replay(installed, store, organisation, since, until, own)
+        now = await replay(installed, store, organisation, since, until, own, address=settings.store_url)
         found = [compare(then, now.alerts, since, names=("recorded", "as set up now"))]
         if changes:
-            other = await replay(installed, store, organisation, since, until, {**own, **changed(changes)})
+            wanted = {**own, **changed(changes)}
+            other = await replay(installed, store, organisation, since, until, wanted, address=settings.store_url)
             found.append(compare(now.alerts, other.alerts, since, names=("as set up now", ", ".join(changes))))
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"{now.readings:,} readings in {now.took_s:.1f} s")

@@ -1,7 +1,8 @@
 """Replay: recorded readings go through a tool as it is now, and what it tells is put beside what was told then.
 
 The tool is the live code on a clock that follows the readings. It reads the same history as it would have had, raises
-alerts into a list, and touches nothing: not the queue, not its own checkpoints.
+alerts into a list, and touches nothing: not the queue, not its own checkpoints. Readings go in as arrays, many at a
+time, and of a long period the next are read by a process of their own meanwhile (docs/adr/0051).
 """
 
 from __future__ import annotations
@@ -9,25 +10,45 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from bisect import bisect_left
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
 
-from impetus.model import Alert, Datastream, InvalidInput, ObservationBatch, Value, from_microseconds, to_microseconds
+import numpy as np
+from numpy.typing import NDArray
+
+from impetus.exercise.read_ahead import read_ahead
+from impetus.model import (
+    Alert,
+    Datastream,
+    ExpectationBatch,
+    InvalidInput,
+    ObservationBatch,
+    ToolResult,
+    Value,
+    from_microseconds,
+    to_microseconds,
+)
 from impetus.sdk import InstalledTool
 from impetus.sdk.manifest import Manifest
 from impetus.sdk.selection import InputSelection
 from impetus.sdk.testing import LocalContext
 from impetus.sdk.worker import validate_settings
 from impetus.store import Store
+from impetus.store.readings import ReadingArrays
 from impetus.store.records import AlertFilter, AlertOrder
 
 SAME_S: Final = 300.0
 """Alerts of one detector and source that began within this time of each other are the same."""
 LONGEST: Final = timedelta(days=31)
 PAGE: Final = 200
+ROWS: Final = 100_000
+"""Readings that are read at once."""
+LONG: Final = timedelta(hours=1)
+"""A process that reads ahead is worth its start from so long a period on."""
 
 
 class Difference(Value):
@@ -66,24 +87,52 @@ class Replayed:
 
 
 class ReplayContext(LocalContext):
-    """A context in memory whose history is the store's, up to the moment of the replay."""
+    """A context in memory whose history is the store's, up to the moment of the replay; it keeps what is compared, and
+    of everything else no more than a tool asks for again: a day may hold a hundred million readings."""
 
     def __init__(
-        self, manifest: Manifest, datastreams: Sequence[Datastream], store: Store, tenant: str, start: datetime
+        self,
+        manifest: Manifest,
+        datastreams: Sequence[Datastream],
+        store: Store,
+        tenant: str,
+        start: datetime,
+        address: str | None = None,
     ) -> None:
         super().__init__(manifest, datastreams=datastreams, tenant=tenant, start=start)
         self._store = store
         self._begin = start
+        self._address = address
+        self._readable = InputSelection(manifest, datastreams).datastreams
+
+    async def datastreams(self) -> Sequence[Datastream]:
+        return self._readable
 
     async def history(self, since: datetime, until: datetime | None = None) -> AsyncIterator[ObservationBatch]:
-        selection = InputSelection(self.manifest, self.registered)
-        names = None
-        if self.manifest.observed_properties() is not None:
-            names = {datastream.id for datastream in selection.datastreams}
         # What came after the begin of the period is observed, and not remembered.
         end = min(until or self._begin, self._begin)
-        async for batch in self._store.readings.history(self.tenant, since, end, datastreams=names):
-            yield batch
+        async for arrays in self.readings(since, end):
+            yield batch_of(arrays, slice(None))
+
+    async def readings(self, since: datetime, until: datetime) -> AsyncGenerator[ReadingArrays, None]:
+        """What was recorded in [since, until) and the tool may read, in order of time."""
+        names = None
+        if self.manifest.observed_properties() is not None:
+            names = {datastream.id for datastream in self._readable}
+        if self._address is not None and until - since >= LONG:
+            found = read_ahead(self._address, self.tenant, since, until, names, ROWS)
+        else:
+            found = self._store.readings.arrays(self.tenant, since, until, datastreams=names, rows=ROWS)
+        async with aclosing(found):
+            async for arrays in found:
+                yield arrays
+
+    async def emit_expectations(self, batch: ExpectationBatch) -> None:
+        """Nobody looks at the bands of a replay."""
+
+    async def publish(self, result: ToolResult) -> None:
+        await super().publish(result)
+        self.results = [one for one in self.results if one is result or one.id != result.id]
 
 
 async def replay(
@@ -93,8 +142,12 @@ async def replay(
     since: datetime,
     until: datetime,
     settings: Mapping[str, Any],
+    *,
+    address: str | None = None,
 ) -> Replayed:
     """Give a tool the readings that an organisation kept of [since, until), and return what it told.
+
+    With the `address` of the store a process of its own reads ahead of the tool where the period is long.
 
     Raises:
         InvalidInput: the period is empty or longer than a month, or the tool reads no observations.
@@ -107,27 +160,24 @@ async def replay(
         raise InvalidInput(f"{manifest.id} reads no observations, so there is nothing to replay")
     validated = validate_settings(tool_type, manifest.id, settings)
     datastreams = await _datastreams(store, tenant)
-    context = ReplayContext(manifest, datastreams, store, tenant, since)
-    selection = InputSelection(manifest, datastreams)
-    names = None
-    if manifest.observed_properties() is not None:
-        names = {datastream.id for datastream in selection.datastreams}
+    context = ReplayContext(manifest, datastreams, store, tenant, since, address)
     tool = tool_type(context, validated)
     began_s, readings = time.monotonic(), 0
     await tool.start()
     step_us = int(manifest.tick_s * 1e6)
     ticked = to_microseconds(since) // step_us
-    async for batch in store.readings.history(tenant, since, until, datastreams=names):
-        for part in steps(batch, step_us):
-            step = part.time_us[0] // step_us
-            if step > ticked:
-                ticked = step
-                _advance(context, step * step_us)
-                await tool.tick()
-            _advance(context, part.time_us[-1])
-            await tool.observe(part)
-            readings += len(part)
-        await asyncio.sleep(0)
+    async with aclosing(context.readings(since, until)) as recorded_readings:
+        async for arrays in recorded_readings:
+            for part in steps(arrays.time_us, step_us):
+                step = int(arrays.time_us[part.start]) // step_us
+                if step > ticked:
+                    ticked = step
+                    _advance(context, step * step_us)
+                    await tool.tick()
+                _advance(context, int(arrays.time_us[part.stop - 1]))
+                await tool.observe(batch_of(arrays, part))
+            readings += len(arrays.time_us)
+            await asyncio.sleep(0)
     await tool.tick()
     first = {alert.id: alert for alert in reversed(context.alerts)}
     return Replayed(sorted(first.values(), key=lambda alert: alert.sent), readings, time.monotonic() - began_s)
@@ -215,17 +265,35 @@ def _difference(alert: Alert, since: datetime, *, first: bool) -> Difference:
     )
 
 
-def steps(batch: ObservationBatch, step_us: int) -> Iterator[ObservationBatch]:
-    """A batch, which is in order of time, in parts that each lie between two ticks."""
-    times = batch.time_us
-    begin = 0
-    while begin < len(times):
-        end = bisect_left(times, (times[begin] // step_us + 1) * step_us, begin)
-        # The parts of a valid batch are valid; checking them again would take longer than the tool does.
-        yield batch.model_copy(
-            update={"index": batch.index[begin:end], "time_us": times[begin:end], "value": batch.value[begin:end]}
-        )
-        begin = end
+def steps(time_us: NDArray[np.int64], step_us: int) -> Iterator[slice]:
+    """Parts of readings in order of time that each lie between two ticks.
+
+    >>> [(part.start, part.stop) for part in steps(np.array([1, 5, 11, 35]), 10)]
+    [(0, 2), (2, 3), (3, 4)]
+    """
+    step = time_us // step_us
+    bounds = [0, *(np.flatnonzero(step[1:] != step[:-1]) + 1).tolist(), len(step)]
+    for begin, end in pairwise(bounds):
+        if begin < end:
+            yield slice(begin, end)
+
+
+def batch_of(arrays: ReadingArrays, part: slice) -> ObservationBatch:
+    """Some of the readings as a tool gets them. Their columns are read-only views, which look and count like tuples of
+    plain numbers: a tool that computes with arrays takes them over at once, one that goes through them needs no more
+    than before. Nothing is checked again, as it was when the readings came."""
+    return ObservationBatch.model_construct(
+        datastreams=arrays.datastreams,
+        index=_view(arrays.index[part]),
+        time_us=_view(arrays.time_us[part]),
+        value=_view(arrays.value[part]),
+    )
+
+
+def _view(column: NDArray[Any]) -> Any:
+    # Before Python 3.12 an array's annotations do not say that it has a buffer.
+    whole: Any = np.ascontiguousarray(column)
+    return memoryview(whole).toreadonly()
 
 
 def _advance(context: ReplayContext, time_us: int) -> None:

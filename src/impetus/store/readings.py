@@ -7,12 +7,14 @@ in a file of their own, and never stand in the way of a decision (docs/adr/0003)
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy
-from sqlalchemy import func, select
+from numpy.typing import NDArray
+from sqlalchemy import Connection, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from impetus.model import ObservationBatch, from_microseconds, to_microseconds
@@ -37,6 +39,19 @@ HISTORY_ROWS: Final = 20_000
 
 FIRST_WINDOW_US: Final = 600 * 1_000_000
 LONGEST_WINDOW_US: Final = 30 * 86_400 * 1_000_000
+
+_ROW: Final = numpy.dtype([("series", numpy.int64), ("time_us", numpy.int64), ("value", numpy.float64)])
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingArrays:
+    """Many readings in order of time: `index` points into `datastreams`, which holds all that were asked for; the
+    arrays are of shape (readings,)."""
+
+    datastreams: tuple[str, ...]
+    index: NDArray[numpy.int64]
+    time_us: NDArray[numpy.int64]
+    value: NDArray[numpy.float64]
 
 
 class ReadingStore:
@@ -121,26 +136,47 @@ class ReadingStore:
         Each batch is one short read, so that a slow taker holds nothing up; what is added meanwhile in a span that
         was read already is left out.
         """
+        async for arrays in self.arrays(tenant, since, until, datastreams=datastreams):
+            for batch in _batches(arrays):
+                yield batch
+
+    async def arrays(
+        self,
+        tenant: str,
+        since: datetime,
+        until: datetime,
+        *,
+        datastreams: Collection[str] | None = None,
+        rows: int = HISTORY_ROWS,
+    ) -> AsyncGenerator[ReadingArrays, None]:
+        """The same in arrays of about `rows` readings, for who computes with very many."""
         numbers = await self._numbers.of_tenant(tenant)
         names = {number: name for name, number in numbers.items() if datastreams is None or name in datastreams}
         if not names:
             return
+        known = numpy.array(sorted(names), dtype=numpy.int64)
+        titles = tuple(names[number] for number in known.tolist())
         begin, end = to_microseconds(since), to_microseconds(until)
         width = FIRST_WINDOW_US
         while begin < end:
             window_end = min(begin + width, end)
-            rows = await self._window(names, begin, window_end)
-            if not rows:
+            found = await self._window(names, begin, window_end)
+            if not len(found):
                 # Over a gap at once, however long it is.
                 following = await self._first_time(names, window_end, end)
                 if following is None:
                     return
                 begin, width = following, FIRST_WINDOW_US
                 continue
-            for batch in _batches(rows, names):
-                yield batch
+            found = found[numpy.argsort(found["time_us"], kind="stable")]
+            yield ReadingArrays(
+                titles,
+                numpy.searchsorted(known, found["series"]).astype(numpy.int64),
+                numpy.ascontiguousarray(found["time_us"]),
+                numpy.ascontiguousarray(found["value"]),
+            )
             begin = window_end
-            width = int(min(max(width * HISTORY_ROWS / len(rows), width / 8, 1_000_000), width * 8, LONGEST_WINDOW_US))
+            width = int(min(max(width * rows / len(found), width / 8, 1_000_000), width * 8, LONGEST_WINDOW_US))
 
     async def forget(self, tenant: str, before: datetime, *, rows: int = 20_000) -> int:
         """Remove up to about `rows` readings older than `before`; how many. Retention calls it until it gives 0.
@@ -149,22 +185,30 @@ class ReadingStore:
         """
         return await forget_rows(self._database, self._numbers, reading, tenant, before, rows)
 
-    async def _window(self, names: Mapping[int, str], begin: int, end: int) -> Rows:
+    async def _window(self, names: Mapping[int, str], begin: int, end: int) -> NDArray[numpy.void]:
+        if self._database.sqlite:
+            # A join from the list of series makes SQLite seek in each one, instead of reading through all time.
+            query = (
+                "SELECT r.series, r.time_us, r.value FROM json_each(?) AS s CROSS JOIN reading AS r "
+                "ON r.series = s.value AND r.time_us >= ? AND r.time_us < ?"
+            )
+            parameters: tuple[Any, ...] = (json_of(names), begin, end)
+        else:
+            query = (
+                "SELECT series, time_us, value FROM reading "
+                "WHERE series = ANY(%s::int[]) AND time_us >= %s AND time_us < %s"
+            )
+            parameters = (list(names), begin, end)
+
+        def read(connection: Connection) -> NDArray[numpy.void]:
+            result = connection.exec_driver_sql(query, parameters)
+            # As the driver gives them: of millions of rows each costs less than a `Row` made of it.
+            rows = result.cursor.fetchall()
+            result.close()
+            return numpy.fromiter(rows, _ROW, len(rows))
+
         async with self._database.read() as connection:
-            if self._database.sqlite:
-                # A join from the list of series makes SQLite seek in each one, instead of reading through all time.
-                result = await connection.exec_driver_sql(
-                    "SELECT r.series, r.time_us, r.value FROM json_each(?) AS s CROSS JOIN reading AS r "
-                    "ON r.series = s.value AND r.time_us >= ? AND r.time_us < ?",
-                    (json_of(names), begin, end),
-                )
-            else:
-                result = await connection.exec_driver_sql(
-                    "SELECT series, time_us, value FROM reading "
-                    "WHERE series = ANY(%s::int[]) AND time_us >= %s AND time_us < %s",
-                    (list(names), begin, end),
-                )
-            return result.all()
+            return await connection.run_sync(read)
 
     async def _first_time(self, names: Mapping[int, str], begin: int, end: int) -> int | None:
         async with self._database.read() as connection:
@@ -184,21 +228,17 @@ class ReadingStore:
             return first
 
 
-def _batches(rows: Rows, names: Mapping[int, str]) -> Iterator[ObservationBatch]:
-    """The rows (series, time_us, value) in order of time, with the names of their datastreams."""
-    numbers = numpy.fromiter((row[0] for row in rows), numpy.int64, len(rows))
-    times = numpy.fromiter((row[1] for row in rows), numpy.int64, len(rows))
-    values = numpy.fromiter((row[2] for row in rows), numpy.float64, len(rows))
-    order = numpy.argsort(times, kind="stable")
-    for begin in range(0, len(rows), BATCH_LIMIT):
-        some = order[begin : begin + BATCH_LIMIT]
-        used, index = numpy.unique(numbers[some], return_inverse=True)
+def _batches(arrays: ReadingArrays) -> Iterator[ObservationBatch]:
+    """Batches of the readings, each with the names of its own datastreams only."""
+    for begin in range(0, len(arrays.value), BATCH_LIMIT):
+        some = slice(begin, begin + BATCH_LIMIT)
+        used, index = numpy.unique(arrays.index[some], return_inverse=True)
         # Not validated again: the readings were when they came, and there are many.
         yield ObservationBatch.model_construct(
-            datastreams=tuple(names[number] for number in used.tolist()),
+            datastreams=tuple(arrays.datastreams[number] for number in used.tolist()),
             index=tuple(index.tolist()),
-            time_us=tuple(times[some].tolist()),
-            value=tuple(values[some].tolist()),
+            time_us=tuple(arrays.time_us[some].tolist()),
+            value=tuple(arrays.value[some].tolist()),
         )
 
 

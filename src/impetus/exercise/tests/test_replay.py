@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impetus.exercise.replay import changed, compare, recorded, replay, steps
+from impetus.exercise.read_ahead import read_ahead
+from impetus.exercise.replay import batch_of, changed, compare, recorded, replay, steps
 from impetus.model import (
     Alert,
     Category,
@@ -20,6 +23,7 @@ from impetus.model import (
     Observation,
     ObservationBatch,
     SystemClock,
+    Unavailable,
 )
 from impetus.sdk import load_tool
 from impetus.store import Store, open_store
@@ -79,6 +83,42 @@ async def test_a_recorded_hour_goes_through_the_live_tool_and_raises_nothing(tmp
         await store.close()
 
 
+async def test_a_process_that_reads_ahead_gives_the_same_and_what_goes_wrong_there_is_told(tmp_path: Path) -> None:
+    store = await filled(tmp_path)
+    address, until = f"sqlite:///{tmp_path / 'store.sqlite'}", START + timedelta(hours=1)
+    try:
+        here = [one async for one in store.readings.arrays("municipality", START, until, rows=100)]
+        there = [one async for one in read_ahead(address, "municipality", START, until, None, 100)]
+        assert sum(len(one.value) for one in there) == 360
+        assert [one.datastreams for one in there] == [one.datastreams for one in here]
+        for one, other in zip(here, there, strict=True):
+            assert np.array_equal(one.time_us, other.time_us)
+            assert np.array_equal(one.value, other.value)
+        told = await replay(load_tool("anomaly"), store, "municipality", START, until, {}, address=address)
+        assert told.readings == 360
+        with pytest.raises(Unavailable):
+            async for _ in read_ahead(f"sqlite:///{tmp_path}", "municipality", START, until, None, 100):
+                pass
+    finally:
+        await store.close()
+
+
+async def test_a_tool_gets_plain_numbers(tmp_path: Path) -> None:
+    """Not those of numpy, which write themselves otherwise: a tool need not know that it is a replay."""
+    store = await filled(tmp_path)
+    try:
+        async for arrays in store.readings.arrays("municipality", START, START + timedelta(minutes=1)):
+            batch = batch_of(arrays, slice(0, 2))
+            assert len(batch) == 2
+            assert batch.datastreams == ("level-1",)
+            assert batch.observations()[1] == Observation(
+                datastream="level-1", time=START + timedelta(seconds=10), value=1.01
+            )
+            assert [type(column[0]) for column in (batch.index, batch.time_us, batch.value)] == [int, int, float]
+    finally:
+        await store.close()
+
+
 async def test_what_cannot_be_replayed_is_told(tmp_path: Path) -> None:
     store = await open_store(f"sqlite:///{tmp_path / 'store.sqlite'}", SystemClock())
     later = START + timedelta(hours=1)
@@ -106,11 +146,9 @@ def test_two_ways_are_compared_alert_by_alert() -> None:
 
 
 @given(st.lists(st.integers(0, 100_000_000), min_size=1, max_size=30), st.integers(1, 20_000_000))
-def test_the_parts_of_a_batch_are_the_batch_and_none_crosses_a_tick(times: list[int], step_us: int) -> None:
-    times = sorted(times)
-    count = len(times)
-    batch = ObservationBatch(datastreams=("a",), index=(0,) * count, time_us=tuple(times), value=(1.0,) * count)
-    parts = list(steps(batch, step_us))
-    assert [moment for part in parts for moment in part.time_us] == times
-    assert all(len(part.index) == len(part.value) == len(part.time_us) for part in parts)
-    assert all(part.time_us[0] // step_us == part.time_us[-1] // step_us for part in parts)
+def test_the_parts_of_a_period_are_the_period_and_none_crosses_a_tick(times: list[int], step_us: int) -> None:
+    time_us = np.array(sorted(times), dtype=np.int64)
+    parts = list(steps(time_us, step_us))
+    assert [moment for part in parts for moment in time_us[part].tolist()] == sorted(times)
+    assert all(time_us[part][0] // step_us == time_us[part][-1] // step_us for part in parts)
+    assert all(time_us[one][-1] // step_us < time_us[other][0] // step_us for one, other in pairwise(parts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -43,21 +44,40 @@ async def migrate(database: Database, group: Group, *, revision: str = "head") -
 
     Raises `ConfigurationError` when a newer version of impetus wrote the tables.
     """
+    config = _config(group)
+    script = await asyncio.to_thread(ScriptDirectory.from_config, config)
+    wanted = await asyncio.to_thread(_wanted, script, revision)
+    # A dozen processes open a store at once, and almost always there is nothing to do: then nobody waits for the
+    # others, nor for who is writing.
+    async with database.read(across=True) as connection:
+        if await connection.run_sync(_heads, group) == wanted:
+            return
     async with database.write() as connection:
-        await connection.run_sync(_migrate, group, revision)
+        await connection.run_sync(_migrate, group, config, script, revision)
 
 
-def _migrate(connection: Connection, group: Group, revision: str) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
+def _config(group: Group) -> Config:
     config = Config()
     folder = Path(__file__).parent
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.set_main_option("version_locations", str(folder / group.name).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
-    script = ScriptDirectory.from_config(config)
+    return config
+
+
+def _wanted(script: ScriptDirectory, revision: str) -> tuple[str, ...]:
+    return tuple(one.revision for one in script.get_revisions(revision))
+
+
+def _heads(connection: Connection, group: Group) -> tuple[str, ...]:
+    return MigrationContext.configure(connection, opts={"version_table": group.version_table}).get_current_heads()
+
+
+def _migrate(connection: Connection, group: Group, config: Config, script: ScriptDirectory, revision: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
     known = {revision.revision for revision in script.walk_revisions()}
-    found = MigrationContext.configure(connection, opts={"version_table": group.version_table}).get_current_heads()
+    found = _heads(connection, group)
     unknown = [revision for revision in found if revision not in known]
     if unknown:
         raise ConfigurationError(
