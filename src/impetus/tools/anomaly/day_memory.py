@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from impetus.tools.anomaly.arrays import ArrayState, Column, Floats, Integers, Singles
+from impetus.tools.anomaly.compiled import compiled
 
 DAYS, HOURS = 28, 24
 DAY_S = 86_400.0
@@ -51,19 +52,7 @@ class DayMemory(ArrayState):
 
     def update(self, row: Integers, local_s: Floats, value: Floats) -> None:
         """Learn readings of distinct streams; `local_s` is local time in seconds since 1970. Shape (readings,)."""
-        day = np.floor(local_s / DAY_S).astype(np.int64)
-        hour = ((local_s - day * DAY_S) // 3_600.0).astype(np.int64) % HOURS
-        place = day % DAYS
-        old = self.day[row, place] != day
-        if old.any():
-            rows, places = row[old], place[old]
-            self.mean[rows, places], self.count[rows, places], self.day[rows, places] = np.nan, 0.0, day[old]
-        # Numbers at the ends of what can be held are no hour's mean.
-        bounded = np.clip(value, -1e30, 1e30)
-        count = self.count[row, place, hour] + 1.0
-        before = self.mean[row, place, hour]
-        self.mean[row, place, hour] = np.where(count > 1.0, before + (bounded - before) / count, bounded)
-        self.count[row, place, hour] = count
+        _update(row, local_s, value, self.mean, self.count, self.day)
 
     def hours(self, row: int, day: int) -> Floats:
         """Hourly means of one day, not a number where none is known; shape (24,)."""
@@ -81,3 +70,22 @@ class DayMemory(ArrayState):
             if np.count_nonzero(both) >= FEWEST_HOURS:
                 found.append(LikeDay(other, hours, float(np.mean(np.abs(today[both] - hours[both])))))
         return sorted(found, key=lambda one: one.distance)[:count]
+
+
+@compiled
+def _update(rows: Integers, local_s: Floats, value: Floats, mean: Singles, counts: Singles, days: Integers) -> None:
+    for number in range(len(rows)):
+        row = rows[number]
+        day = int(np.floor(local_s[number] / DAY_S))
+        hour = int((local_s[number] - day * DAY_S) // 3_600.0) % HOURS
+        place = day % DAYS
+        if days[row, place] != day:
+            mean[row, place] = np.nan
+            counts[row, place] = 0.0
+            days[row, place] = day
+        # Numbers at the ends of what can be held are no hour's mean.
+        bounded = min(max(value[number], -1e30), 1e30)
+        count = counts[row, place, hour] + 1.0
+        before = np.float64(mean[row, place, hour])
+        mean[row, place, hour] = before + (bounded - before) / count if count > 1.0 else bounded
+        counts[row, place, hour] = count

@@ -83,19 +83,14 @@ class Memory:
         """Usual time between readings of each stream: as registered, else as learnt; shape (streams,)."""
         learnt = self.monitor.interval
         interval_s = np.where(learnt.count >= LEARNT_GAPS, np.maximum(learnt.usual_s, 1e-3), DEFAULT_INTERVAL_S)
-        for row, datastream in self.roster.registered.items():
-            if datastream.interval_s is not None:
-                interval_s[row] = datastream.interval_s
-        return interval_s
+        declared_s = self.roster.declared_s()
+        return np.where(np.isnan(declared_s), interval_s, declared_s)
 
     def silence_limit_s(self) -> Floats:
         """Time without a reading after which each stream is silent; shape (streams,)."""
         settings, learnt = self._settings, self.monitor.interval
         usual = np.maximum(settings.silence_intervals * self.interval_s(), settings.silence_least_s)
-        declared = np.zeros(len(usual), dtype=np.bool_)
-        for row, datastream in self.roster.registered.items():
-            declared[row] = datastream.interval_s is not None
-        learnable = (learnt.count >= LEARNT_GAPS) & ~declared
+        learnable = (learnt.count >= LEARNT_GAPS) & np.isnan(self.roster.declared_s())
         return np.where(learnable, np.maximum(usual, 2.0 * learnt.long_s), usual)
 
     def apply_verdicts(self) -> None:

@@ -39,7 +39,7 @@ class PageHost:
         memory.past.forget(clock.now().timestamp() - KEPT_S)
         documents: list[ToolResult] = []
         tenant, names, registered = self._context.tenant, memory.roster.names, memory.roster.registered
-        placed = (len(names), len(registered), hash(tuple(registered.values())))
+        placed = (len(names), tuple(registered.values()))
         if placed != self._placed:
             self._placed = placed
             documents.extend(page.stream_documents(tenant, clock.now(), self._next_revision(), names, registered))

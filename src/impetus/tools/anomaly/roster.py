@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from impetus.model import Datastream
-from impetus.tools.anomaly.arrays import Integers
+from impetus.tools.anomaly.arrays import Floats, Integers
 
 
 class Roster:
@@ -22,12 +22,18 @@ class Roster:
         self.names = list(names)
         self.registered: dict[int, Datastream] = {}
         self._rows = {name: row for row, name in enumerate(self.names)}
+        self._asked: tuple[Iterable[str], Integers] = ((), np.zeros(0, dtype=np.int64))
+        self._taken: Iterable[Datastream] = ()
+        self._declared_s: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
     def add(self, names: Iterable[str]) -> Integers:
         """Row numbers of streams; unknown ones are added."""
+        # The same names are asked for again and again; those of a tuple do not change.
+        if self._asked[0] is names:
+            return self._asked[1]
         rows = []
         for name in names:
             row = self._rows.get(name)
@@ -35,7 +41,11 @@ class Roster:
                 row = self._rows[name] = len(self.names)
                 self.names.append(name)
             rows.append(row)
-        return np.array(rows, dtype=np.int64)
+        found = np.array(rows, dtype=np.int64)
+        if isinstance(names, tuple):
+            found.flags.writeable = False
+            self._asked = names, found
+        return found
 
     def row(self, name: str) -> int | None:
         """The row number of a stream; None where there is none of this name."""
@@ -43,13 +53,30 @@ class Roster:
 
     def register(self, datastreams: Iterable[Datastream]) -> list[int]:
         """Take over what the register says; rows of those of which it is new. All of them must have been added."""
+        if self._taken is datastreams:
+            return []
         changed = []
         for datastream in datastreams:
             row = self._rows[datastream.id]
-            if self.registered.get(row) != datastream:
+            known = self.registered.get(row)
+            if known is not datastream and known != datastream:
                 self.registered[row] = datastream
                 changed.append(row)
+        if changed:
+            self._declared_s = None
+        if isinstance(datastreams, tuple):
+            self._taken = datastreams
         return changed
+
+    def declared_s(self) -> Floats:
+        """Time between readings that the register says of each stream, not a number where it says none; shape
+        (streams,)."""
+        if self._declared_s is None or len(self._declared_s) != len(self.names):
+            self._declared_s = np.full(len(self.names), np.nan)
+            for row, datastream in self.registered.items():
+                if datastream.interval_s is not None:
+                    self._declared_s[row] = datastream.interval_s
+        return self._declared_s
 
     def datastream(self, row: int) -> Datastream:
         """What is known of a stream; of one that is not registered, its name."""

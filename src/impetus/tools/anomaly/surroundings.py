@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from impetus.model import Datastream
 from impetus.tools.anomaly.arrays import ArrayState, Column, Floats, Integers
+from impetus.tools.anomaly.compiled import compiled
 
 NEIGHBOURS = 8
 FURTHEST_M = 2_500.0
@@ -147,17 +148,10 @@ class Surroundings(ArrayState):
 
         Returns what their neighbours' newest distances are on average, shape (readings,).
         """
-        bounded = np.clip(np.nan_to_num(distance), -CUT, CUT)
-        self.distance[row], self.time_s[row] = bounded, time_s
-        around = self.neighbours[row]
-        there = around >= 0
-        mean: Floats = np.where(there, self.distance[around], 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
-        own, shared = np.clip(bounded, -3.0, 3.0), np.clip(mean, -3.0, 3.0)
-        self.count[row] += 1.0
-        rate = 1.0 / np.minimum(self.count[row], MEMORY_READINGS)
-        self.own[row] += rate * (own * own - self.own[row])
-        self.shared[row] += rate * (shared * shared - self.shared[row])
-        self.both[row] += rate * (own * shared - self.both[row])
+        # All distances of the round first: neighbours are compared at the same moment.
+        self.distance[row], self.time_s[row] = np.clip(np.nan_to_num(distance), -CUT, CUT), time_s
+        mean = np.empty(len(row))
+        _share(row, self.neighbours, self.distance, self.count, self.own, self.shared, self.both, mean)
         return mean
 
     def state(self, row: int, now_s: float, fresh_s: float, *, sign: int) -> NeighbourState:
@@ -223,3 +217,33 @@ class Districts:
         districts = cls()
         districts._leader = {int(row): int(leader) for row, leader in saved}
         return districts
+
+
+@compiled
+def _share(
+    rows: Integers,
+    neighbours: Integers,
+    distance: Floats,
+    counts: Floats,
+    owns: Floats,
+    shareds: Floats,
+    boths: Floats,
+    mean: Floats,
+) -> None:
+    """Mean distance of each row's neighbours, and what of its variance it shares with them."""
+    for number in range(len(rows)):
+        row = rows[number]
+        total, there = 0.0, 0
+        for place in range(neighbours.shape[1]):
+            other = neighbours[row, place]
+            if other >= 0:
+                total += distance[other]
+                there += 1
+        mean[number] = total / max(there, 1)
+        own = min(max(distance[row], -3.0), 3.0)
+        shared = min(max(mean[number], -3.0), 3.0)
+        counts[row] += 1.0
+        rate = 1.0 / min(counts[row], MEMORY_READINGS)
+        owns[row] += rate * (own * own - owns[row])
+        shareds[row] += rate * (shared * shared - shareds[row])
+        boths[row] += rate * (own * shared - boths[row])
