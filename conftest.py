@@ -8,6 +8,8 @@ import os
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 pytest_plugins = ["tests.servers"]
 
@@ -51,3 +53,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture, marker in MARKER_OF_FIXTURE.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
+
+
+SHARED_CITY = "tests/browser/city/"
+
+
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist says nothing of its types
+    """Each file to one worker, and all files that share a running city to one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return SHARED_CITY if nodeid.startswith(SHARED_CITY) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """In place of `--dist loadfile`."""
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None

@@ -1,4 +1,4 @@
-"""A running demo city and real browsers for the tests in this folder."""
+"""Real browsers for the tests in this folder. A module starts the installation that it needs; `city/` shares one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.installation import Installation, Login, running_demo
+from tests.installation import Installation, Login
 from tests.servers import program
 
 CHROMIUM_ARGUMENTS = (
@@ -22,13 +22,10 @@ CHROMIUM_ARGUMENTS = (
     "--no-first-run",
 )
 
-TOOLS = ("anomaly",)
-"""Tools that the pages' tests need: two cities with all tools and two browsers are too much for two cores."""
-
 OpenPage = Callable[..., Page]
 
 # A busy machine is slow; that is no failure of the pages.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,13 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.flaky(reruns=2))
-
-
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """The demo city, with its sensors sending."""
-    with running_demo(tmp_path_factory.mktemp("demo"), tools=TOOLS) as installation:
-        yield installation
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(900))  # a city starts in it, and many waits may be long at once
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +67,7 @@ def log_in(demo: Installation, chromium: Browser) -> Iterator[OpenPage]:
             context = chromium.new_context(viewport={"width": width, "height": height}, locale="en-GB")
             stack.callback(context.close)
             page = context.new_page()
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(60_000)
             page.on("pageerror", lambda error: troubles.append(f"error in a page: {error}"))
             page.on(
                 "console",

@@ -103,7 +103,7 @@ def test_nothing_runs_before_the_officer_said_so(city: str, chromium: Browser) -
     context = chromium.new_context(locale="en-GB")
     try:
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         page.goto(f"{city}/login")
         page.fill("input[name=name]", "dora")
         page.fill("input[name=password]", PASSWORD)

@@ -31,7 +31,7 @@ class Progress:
 
 
 FIRST_WAIT_S = 0.2
-LONGEST_WAIT_S = 10.0
+LONGEST_WAIT_S = 2.0
 
 
 async def consume(

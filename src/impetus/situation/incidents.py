@@ -54,8 +54,9 @@ class IncidentService:
     async def create(self, principal: Principal, new: NewIncident) -> Incident:
         """Open an incident on alerts; on disk when this returns. Asking again with the same id is harmless.
 
-        Raises `NotFound` for an unknown alert, and `Conflict` if one belongs to another incident, or if another
-        incident has this id.
+        An alert that correlation put into a candidate is taken out of it: what a person says goes before what a
+        program supposed. Raises `NotFound` for an unknown alert, and `Conflict` if one belongs to an incident that
+        people opened, or if another incident has this id.
         """
         try:
             return await self._create(principal, new)
@@ -75,6 +76,7 @@ class IncidentService:
                     )
                 return known
             act = Act(principal, person, person_name, self._clock.now(), transaction)
+            await self._take_from_candidates(act, new.alerts, new.id)
             found = await transaction.alerts.many(tenant, new.alerts)
             records = [await _joinable(act, found, alert, new.id) for alert in dict.fromkeys(new.alerts)]
             incident = Incident(
@@ -142,51 +144,72 @@ class IncidentService:
                 )
                 return IncidentDecided(known, before)
             act = Act(principal, person, person_name, self._clock.now(), transaction)
-            envelopes: list[Envelope] = []
-            merger: Merger | None = None
-            changed = before.model_copy(update={"updated": act.now})
-            # With another version `change` below refuses it and says who was first.
-            if before.version == decision.version:
-                check_merged(before, decision)
-                if decision.action is IncidentAction.MERGE:
-                    merger = await merge(act, changed, decision)
-                elif decision.action is IncidentAction.SEPARATE and decision.alert is None:
-                    merger = await undo_merger(act, changed, decision)
-                elif before.merged_into is None:
-                    state = next_incident_state(before.state, decision.action, decision.reason)
-                    changed = changed.model_copy(update={"state": state, **_classified(decision)})
-                if merger is not None:
-                    changed = merger.changed
-                    envelopes += merger.envelopes
-                if decision.alert is not None:
-                    record, changed = await _joined_or_separated(act, changed, decision.action, decision.alert)
-                    target = id if decision.action is IncidentAction.JOIN else None
-                    envelopes.append(await move_to_incident(act, record, target, decision.action, decision.id))
-            after = await transaction.incidents.change(
-                changed, expected_version=decision.version, handled_by=person_name
-            )
-            assessment = Assessment(
-                id=decision.id,
-                tenant=tenant,
-                subject_kind=SubjectKind.INCIDENT,
-                subject=id,
-                action=decision.action.value,
-                reason=decision.reason,
-                state_before=before.state.value,
-                state_after=after.state.value,
-                version=after.version,
-                person=person,
-                person_name=person_name,
-                decided=act.now,
-                alert=decision.alert,
-                alerts=merger.alerts if merger is not None else (),
-                incident=merger.other if merger is not None else None,
-                classification=decision.classification,
-            )
-            detail = {"reason": decision.reason, "alert": decision.alert, "incident": assessment.incident}
-            if decision.classification is not None:
-                detail["classification"] = decision.classification.model_dump_json(exclude_none=True)
-            await self._record(act, assessment, after, envelopes, detail)
+            if decision.action is IncidentAction.JOIN and decision.alert is not None:
+                await self._take_from_candidates(act, [decision.alert], id)
+            return await self._carry_out(act, before, decision)
+
+    async def _take_from_candidates(self, act: Act, alerts: Sequence[str], incident: str) -> None:
+        """Separate alerts from candidates, so that they can go into `incident`, where a person wants them."""
+        for alert in dict.fromkeys(alerts):
+            record = await act.transaction.alerts.get(act.principal.tenant, alert)
+            if record.incident is None or record.incident == incident:
+                continue
+            candidate = await act.transaction.incidents.get(record.tenant, record.incident)
+            if candidate.state is IncidentState.CANDIDATE:
+                decision = IncidentDecision(
+                    id=derived_id("taken", record.tenant, incident, alert),
+                    action=IncidentAction.SEPARATE,
+                    version=candidate.version,
+                    alert=alert,
+                )
+                await self._carry_out(act, candidate, decision)
+
+    async def _carry_out(self, act: Act, before: Incident, decision: IncidentDecision) -> IncidentDecided:
+        envelopes: list[Envelope] = []
+        merger: Merger | None = None
+        changed = before.model_copy(update={"updated": act.now})
+        # With another version `change` below refuses it and says who was first.
+        if before.version == decision.version:
+            check_merged(before, decision)
+            if decision.action is IncidentAction.MERGE:
+                merger = await merge(act, changed, decision)
+            elif decision.action is IncidentAction.SEPARATE and decision.alert is None:
+                merger = await undo_merger(act, changed, decision)
+            elif before.merged_into is None:
+                state = next_incident_state(before.state, decision.action, decision.reason)
+                changed = changed.model_copy(update={"state": state, **_classified(decision)})
+            if merger is not None:
+                changed = merger.changed
+                envelopes += merger.envelopes
+            if decision.alert is not None:
+                record, changed = await _joined_or_separated(act, changed, decision.action, decision.alert)
+                target = before.id if decision.action is IncidentAction.JOIN else None
+                envelopes.append(await move_to_incident(act, record, target, decision.action, decision.id))
+        after = await act.transaction.incidents.change(
+            changed, expected_version=decision.version, handled_by=act.person_name
+        )
+        assessment = Assessment(
+            id=decision.id,
+            tenant=before.tenant,
+            subject_kind=SubjectKind.INCIDENT,
+            subject=before.id,
+            action=decision.action.value,
+            reason=decision.reason,
+            state_before=before.state.value,
+            state_after=after.state.value,
+            version=after.version,
+            person=act.person,
+            person_name=act.person_name,
+            decided=act.now,
+            alert=decision.alert,
+            alerts=merger.alerts if merger is not None else (),
+            incident=merger.other if merger is not None else None,
+            classification=decision.classification,
+        )
+        detail = {"reason": decision.reason, "alert": decision.alert, "incident": assessment.incident}
+        if decision.classification is not None:
+            detail["classification"] = decision.classification.model_dump_json(exclude_none=True)
+        await self._record(act, assessment, after, envelopes, detail)
         return IncidentDecided(assessment, after)
 
     async def get(self, tenant: str, id: str) -> IncidentRoom:

@@ -6,10 +6,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+import pytest
+
 from impetus.model import (
     Alert,
     AlertAction,
     Category,
+    Conflict,
     Incident,
     IncidentAction,
     IncidentOrigin,
@@ -19,7 +22,7 @@ from impetus.model import (
     Severity,
 )
 from impetus.situation import Situation, running
-from impetus.situation.decisions import AlertDecision, IncidentDecision
+from impetus.situation.decisions import AlertDecision, IncidentDecision, NewIncident
 from impetus.situation.tests.house import House, alert_message, an_alert, eventually
 from impetus.store.records import IncidentFilter
 
@@ -130,6 +133,30 @@ async def test_what_a_person_separated_never_comes_back_even_after_a_restart(hou
         await send(house, unusual.model_copy(update={"revision": 2}), more)
         await eventually(lambda: placed(house, more.id))
         assert not await has(house, candidate.id, unusual.id)
+
+
+async def test_a_person_takes_an_alert_out_of_a_candidate_by_opening_or_joining_another_incident(house: House) -> None:
+    seen, unusual, third = sighting(), crowd(), crowd(source="counter-10")
+    sofia = house.person("sofia")
+    async with running(house.situation):
+        await send(house, seen, unusual, third)
+        candidate = await eventually(lambda: one_candidate(house))
+        await eventually(lambda: has(house, candidate.id, third.id))
+        wanted = NewIncident(title="A parade", alerts=(unusual.id,))
+        parade = await house.situation.incidents.create(sofia, wanted)
+        assert (await house.situation.incidents.create(sofia, wanted)).id == parade.id
+        assert list(parade.alerts) == [unusual.id]
+        joined = await house.situation.incidents.decide(
+            sofia, parade.id, IncidentDecision(action=IncidentAction.JOIN, version=parade.version, alert=third.id)
+        )
+        assert set(joined.incident.alerts) == {unusual.id, third.id}
+        left = await house.situation.incidents.get("municipality", candidate.id)
+        assert list(left.incident.alerts) == [seen.id]
+        decisions = [entry.decision for entry in left.timeline if entry.decision is not None]
+        assert [one.alert for one in decisions if one.action == IncidentAction.SEPARATE] == [unusual.id, third.id]
+        # From an incident that people opened, nobody takes it by opening another.
+        with pytest.raises(Conflict, match="belongs to incident"):
+            await house.situation.incidents.create(sofia, NewIncident(title="A fair", alerts=(unusual.id,)))
 
 
 async def placed(house: House, alert: str) -> str | None:
