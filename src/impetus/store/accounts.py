@@ -19,6 +19,7 @@ from impetus.model import Conflict, NotFound, Permission, Role, Tenant, User
 from impetus.store.database import changed_rows, insert_if_absent, insert_or_replace
 from impetus.store.records import (
     IdentityRecord,
+    PasskeyRecord,
     SecondFactorRecord,
     SessionRecord,
     ThrottleRecord,
@@ -27,6 +28,7 @@ from impetus.store.records import (
 )
 from impetus.store.tables import identity as identity_table
 from impetus.store.tables import organisation as organisation_table
+from impetus.store.tables import passkey as passkey_table
 from impetus.store.tables import second_factor as second_factor_table
 from impetus.store.tables import session as session_table
 from impetus.store.tables import throttle as throttle_table
@@ -250,11 +252,72 @@ class SecondFactorRepository:
         )
         return await changed_rows(self._connection, statement) > 0
 
+    async def list_in_installation(self) -> Sequence[SecondFactorRecord]:
+        """All of all organisations, to seal them anew."""
+        rows = (await self._connection.execute(select(second_factor_table).with_for_update())).mappings()
+        return [SecondFactorRecord(**dict(row) | {"recovery": tuple(json.loads(row["recovery"]))}) for row in rows]
+
     async def holders(self, tenant: str) -> frozenset[str]:
         """The organisation's people who have a confirmed one."""
         query = select(second_factor_table.c.user).where(
             second_factor_table.c.tenant == tenant, second_factor_table.c.confirmed.is_not(None)
         )
+        return frozenset((await self._connection.execute(query)).scalars())
+
+
+class PasskeyRepository:
+    """Passkeys of people."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, record: PasskeyRecord) -> None:
+        """Keep a new one. Raises `Conflict` if it is somebody's already."""
+        statement = insert_if_absent(self._connection, passkey_table).values(record.model_dump())
+        if not await changed_rows(self._connection, statement):
+            raise Conflict("this passkey is known already", hint="Use another key, or take the other one away first.")
+
+    async def list(self, tenant: str, user: str) -> Sequence[PasskeyRecord]:
+        """The person's, oldest first."""
+        query = (
+            select(passkey_table)
+            .where(passkey_table.c.tenant == tenant, passkey_table.c.user == user)
+            .order_by(passkey_table.c.created, passkey_table.c.id)
+        )
+        return [PasskeyRecord(**row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def find_in_installation(self, id: str, *, to_change: bool = False) -> PasskeyRecord | None:
+        """A passkey of whatever organisation; `to_change` holds it for this transaction, so that of two log-ins at once
+        with one answer one comes in."""
+        query = select(passkey_table).where(passkey_table.c.id == id)
+        if to_change:
+            query = query.with_for_update()
+        row = (await self._connection.execute(query)).mappings().one_or_none()
+        return None if row is None else PasskeyRecord(**row)
+
+    async def note_use(self, record: PasskeyRecord) -> None:
+        """Keep count, challenge and time of its last use."""
+        await self._connection.execute(
+            update(passkey_table)
+            .where(passkey_table.c.tenant == record.tenant, passkey_table.c.id == record.id)
+            .values(uses=record.uses, used=record.used, last_challenge=record.last_challenge)
+        )
+
+    async def remove(self, tenant: str, user: str, id: str) -> bool:
+        """Forget one; false if the person has none such."""
+        statement = delete(passkey_table).where(
+            passkey_table.c.tenant == tenant, passkey_table.c.user == user, passkey_table.c.id == id
+        )
+        return await changed_rows(self._connection, statement) > 0
+
+    async def remove_user(self, tenant: str, user: str) -> int:
+        """Forget all of a person; how many."""
+        statement = delete(passkey_table).where(passkey_table.c.tenant == tenant, passkey_table.c.user == user)
+        return await changed_rows(self._connection, statement)
+
+    async def holders(self, tenant: str) -> frozenset[str]:
+        """The organisation's people who have one."""
+        query = select(passkey_table.c.user).where(passkey_table.c.tenant == tenant)
         return frozenset((await self._connection.execute(query)).scalars())
 
 

@@ -196,7 +196,7 @@ class SecondFactorRecord(Value):
     user: Identifier
     tenant: Slug
     secret: str
-    """Shared with the app, in base 32."""
+    """Shared with the app, in base 32; sealed (`impetus.governance.sealing`) but for rows of old versions."""
     begun: UtcTime
     confirmed: UtcTime | None = None
     """When the person first showed a code; before that it is not asked for."""
@@ -204,6 +204,29 @@ class SecondFactorRecord(Value):
     """Number of the last time step whose code was used: none is taken twice."""
     recovery: tuple[str, ...] = ()
     """SHA-256 of the recovery codes that were not used yet."""
+
+
+class PasskeyRecord(Value):
+    """A passkey of a person (Web Authentication): a key of which we know only the public half."""
+
+    id: str
+    """SHA-256 of what the authenticator calls it."""
+    user: Identifier
+    tenant: Slug
+    credential: str
+    """What the authenticator calls it, base64url."""
+    public_key: str
+    """COSE key, base64url."""
+    uses: int = 0
+    """The authenticator's own count; one that goes back is a copy."""
+    site: str
+    """Host name that it is good for."""
+    title: Line
+    """What the person calls it."""
+    created: UtcTime
+    used: UtcTime | None = None
+    last_challenge: int = 0
+    """When the last challenge that it answered was made, in microseconds since 1970: no older one counts any more."""
 
 
 class IdentityRecord(Value):

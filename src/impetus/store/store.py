@@ -14,6 +14,7 @@ from impetus.model import Clock
 from impetus.store.accounts import (
     IdentityRepository,
     OrganisationRepository,
+    PasskeyRepository,
     SecondFactorRepository,
     SessionRepository,
     ThrottleRepository,
@@ -36,6 +37,7 @@ from impetus.store.incidents import AssessmentRepository, IncidentRepository
 from impetus.store.migrations import READINGS, STORE, migrate
 from impetus.store.notification import CapRepository, NotificationRepository
 from impetus.store.outbox import OutboxRepository
+from impetus.store.partitions import Partitions
 from impetus.store.persons import PersonRepository
 from impetus.store.procedures import ProcedureRepository, TaskRepository
 from impetus.store.readings import ReadingStore
@@ -54,6 +56,7 @@ class Transaction:
         self.users = UserRepository(connection)
         self.sessions = SessionRepository(connection)
         self.second_factors = SecondFactorRepository(connection)
+        self.passkeys = PasskeyRepository(connection)
         self.identities = IdentityRepository(connection)
         self.tokens = TokenRepository(connection)
         self.throttles = ThrottleRepository(connection)
@@ -92,6 +95,7 @@ class Store:
         numbers = SeriesNumbers(readings_database)
         self.readings = ReadingStore(readings_database, numbers)
         """Readings write in transactions of their own."""
+        self.partitions = Partitions(database, readings_database)
         self.expectations = ExpectationStore(readings_database, numbers)
         self.outbox_written = asyncio.Event()
         """Set after each commit that left something in the outbox; `OutboxRelay` waits for it."""

@@ -7,7 +7,16 @@ Messages of the model are kept as their JSON beside the columns that queries nee
 
 from __future__ import annotations
 
-from impetus.store.tables.access import identity, organisation, second_factor, session, throttle, token, user_account
+from impetus.store.tables.access import (
+    identity,
+    organisation,
+    passkey,
+    second_factor,
+    session,
+    throttle,
+    token,
+    user_account,
+)
 from impetus.store.tables.columns import FreeText, Moment, RowNumber, metadata, readings_metadata, without_nul
 from impetus.store.tables.delivery import cap_message, escalation, notification, notification_plan
 from impetus.store.tables.exchange import outbox, tool_request, tool_result
@@ -54,6 +63,7 @@ __all__ = [
     "notification_plan",
     "organisation",
     "outbox",
+    "passkey",
     "procedure_event",
     "procedure_run",
     "procedure_version",

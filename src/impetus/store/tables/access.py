@@ -47,11 +47,27 @@ second_factor = Table(
     metadata,
     Column("user", String(128), ForeignKey("user_account.id"), primary_key=True),
     Column("tenant", String(64), ForeignKey("organisation.id"), nullable=False, index=True),
-    Column("secret", String(64), nullable=False),
+    Column("secret", String(255), nullable=False),
     Column("begun", Moment, nullable=False),
     Column("confirmed", Moment, nullable=True),
     Column("last_step", BigInteger, nullable=False),
     Column("recovery", Text, nullable=False),
+)
+
+passkey = Table(
+    "passkey",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("user", String(128), ForeignKey("user_account.id"), nullable=False, index=True),
+    Column("tenant", String(64), ForeignKey("organisation.id"), nullable=False, index=True),
+    Column("credential", Text, nullable=False),
+    Column("public_key", Text, nullable=False),
+    Column("uses", BigInteger, nullable=False),
+    Column("site", String(253), nullable=False),
+    Column("title", FreeText, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("used", Moment, nullable=True),
+    Column("last_challenge", BigInteger, nullable=False),
 )
 
 identity = Table(
