@@ -15,6 +15,7 @@ from rich.table import Table
 
 from impetus.governance import Governance, installation_principal
 from impetus.governance.anchors import FILE_NAME, check_anchors, read_anchors
+from impetus.governance.sealing import open_seal
 from impetus.model import Conflict, Datastream, InvalidInput, NotFound, Permission, Role, SystemClock
 from impetus.sdk import load_tool, load_tools
 from impetus.sdk.card import check_card
@@ -42,7 +43,7 @@ async def _office(settings: Settings | None = None) -> AsyncIterator[_Office]:
     clock = SystemClock()
     store = await open_store(settings.store_url, clock)
     try:
-        yield _Office(store, Governance(store, clock, settings.access))
+        yield _Office(store, Governance(store, clock, settings.access, open_seal(settings.access, settings.home)))
     finally:
         await store.close()
 

@@ -21,6 +21,7 @@ from impetus.connectors.cot import run_connector as run_cot_connector
 from impetus.connectors.mqtt import run_connector as run_mqtt_connector
 from impetus.exercise.clock import clock_of
 from impetus.governance import Governance
+from impetus.governance.sealing import open_seal
 from impetus.model import (
     SYSTEM_TENANT,
     Clock,
@@ -143,7 +144,7 @@ def create_services(settings: Settings, bus: Bus, store: Store, clock: Clock) ->
         store=store,
         clock=clock,
         settings=settings.api,
-        governance=Governance(store, clock, settings.access),
+        governance=Governance(store, clock, settings.access, open_seal(settings.access, settings.home)),
         situation=Situation.create(bus, store, clock, situation, priors_of(tools)),
         evidence=open_evidence(settings.evidence, settings.home / "evidence"),
         tools=tools,
@@ -174,6 +175,7 @@ async def run_hub(settings: Settings) -> None:
     clock = clock_of(settings.exercise.clock)
     async with opened_bus(settings, clock) as bus, opened_store(settings, clock) as store:
         services = create_services(settings, bus, store, clock)
+        await services.governance.second_factors.seal_anew()
         application = create_api(services)
         mount_ui(application, services)
         server = _Server(

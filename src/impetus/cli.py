@@ -32,6 +32,7 @@ user_app = typer.Typer(help="People who may log in.", no_args_is_help=True)
 organisation_app = typer.Typer(help="Organisations that share this installation.", no_args_is_help=True)
 token_app = typer.Typer(help="Tokens for machines that use the HTTP API.", no_args_is_help=True)
 sensor_app = typer.Typer(help="The datastreams that are known.", no_args_is_help=True)
+access_app = typer.Typer(help="Keys with which secrets are sealed.", no_args_is_help=True)
 audit_app = typer.Typer(help="The record of who did what.", no_args_is_help=True)
 tool_app = typer.Typer(help="Tools that are installed, and new ones.", no_args_is_help=True)
 app.add_typer(exercise_app, name="exercise")
@@ -39,6 +40,7 @@ app.add_typer(organisation_app, name="organisation")
 app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
 app.add_typer(sensor_app, name="sensor")
+app.add_typer(access_app, name="access")
 app.add_typer(audit_app, name="audit")
 app.add_typer(tool_app, name="tool")
 
@@ -204,6 +206,14 @@ def user_reset_second_factor(name: Annotated[str, typer.Argument(help="What the 
     from impetus import administration
 
     asyncio.run(administration.reset_second_factor(name))
+
+
+@access_app.command("new-key")
+def access_new_key() -> None:
+    """Print a new key for `access.keys_file`: put it in front of the others, and start each hub again."""
+    from impetus.governance.sealing import new_key
+
+    print(new_key())
 
 
 @user_app.command("join")

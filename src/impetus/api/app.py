@@ -27,6 +27,7 @@ from impetus.api.routes import (
     organisations,
     oversight,
     own,
+    passkeys,
     procedures,
     scenarios,
     second_factor,
@@ -49,6 +50,7 @@ from impetus.connectors.cap import SIZE_LIMIT_BYTES as CAP_LIMIT_BYTES
 RESOURCES = (
     system.health,
     session.resource,
+    passkeys.resource,
     second_factor.resource,
     cap.of_alert,
     alerts.resource,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from impetus.governance.accounts import Accounts
 from impetus.governance.agreements import Agreements
 from impetus.governance.audit import AuditVerification, verify
+from impetus.governance.passkeys import Passkeys
 from impetus.governance.passwords import Passwords
 from impetus.governance.principal import Principal
 from impetus.governance.proof import PasswordProof
+from impetus.governance.sealing import Seal
 from impetus.governance.second_factor import SecondFactors
 from impetus.governance.sessions import Sessions
 from impetus.governance.settings import AccessSettings
@@ -20,13 +22,16 @@ from impetus.store import AuditRecord, Page, Store
 class Governance:
     """Who may do what, and who did."""
 
-    def __init__(self, store: Store, clock: Clock, settings: AccessSettings) -> None:
+    def __init__(self, store: Store, clock: Clock, settings: AccessSettings, seal: Seal | None = None) -> None:
+        """Without a `seal`, secrets that are sealed here can be opened as long as this lives, not afterwards."""
         self._store = store
+        seal = seal or Seal()
         passwords = Passwords(settings.password)
         proof = PasswordProof(store, clock, passwords, settings.throttle)
         self.accounts = Accounts(store, clock, passwords, proof)
-        self.sessions = Sessions(store, clock, passwords, settings)
-        self.second_factors = SecondFactors(store, clock, proof, settings)
+        self.passkeys = Passkeys(store, clock, proof, seal, settings)
+        self.sessions = Sessions(store, clock, passwords, self.passkeys, seal, settings)
+        self.second_factors = SecondFactors(store, clock, proof, seal, settings)
         self.single_sign_on = SingleSignOn(store, clock, passwords, self.sessions, settings.single_sign_on)
         self.tokens = Tokens(store, clock)
         self.agreements = Agreements(store, clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import secrets
@@ -15,6 +16,7 @@ import pyotp
 from impetus.governance import audit
 from impetus.governance.principal import Principal
 from impetus.governance.proof import PasswordProof
+from impetus.governance.sealing import Seal, SealBroken
 from impetus.governance.settings import AccessSettings
 from impetus.model import Clock, Conflict, InvalidInput, NotAllowed, NotAuthenticated, Permission, User
 from impetus.store import SecondFactorRecord, Store, Transaction
@@ -43,29 +45,30 @@ class Enrolment:
     """The same as an `otpauth:` address, to be shown as a QR code."""
 
 
-def new_step(record: SecondFactorRecord, code: str, now: datetime) -> int | None:
+def new_step(secret: str, last_step: int, code: str, now: datetime) -> int | None:
     """The number of the time step that the code is of; None if it is of none, or of one that was used.
 
     >>> from datetime import UTC
-    >>> record = SecondFactorRecord(user="u", tenant="t", secret="GEZDGNBVGY3TQOJQ" * 2, begun=datetime.now(UTC))
-    >>> new_step(record, "287082", datetime.fromtimestamp(59, UTC))
+    >>> new_step("GEZDGNBVGY3TQOJQ" * 2, 0, "287082", datetime.fromtimestamp(59, UTC))
     1
-    >>> new_step(record.model_copy(update={"last_step": 1}), "287082", datetime.fromtimestamp(59, UTC)) is None
+    >>> new_step("GEZDGNBVGY3TQOJQ" * 2, 1, "287082", datetime.fromtimestamp(59, UTC)) is None
     True
     """
-    totp = pyotp.TOTP(record.secret, interval=STEP_S)
+    totp = pyotp.TOTP(secret, interval=STEP_S)
     present = int(now.timestamp()) // STEP_S
     found = None
     for step in range(max(0, present - WINDOW), present + WINDOW + 1):
         right = hmac.compare_digest(totp.generate_otp(step).encode(), _digits(code).encode(errors="replace"))
-        if right and step > record.last_step:
+        if right and step > last_step:
             found = step
     return found
 
 
-def shown(record: SecondFactorRecord, code: str, now: datetime) -> tuple[SecondFactorRecord, str] | None:
-    """The record after this code was used, and what it was: `code` or `recovery-code`. None if it is not right."""
-    step = new_step(record, code, now)
+def shown(record: SecondFactorRecord, code: str, now: datetime, seal: Seal) -> tuple[SecondFactorRecord, str] | None:
+    """The record after this code was used, and what it was: `code` or `recovery-code`. None if it is not right.
+
+    Raises `SealBroken`."""
+    step = new_step(seal.open(record.secret), record.last_step, code, now)
     if step is not None:
         return record.model_copy(update={"last_step": step}), "code"
     digest = _recovery_hash(code)
@@ -77,10 +80,11 @@ def shown(record: SecondFactorRecord, code: str, now: datetime) -> tuple[SecondF
 class SecondFactors:
     """Sets up second factors and takes them away. Logging in asks for them."""
 
-    def __init__(self, store: Store, clock: Clock, proof: PasswordProof, settings: AccessSettings) -> None:
+    def __init__(self, store: Store, clock: Clock, proof: PasswordProof, seal: Seal, settings: AccessSettings) -> None:
         self._store = store
         self._clock = clock
         self._proof = proof
+        self._seal = seal
         self._settings = settings
 
     async def state(self, by: Principal) -> SecondFactorRecord | None:
@@ -102,7 +106,7 @@ class SecondFactors:
             found = await transaction.second_factors.find(user.tenant, user.id, to_change=True)
             if found is not None and found.confirmed is not None:
                 raise Conflict("there is a second factor already", hint="Take it away first, then set up another one.")
-            record = SecondFactorRecord(user=user.id, tenant=user.tenant, secret=secret, begun=now)
+            record = SecondFactorRecord(user=user.id, tenant=user.tenant, secret=self._seal.close(secret), begun=now)
             await transaction.second_factors.put(record)
         totp = pyotp.TOTP(secret, interval=STEP_S)
         return Enrolment(secret, totp.provisioning_uri(name=user.name, issuer_name=ISSUER))
@@ -117,7 +121,7 @@ class SecondFactors:
             found = await transaction.second_factors.find(user.tenant, user.id, to_change=True)
             if found is None or found.confirmed is not None:
                 raise Conflict("no second factor is being set up", hint="Begin anew.")
-            step = new_step(found, code, now)
+            step = new_step(self._seal.open(found.secret), found.last_step, code, now)
             if step is None:
                 raise InvalidInput(
                     "the code is not the one of this moment", hint="Check the app's clock, and type the newest code."
@@ -137,7 +141,7 @@ class SecondFactors:
         """Take away one's own. Raises `NotAllowed` for a wrong password or where the role must have one, and
         `LogInThrottled`."""
         user = _person(by)
-        if user.role in self._settings.second_factor_roles:
+        if user.role in self._settings.second_factor_roles and not await self._has_passkey(user):
             raise NotAllowed(
                 "this role must have a second factor", hint="An administrator can take it away, to set up another one."
             )
@@ -145,7 +149,9 @@ class SecondFactors:
         await self._take_away(by, user.tenant, user.id)
 
     async def reset(self, by: Principal, tenant: str, user: str) -> None:
-        """Take away a person's, who lost it; the person's sessions end. Raises `NotAllowed` and `NotFound`."""
+        """Take away all of a person's, passkeys too, who lost them; the person's sessions end.
+
+        Raises `NotAllowed` and `NotFound`."""
         _require(by, tenant)
         async with self._store.view() as view:
             await view.users.get(tenant, user)
@@ -155,11 +161,31 @@ class SecondFactors:
         """Ids of the organisation's people who have one. Raises `NotAllowed`."""
         _require(by, tenant)
         async with self._store.view() as view:
-            return await view.second_factors.holders(tenant)
+            return await view.second_factors.holders(tenant) | await view.passkeys.holders(tenant)
+
+    async def seal_anew(self) -> int:
+        """Seal all secrets that are not sealed with the newest key, those of older versions as well; how many. To be
+        called at each start. One that no key opens is left as it is."""
+        count = 0
+        async with self._store.transaction() as transaction:
+            for record in await transaction.second_factors.list_in_installation():
+                with contextlib.suppress(SealBroken):
+                    sealed = self._seal.renewed(record.secret)
+                    if sealed is not None:
+                        await transaction.second_factors.put(record.model_copy(update={"secret": sealed}))
+                        count += 1
+        return count
+
+    async def _has_passkey(self, user: User) -> bool:
+        async with self._store.view() as view:
+            return bool(await view.passkeys.list(user.tenant, user.id))
 
     async def _take_away(self, by: Principal, tenant: str, user: str, *, shut_out: bool = False) -> None:
         async with self._store.transaction() as transaction:
-            if not await transaction.second_factors.remove(tenant, user):
+            removed = await transaction.second_factors.remove(tenant, user)
+            if shut_out:
+                removed = await transaction.passkeys.remove_user(tenant, user) > 0 or removed
+            if not removed:
                 return
             if shut_out:
                 await transaction.sessions.revoke_user(tenant, user)

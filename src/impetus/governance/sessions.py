@@ -15,8 +15,10 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from impetus.governance import audit, second_factor, throttle
+from impetus.governance.passkeys import Passkeys, Site
 from impetus.governance.passwords import Passwords
 from impetus.governance.principal import Principal, principal_of
+from impetus.governance.sealing import Seal
 from impetus.governance.second_factor import SecondFactorNeeded
 from impetus.governance.settings import AccessSettings
 from impetus.governance.throttle import ThrottleKind
@@ -44,15 +46,28 @@ class LogIn:
 class Sessions:
     """Sessions of people."""
 
-    def __init__(self, store: Store, clock: Clock, passwords: Passwords, settings: AccessSettings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        passwords: Passwords,
+        passkeys: Passkeys,
+        seal: Seal,
+        settings: AccessSettings,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._passwords = passwords
+        self._passkeys = passkeys
+        self._seal = seal
         self._settings = settings
         self._turns: WeakValueDictionary[tuple[ThrottleKind, str], asyncio.Lock] = WeakValueDictionary()
 
-    async def log_in(self, name: str, password: str, *, address: str, code: str = "") -> LogIn:
-        """Begin a session; `address` is the network address that the attempt comes from, `code` of the second factor.
+    async def log_in(
+        self, name: str, password: str, *, address: str, code: str = "", passkey: str = "", site: Site | None = None
+    ) -> LogIn:
+        """Begin a session; `address` is the network address that the attempt comes from, `code` of the second factor,
+        or `passkey` what the browser said for one on the `site`.
 
         Raises `NotAuthenticated`, in the same words and after the same time whatever was wrong, `SecondFactorNeeded`
         after the right password of a person who has one, and `LogInThrottled`.
@@ -73,26 +88,65 @@ class Sessions:
                 new_hash = await self._passwords.hash(password)
             async with self._store.transaction() as transaction:
                 user = await self._still_good(transaction, found) if right else None
-                factor = None
                 if user is not None:
-                    factor = await transaction.second_factors.find(user.tenant, user.id, to_change=True)
-                asked = factor is not None and factor.confirmed is not None
-                used = None if factor is None or not asked else second_factor.shown(factor, code, now)
-                if user is not None and (used is not None or not asked):
-                    if new_hash is not None:
-                        await transaction.users.set_password_hash(user.tenant, user.id, new_hash)
-                    if used is not None:
-                        await transaction.second_factors.put(used[0])
-                    return await self.begin(transaction, user, address, now, by=used[1] if used else None)
+                    asked, by = await self._second_factor(transaction, user, code, passkey, site, now)
+                    if by is not None or not asked:
+                        if new_hash is not None:
+                            await transaction.users.set_password_hash(user.tenant, user.id, new_hash)
+                        return await self.begin(transaction, user, address, now, by=by)
                 # Whoever has the password and did not know that a code is asked for has not failed.
-                if user is None or code.strip():
+                if user is None or code.strip() or passkey:
                     await self._failed(transaction, keys, found, now)
         if user is None:
             raise NotAuthenticated("name or password is wrong", hint="Check both and try again.")
+        said = "a code from your app is needed as well, or your passkey"
+        if code.strip() or passkey:
+            said = "the code or passkey is wrong, or was used already"
         raise SecondFactorNeeded(
-            "the code is wrong, or was used already" if code.strip() else "a code from your app is needed as well",
-            hint="Type name, password and the newest code of your app, or one of your recovery codes.",
+            said,
+            hint="Type name, password and the newest code of your app, or a recovery code, or use your passkey.",
         )
+
+    async def log_in_with_passkey(self, passkey: str, site: Site, *, address: str) -> LogIn:
+        """Begin a session with a passkey alone, which has verified the person itself.
+
+        Raises `NotAuthenticated`, in the same words whatever was wrong, and `LogInThrottled`.
+        """
+        keys = {ThrottleKind.ADDRESS: address[:100].replace("\0", "")}
+        async with self._turn(keys):
+            now = self._clock.now()
+            async with self._store.view() as view:
+                for kind, key in keys.items():
+                    throttle.check(await view.throttles.find_in_installation(kind, key), now, self._settings.throttle)
+            async with self._store.transaction() as transaction:
+                used = await self._passkeys.shown(transaction, passkey, site, alone=True)
+                user = None if used is None else await active_user(transaction, used.tenant, used.user)
+                if used is not None and user is not None:
+                    await transaction.passkeys.note_use(used)
+                    return await self.begin(transaction, user, address, now, by="passkey")
+                await self._failed(transaction, keys, None, now)
+        raise NotAuthenticated(
+            "this passkey does not let you in alone",
+            hint="Type name and password as well, or use one that asks for your finger, face or PIN.",
+        )
+
+    async def _second_factor(
+        self, transaction: Transaction, user: User, code: str, passkey: str, site: Site | None, now: datetime
+    ) -> tuple[bool, str | None]:
+        """Whether the person is asked for one, and which was shown: `code`, `recovery-code` or `passkey`."""
+        factor = await transaction.second_factors.find(user.tenant, user.id, to_change=True)
+        by_code = factor is not None and factor.confirmed is not None
+        if factor is not None and by_code and code.strip():
+            used = second_factor.shown(factor, code, now, self._seal)
+            if used is not None:
+                await transaction.second_factors.put(used[0])
+                return True, used[1]
+        if passkey and site is not None:
+            shown = await self._passkeys.shown(transaction, passkey, site, alone=False)
+            if shown is not None and (shown.tenant, shown.user) == (user.tenant, user.id):
+                await transaction.passkeys.note_use(shown)
+                return True, "passkey"
+        return by_code or bool(await transaction.passkeys.list(user.tenant, user.id)), None
 
     async def authenticate(self, secret: str, *, touch: bool = True) -> Principal:
         """Who is behind the secret of a session's cookie. Raises `NotAuthenticated`.
@@ -193,7 +247,7 @@ class Sessions:
         self, transaction: Transaction, user: User, address: str, now: datetime, *, by: str | None = None
     ) -> LogIn:
         """Begin the session of a person who has shown who they are; `by` says which second factor was shown:
-        `code`, `recovery-code`, or `single-sign-on`, whose provider asks for it."""
+        `code`, `recovery-code`, `passkey`, or `single-sign-on`, whose provider asks for it."""
         secret = secrets.token_urlsafe(SECRET_BYTES)
         session = SessionRecord(
             hash=secret_hash(secret),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from impetus.model import Role
 
@@ -191,6 +191,32 @@ class AccessSettings(BaseModel):
     single_sign_on: Annotated[
         SingleSignOnSettings, Field(title="Single sign-on", description="An OpenID provider whose people may come in.")
     ] = SingleSignOnSettings()
+    keys_file: Annotated[
+        Path | None,
+        Field(
+            title="File with keys",
+            description="Keys with which secrets of authenticator apps are sealed in the database, one a line, the "
+            "newest first; several hubs have the same. None: `secrets/access.keys` in the folder of all state, "
+            "made at the first start.",
+        ),
+    ] = None
+    keys: Annotated[
+        SecretStr,
+        Field(
+            title="Keys",
+            description="The same as a word, with commas, where a file cannot be had; counts before the file.",
+        ),
+    ] = SecretStr("")
+    address: Annotated[
+        str,
+        Field(
+            title="Address for passkeys",
+            max_length=300,
+            pattern=r"^$|^https?://[^/\s]+/?$",
+            description="As browsers reach the pages, e.g. `https://city.example`: passkeys are good there only. "
+            "Empty: the single sign-on's, else the address that the browser names.",
+        ),
+    ] = ""
     second_factor_roles: Annotated[
         tuple[Role, ...],
         Field(

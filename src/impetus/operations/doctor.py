@@ -27,6 +27,7 @@ from impetus.connectors.mqtt.settings import EmbeddedListener
 from impetus.governance.anchors import FILE_NAME as ANCHORS
 from impetus.governance.anchors import check_anchors, read_anchors
 from impetus.governance.audit import verify
+from impetus.governance.sealing import SealBroken, open_seal
 from impetus.model import Clock, ImpetusError, Role, from_microseconds
 from impetus.sdk import load_tools
 from impetus.sdk.approval import obstacle
@@ -220,12 +221,35 @@ async def _people(patient: Patient) -> AsyncIterator[Finding]:
                         f"the token of {token.title!r} ends on {ends:%Y-%m-%d}: what it is for stops then",
                         f"impetus token rotate {token.id} --organisation {organisation.id}",
                     )
+    async for finding in _seals(patient, patient.store):
+        yield finding
     secret = patient.settings.access.single_sign_on.client_secret_file
     if secret is not None and not secret.is_file():
         yield wrong(
             "people",
             f"the single sign-on's secret {secret} is not there",
             "mend IMPETUS_ACCESS__SINGLE_SIGN_ON__CLIENT_SECRET_FILE",
+        )
+
+
+async def _seals(patient: Patient, store: Store) -> AsyncIterator[Finding]:
+    """Secrets of authenticator apps are sealed with keys that are here."""
+    access = patient.settings.access
+    if access.keys_file is not None and access.keys_file.exists() and access.keys_file.stat().st_mode & 0o077:
+        yield wrong("people", f"others may read {access.keys_file}", f"chmod 600 {access.keys_file}")
+    seal = open_seal(access, patient.settings.home)
+    closed = 0
+    async with store.transaction(across=True) as transaction:
+        for record in await transaction.second_factors.list_in_installation():
+            try:
+                seal.open(record.secret)
+            except SealBroken:
+                closed += 1
+    if closed:
+        yield wrong(
+            "people",
+            f"{closed} second factors were sealed with another key: those people cannot log in with their app",
+            "give this hub the keys that they were sealed with (IMPETUS_ACCESS__KEYS_FILE, the same at each hub)",
         )
 
 

@@ -32,12 +32,17 @@ def add_log_in_pages(forms: APIRouter, site: Site) -> None:
 
     @forms.post("/login")
     async def log_in(
-        request: Request, name: Field = "", password: Field = "", code: Field = "", next: Field = ""
+        request: Request,
+        name: Field = "",
+        password: Field = "",
+        code: Field = "",
+        passkey: Field = "",
+        next: Field = "",
     ) -> Response:
         if not security.is_own_form(request):
             return await log_in_page(site, request, next, status=403)
         try:
-            shown = {"name": name, "password": password, "code": code}
+            shown = {"name": name, "password": password, "code": code, "passkey": passkey}
             reply = await Client(site.app, request).send("POST", "/session", shown)
         except ApiProblem as problem:
             return await log_in_page(site, request, next, status=problem.http_status, problem=problem, name=name)

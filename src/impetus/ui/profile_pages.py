@@ -1,10 +1,10 @@
-"""The person's own page: the account, the second factor, the password."""
+"""The person's own page: the account, the second factor, passkeys, the password."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Depends, Form, Path
 from fastapi.responses import Response
 
 from impetus.ui.client import ApiProblem
@@ -34,6 +34,12 @@ def add_profile_pages(forms: APIRouter, site: Site) -> None:
     async def remove(visit: Visit = someone, password: Field = "") -> Response:
         return await _sent(visit, "/session/second-factor/remove", {"password": password}, "removed")
 
+    @forms.post("/profile/passkeys/{id}/remove")
+    async def remove_passkey(
+        id: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")], visit: Visit = someone, password: Field = ""
+    ) -> Response:
+        return await _sent(visit, f"/session/passkeys/{id}/remove", {"password": password}, "removed")
+
     @forms.post("/profile/password")
     async def password(visit: Visit = someone, old: Field = "", new: Field = "") -> Response:
         return await _sent(visit, "/session/password", {"old": old, "new": new}, "changed")
@@ -54,6 +60,7 @@ async def _sent(visit: Visit, path: str, body: dict[str, str], what: str) -> Res
 
 async def _shown(visit: Visit, template: str, *, problem: ApiProblem | None = None, **context: Any) -> Response:
     factor = await visit.client.get("/session/second-factor")
+    passkeys = (await visit.client.get("/session/passkeys"))["items"]
     shown = {"begun": None, "codes": None, **context}
     status = 200 if problem is None else problem.http_status
-    return visit.page(template, "profile", status=status, factor=factor, problem=problem, **shown)
+    return visit.page(template, "profile", status=status, factor=factor, passkeys=passkeys, problem=problem, **shown)

@@ -13,23 +13,27 @@ from impetus.api.access import Caller, Hub, Open, session_cookie
 from impetus.api.body import json_body
 from impetus.api.listing import plain
 from impetus.api.resource import Resource
+from impetus.api.routes.passkeys import site_of
 from impetus.api.services import Services
 from impetus.connectors.openid import Departure
 from impetus.governance import LogIn
+from impetus.governance.passkeys import ANSWER_LIMIT
 from impetus.model import Permission, User
 
 resource = Resource("/session", "session")
 
 
 class LogInRequest(BaseModel):
-    """Name and password, and a code of those who have a second factor."""
+    """Name and password, and a code or passkey of those who have a second factor; or a passkey alone."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, Field(max_length=200)]
-    password: Annotated[SecretStr, Field(max_length=1_000)]
+    name: Annotated[str, Field(max_length=200)] = ""
+    password: Annotated[SecretStr, Field(max_length=1_000)] = SecretStr("")
     code: Annotated[str, Field(max_length=64)] = ""
     """Of the person's app, or a recovery code."""
+    passkey: Annotated[str, Field(max_length=ANSWER_LIMIT)] = ""
+    """What the browser said for a passkey, as JSON: instead of the code, or, without name and password, of all."""
 
 
 class SessionView(BaseModel):
@@ -53,8 +57,16 @@ async def log_in(
 ) -> Response:
     """Log in; the session comes as a cookie. Failed attempts make further ones wait."""
     address = request.client.host if request.client is not None else "unknown"
-    begun = await hub.governance.sessions.log_in(
-        wanted.name, wanted.password.get_secret_value(), address=address, code=wanted.code
+    sessions, site = hub.governance.sessions, site_of(request)
+    if wanted.passkey and not wanted.password.get_secret_value():
+        return await _welcome(hub, await sessions.log_in_with_passkey(wanted.passkey, site, address=address))
+    begun = await sessions.log_in(
+        wanted.name,
+        wanted.password.get_secret_value(),
+        address=address,
+        code=wanted.code,
+        passkey=wanted.passkey,
+        site=site,
     )
     return await _welcome(hub, begun)
 

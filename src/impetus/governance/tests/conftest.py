@@ -14,6 +14,7 @@ from impetus.governance import (
     installation_principal,
     principal_of,
 )
+from impetus.governance.sealing import Seal
 from impetus.model import ManualClock, Role, User
 from impetus.store import Store
 
@@ -21,6 +22,8 @@ from impetus.store import Store
 from impetus.store.tests.conftest import clock, shared_database, store, store_url  # noqa: F401
 
 PASSWORD = "correct horse battery staple"
+SEAL = Seal()
+"""The same at all hubs."""
 QUICK = AccessSettings(password=PasswordSettings(memory_kib=8, passes=1))
 
 
@@ -39,7 +42,7 @@ class House:
 
 @pytest.fixture
 async def house(store: Store, clock: ManualClock) -> House:  # noqa: F811
-    governance = Governance(store, clock, QUICK)
+    governance = Governance(store, clock, QUICK, SEAL)
     root = installation_principal()
     users = {}
     for tenant, people in (("police", ("anna", "admin-police")), ("fire", ("bo", "admin-fire"))):

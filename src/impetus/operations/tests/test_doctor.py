@@ -17,12 +17,13 @@ from impetus.bus import open_bus
 from impetus.bus.tests.messages import message
 from impetus.exercise.seed import seed_demo
 from impetus.governance import Governance, installation_principal
+from impetus.governance.sealing import Seal, new_key
 from impetus.model import ManualClock, Permission, SystemClock
 from impetus.operations import doctor
 from impetus.operations.doctor import Finding, Verdict, examine
 from impetus.sdk import load_tool
 from impetus.settings import Settings
-from impetus.store import open_store
+from impetus.store import SecondFactorRecord, open_store
 from impetus.store.tests.conftest import walled_database  # noqa: F401
 from tests.servers import free_port
 
@@ -168,6 +169,25 @@ async def test_a_token_that_ends_soon_and_a_secret_that_is_not_there(home: Path)
     await only_wrong(settings, "people", "absent", "CLIENT_SECRET_FILE")
     ending = [one for one in await examine(settings, clock) if "impetus token rotate" in one.mend]
     assert ["of 5 days" in one.text for one in ending] == [True]
+
+
+async def test_second_factors_that_were_sealed_with_another_key(home: Path) -> None:
+    store = await open_store(settings_of(home).store_url, SystemClock())
+    async with store.transaction() as transaction:
+        (organisation, *_) = await transaction.organisations.list_in_installation()
+        (person, *_) = await transaction.users.list(organisation.id)
+        record = SecondFactorRecord(
+            user=person.id, tenant=organisation.id, secret=Seal().close("GEZDGNBV"), begun=SystemClock().now()
+        )
+        await transaction.second_factors.put(record)
+    await store.close()
+    keys = home / "keys"
+    keys.write_text(new_key())
+    keys.chmod(0o644)
+    others, sealed = await wrong(settings_of(home, access={"keys_file": keys}))
+    assert (others.mend, others.check) == (f"chmod 600 {keys}", "people")
+    assert "1 second factors were sealed with another key" in sealed.text
+    assert "IMPETUS_ACCESS__KEYS_FILE" in sealed.mend
 
 
 async def test_a_bus_that_does_not_answer(home: Path) -> None:
