@@ -66,6 +66,8 @@ def prepare(
     os.environ.setdefault(FIREARM_VARIABLE, json.dumps(camera_settings(CITY, home, _cameras(scenario))))
     os.environ.setdefault(AIR_VARIABLE, json.dumps({"open_space_file": str(OPEN_SPACE)}))
     os.environ.setdefault(WORKLOAD_VARIABLE, json.dumps(dict(WORKLOAD)))
+    # So that a channel can be tried with a receiver of one's own; the demo serves nobody else.
+    os.environ.setdefault("IMPETUS_NOTIFICATION__INTERNAL_ADDRESSES", json.dumps(["127.0.0.1"]))
     os.environ.setdefault("IMPETUS_API__MAP__BASE", str(BASE_MAP))
     os.environ.setdefault("IMPETUS_API__MAP__LONGITUDE", str(ORIGIN_LONGITUDE))
     os.environ.setdefault("IMPETUS_API__MAP__LATITUDE", str(ORIGIN_LATITUDE))

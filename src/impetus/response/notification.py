@@ -116,7 +116,11 @@ class NotificationService:
         self._store = store
         self._clock = clock
         self._settings = settings
-        self._sender = sender or ChannelSender(processes=settings.processes, timeout_s=settings.send_timeout_s)
+        self._sender = sender or ChannelSender(
+            processes=settings.processes,
+            timeout_s=settings.send_timeout_s,
+            internal_addresses=settings.internal_addresses,
+        )
         self.plans = Plans(store, clock, self._sender)
         self._sending: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._sent_s: dict[tuple[str, str], float] = {}

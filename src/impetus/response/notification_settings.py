@@ -38,6 +38,15 @@ class NotificationSettings(BaseModel):
             le=120,
         ),
     ] = 15.0
+    internal_addresses: Annotated[
+        tuple[Annotated[str, Field(max_length=300)], ...],
+        Field(
+            title="Internal addresses",
+            description="`HOST:PORT`, or `HOST` with all its ports, inside the own network that channels may reach, "
+            "for example the mail server; all others there are refused.",
+            max_length=50,
+        ),
+    ] = ()
     processes: Annotated[
         int, Field(title="Processes", description="How many messages are sent at the same time.", ge=1, le=16)
     ] = 2

@@ -14,6 +14,7 @@ import os
 import re
 import sys
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -57,8 +58,10 @@ def check_scheme(address: str) -> None:
 class ChannelSender:
     """Up to `processes` messages are sent at once; each may take `timeout_s`."""
 
-    def __init__(self, *, processes: int = 3, timeout_s: float = 15.0) -> None:
+    def __init__(self, *, processes: int = 3, timeout_s: float = 15.0, internal_addresses: Sequence[str] = ()) -> None:
+        """`internal_addresses`: `HOST:PORT`, or `HOST`, inside the own network that channels may reach."""
         self._timeout_s = timeout_s
+        self._internal = list(internal_addresses)
         self._lane = asyncio.Semaphore(processes)
         self._slow_lane = asyncio.Semaphore(1)
         self._idle: deque[asyncio.subprocess.Process] = deque()
@@ -68,7 +71,9 @@ class ChannelSender:
 
     async def send(self, address: str, title: str, body: str, *, suspect: bool = False) -> Outcome:
         """Send one message; never raises for what the channel does. `suspect`: it hung the last time."""
-        return await self._ask({"address": address, "title": title, "body": body}, suspect=suspect)
+        return await self._ask(
+            {"address": address, "title": title, "body": body, "internal": self._internal}, suspect=suspect
+        )
 
     async def check(self, address: str) -> None:
         """Raises `InvalidInput` for an address that no service understands. Nothing is sent."""

@@ -102,7 +102,7 @@ async def room(store: Store, clock: ManualClock) -> Room:  # noqa: F811
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sender() -> AsyncIterator[ChannelSender]:
     """One for all tests of a module: its processes take seconds to start."""
-    sender = ChannelSender(processes=1, timeout_s=4)
+    sender = ChannelSender(processes=1, timeout_s=4, internal_addresses=("127.0.0.1",))
     yield sender
     await sender.close()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ipaddress
 import socket
 import ssl
 import typing
@@ -21,6 +20,7 @@ from urllib.robotparser import RobotFileParser
 import httpcore
 
 from impetus.model import ConfigurationError, InvalidInput, NotAllowed, Unavailable
+from impetus.model.network_address import is_public
 
 REDIRECTS = 5
 ROBOTS_LIMIT_BYTES = 500_000
@@ -106,22 +106,6 @@ class _GuardedBackend(httpcore.AnyIOBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure or httpcore.ConnectError(f"{host} has no address")
-
-
-def is_public(address: str) -> bool:
-    """Whether an address is on the public internet, also when it is an IPv4 address in an IPv6 one's clothes.
-
-    >>> is_public("10.0.0.1"), is_public("::ffff:127.0.0.1"), is_public("9.9.9.9")
-    (False, False, True)
-    """
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address):
-        inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo[1] if parsed.teredo else None)
-        if parsed in ipaddress.ip_network("64:ff9b::/96"):
-            inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved
 
 
 @dataclass

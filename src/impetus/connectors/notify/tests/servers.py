@@ -20,6 +20,8 @@ class Receiver:
     hangs: bool = False
     asked: int = 0
     """Requests that came, also those that were never answered."""
+    location: str = ""
+    """Where it sends on to; empty for nowhere."""
 
     @property
     def webhook(self) -> str:
@@ -33,7 +35,7 @@ class Receiver:
 
 
 @asynccontextmanager
-async def webhook_receiver() -> AsyncIterator[Receiver]:
+async def webhook_receiver(host: str = "127.0.0.1") -> AsyncIterator[Receiver]:
     """An HTTP server that keeps the JSON that is posted to it."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -48,14 +50,16 @@ async def webhook_receiver() -> AsyncIterator[Receiver]:
                 await asyncio.sleep(300)
             if receiver.status < 300:
                 receiver.got.append(json.loads(body))
-            writer.write(b"HTTP/1.1 %d X\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok" % receiver.status)
+            more = f"Location: {receiver.location}\r\n".encode() if receiver.location else b""
+            status = b"HTTP/1.1 %d X\r\n" % receiver.status
+            writer.write(status + more + b"Content-Length: 2\r\nConnection: close\r\n\r\nok")
             await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, host, 0)
     receiver = Receiver(server.sockets[0].getsockname()[1])
     try:
         yield receiver

@@ -13,8 +13,9 @@ import pytest
 import trustme
 
 from impetus.model import ImpetusError, InvalidInput, NotAllowed, RequestOrigin, ToolRequest, Unavailable
+from impetus.model.network_address import is_public
 from impetus.sdk import LocalContext, load_tool
-from impetus.tools.cti.fetching import Fetcher, is_public
+from impetus.tools.cti.fetching import Fetcher
 from impetus.tools.cti.settings import CtiSettings
 from impetus.tools.cti.sources import SourceState, items_of_stix, read_source
 from impetus.tools.cti.tests.servers import response, site, socks
