@@ -30,7 +30,10 @@ def derived_id(*parts: str) -> str:
 
 
 def _to_utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:  # the first or last hours of the calendar, with an offset
+        raise ValueError("this time is outside the calendar") from error
 
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]

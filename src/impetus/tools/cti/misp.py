@@ -83,19 +83,23 @@ def _attributes(one: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             return []
 
 
+def _tables(value: object) -> list[Mapping[str, Any]]:
+    """The tables of a list; what is none is passed over."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
 def item_of_event(content: object, name: str) -> tuple[Item, Tlp | None]:
     """A MISP event as an item, its attributes as lines of text, with its TLP label. Raises `InvalidInput`."""
     event = content.get("Event", content) if isinstance(content, Mapping) else None
     if not isinstance(event, Mapping) or not event.get("uuid"):
         raise InvalidInput(f"{name} is no MISP event", hint="give the address of a MISP feed or server")
-    objects = event.get("Object") or []
-    attributes = [*(event.get("Attribute") or []), *(one for each in objects for one in each.get("Attribute") or [])]
+    attributes = [one for each in (event, *_tables(event.get("Object"))) for one in _tables(each.get("Attribute"))]
     lines = [
         f"{attribute.get('type', '')}: {attribute['value']} {attribute.get('comment') or ''}".strip()
         for attribute in attributes[:ATTRIBUTES_LIMIT]
-        if isinstance(attribute, Mapping) and isinstance(attribute.get("value"), str)
+        if isinstance(attribute.get("value"), str)
     ]
-    tags = [str(tag.get("name", "")).lower() for tag in event.get("Tag") or [] if isinstance(tag, Mapping)]
+    tags = [str(tag.get("name", "")).lower() for tag in _tables(event.get("Tag"))]
     tlp = next((label for label in reversed(Tlp) if f"tlp:{label.value}" in tags), None)
     if tlp is None and "tlp:white" in tags:
         tlp = Tlp.CLEAR

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import math
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -39,7 +40,7 @@ def read_alerts(path: Path | str, skipped: Counter[str], stream: io.TextIOBase |
         else:
             with _opened(Path(path)) as opened:
                 found = list(_rows(opened, skipped))
-    except (OSError, EOFError, lzma.LZMAError, csv.Error, UnicodeError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, csv.Error, UnicodeError) as error:
         raise InvalidInput(f"{path} cannot be read: {error}", hint="give a CSV file in UTF-8") from error
     found.sort(key=lambda alert: alert.time_s)
     return found

@@ -19,6 +19,8 @@ from impetus.model import FeatureKind, InvalidInput
 BYTES_LIMIT = 20_000_000
 FEATURE_LIMIT = 10_000
 VERTEX_LIMIT = 200_000
+FARTHEST = 1e9
+"""No position has a greater number, in degrees or metres; also false for what is no number."""
 WIDEST_M = 20_000.0
 """A venue that reaches further is no venue."""
 KIND_KEYS = ("kind", "type", "category", "role", "feature", "class")
@@ -207,7 +209,7 @@ def _number(properties: Mapping[str, object], keys: Sequence[str], title: str) -
             continue
         try:
             number = float(str(value).removesuffix("m").strip()) if isinstance(value, str) else float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InvalidInput(f"{title}: {key} is {str(value)[:40]!r}, which is no number") from error
         if isinstance(value, bool) or not math.isfinite(number):
             raise InvalidInput(f"{title}: {key} is no finite number")
@@ -244,8 +246,10 @@ def _check_positions(geometry: Mapping[str, object], title: str, *, metres: bool
         if not isinstance(entry, Sequence) or isinstance(entry, str):
             raise InvalidInput(f"{title} has a geometry that cannot be read: coordinates are missing or no list")
         if entry and all(isinstance(value, int | float) and not isinstance(value, bool) for value in entry):
-            position = [float(value) for value in entry if isinstance(value, int | float)]
-            if len(position) < 2 or not all(math.isfinite(value) for value in position):
+            # Compared before it is made a float, which a number of hundreds of digits cannot be.
+            numbers = [value for value in entry if isinstance(value, int | float)]
+            position = [float(value) for value in numbers if abs(value) < FARTHEST]
+            if len(position) < max(2, len(numbers)):
                 raise InvalidInput(f"{title} has a position that is no pair of numbers: {str(entry)[:60]}")
             if not metres and (abs(position[0]) > 180 or abs(position[1]) > 90):
                 raise InvalidInput(

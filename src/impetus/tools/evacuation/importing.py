@@ -6,7 +6,8 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ STREET_WIDTHS_M: Mapping[str, float] = {
 """Widths of streets of OpenStreetMap that say none."""
 DEFAULT_ORIGIN = (12.9, 44.9)
 """Where drawings without a place are put: the demo city's origin, in the open Adriatic."""
+FARTHEST_M = 1e7
+"""From the origin of a drawing; also false for what is no number."""
 SPREAD_DEG = 1.0
 """Degrees from the middle of an OpenStreetMap file that its nodes may be away."""
 
@@ -167,19 +170,35 @@ def _degrees(geometry: BaseGeometry, metres: Any) -> BaseGeometry:
 def from_dxf(data: bytes, name: str, *, origin: tuple[float, float] = DEFAULT_ORIGIN) -> dict[str, Any]:
     """A DXF drawing in metres (or the unit that it names): layers named like the kinds hold closed polylines
     (walkable, obstacle, zone) and lines (exit, gate, obstacle). Raises `InvalidInput`."""
+    try:
+        shapes = list(_drawn(data))
+    except Exception as error:  # the library raises whatever its parts raise for a broken drawing
+        raise InvalidInput(
+            f"{name} is not a DXF drawing: {str(error)[:120]}", hint="draw and export it anew"
+        ) from error
+    features: list[dict[str, Any]] = []
+    if not shapes:
+        raise InvalidInput(
+            f"{name} has nothing on layers named walkable, obstacle, exit, gate or zone", hint="name the layers so"
+        )
+    whole = shapely.GeometryCollection([one for _, _, one in shapes]).bounds
+    metres = projection(*origin)
+    cx, cy = (whole[0] + whole[2]) / 2, (whole[1] + whole[3]) / 2
+    for id, kind, shape in shapes:
+        moved = shapely.transform(shape, lambda at: at - [cx, cy])
+        features.append(feature(id, kind, _degrees(moved, metres)))
+    return collection(name, features)
+
+
+def _drawn(data: bytes) -> Iterator[tuple[str, str, BaseGeometry]]:
+    """Name, layer and shape in metres of all that a drawing has on named layers. Raises anything."""
     from ezdxf import recover
     from ezdxf.enums import InsertUnits
-    from ezdxf.lldxf.const import DXFError
     from ezdxf.units import conversion_factor
 
-    try:
-        document, _ = recover.read(io.BytesIO(data))
-    except (DXFError, OSError, ValueError, IndexError, KeyError) as error:
-        raise InvalidInput(f"{name} is not a DXF drawing: {str(error)[:120]}") from error
+    document, _ = recover.read(io.BytesIO(data))
     units = document.header.get("$INSUNITS", 0)
     factor = conversion_factor(InsertUnits(units), InsertUnits.Meters) if units else 1.0
-    features: list[dict[str, Any]] = []
-    shapes: list[tuple[str, str, BaseGeometry]] = []
     for number, entity in enumerate(document.modelspace()):
         layer = entity.dxf.layer.strip()
         kind = layer.lower().split("-")[0].split(":")[0].strip()
@@ -204,22 +223,11 @@ def from_dxf(data: bytes, name: str, *, origin: tuple[float, float] = DEFAULT_OR
             closed = True
         if len(points) < 2:
             continue
+        if not all(abs(x) < FARTHEST_M and abs(y) < FARTHEST_M for x, y in points):
+            raise ValueError(f"what is on the layer {layer[:60]!r} is nowhere near")
         closed = closed or (len(points) > 3 and points[0] == points[-1])
-        if closed and len(points) >= 3:
-            shapes.append((f"{layer}-{number + 1}", kind, Polygon(points)))
-        else:
-            shapes.append((f"{layer}-{number + 1}", kind, LineString(points)))
-    if not shapes:
-        raise InvalidInput(
-            f"{name} has nothing on layers named walkable, obstacle, exit, gate or zone", hint="name the layers so"
-        )
-    whole = shapely.GeometryCollection([one for _, _, one in shapes]).bounds
-    metres = projection(*origin)
-    cx, cy = (whole[0] + whole[2]) / 2, (whole[1] + whole[3]) / 2
-    for id, kind, shape in shapes:
-        moved = shapely.transform(shape, lambda at: at - [cx, cy])
-        features.append(feature(id, kind, _degrees(moved, metres)))
-    return collection(name, features)
+        shape = Polygon(points) if closed and len(points) >= 3 else LineString(points)
+        yield f"{layer}-{number + 1}", kind, shape
 
 
 def from_zip(data: bytes, name: str, *, origin: tuple[float, float] = DEFAULT_ORIGIN) -> dict[str, Any]:
@@ -235,7 +243,7 @@ def from_zip(data: bytes, name: str, *, origin: tuple[float, float] = DEFAULT_OR
                 for member in members
                 if member.filename.lower().endswith((".wkt", ".json", ".txt"))
             }
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError) as error:
         raise InvalidInput(f"{name} is no zip: {str(error)[:100]}") from error
     wkt = next((text for file, text in texts.items() if file.lower().endswith(".wkt")), None)
     contents = []
@@ -308,7 +316,7 @@ def _shape_of(entry: object) -> BaseGeometry | None:
         points = points[0]
     try:
         return Polygon([(float(p[0]), float(p[1])) for p in points]) if isinstance(points, list) else None
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
 
 
@@ -319,6 +327,6 @@ def _people_of(entry: object) -> float | None:
     if isinstance(parameters, dict):
         for key in ("number", "count", "agents", "n"):
             value = parameters.get(key)
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < FARTHEST_M:
                 return float(value)
     return None

@@ -9,7 +9,8 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,27 @@ def one_run(venue: str, content: Mapping[str, Any], model: str, seed: int, varia
     }
 
 
+@contextmanager
+def _workers(jobs: int, cluster: str | None) -> Iterator[None]:
+    """Where joblib sends its work: processes here, or a Dask cluster. Raises `InvalidInput`."""
+    from joblib import parallel_config
+
+    if cluster is None:
+        with parallel_config(backend="loky", n_jobs=jobs):
+            yield
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise InvalidInput("distributed is not installed", hint="pip install 'impetus[cluster]'") from error
+    try:
+        client = Client(cluster, timeout="10s")  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"no Dask cluster answers at {cluster}", hint="as in tcp://host:8786") from error
+    with client, parallel_config(backend="dask", client=client):
+        yield
+
+
 def sweep_files(
     venue: str,
     scenario: Path,
@@ -120,9 +142,10 @@ def sweep_files(
     """Run what is not in the output yet. Returns how many runs there are, were done now, and were refused.
 
     Raises:
-        InvalidInput: the venue or the scenario is wrong, there are too many runs, or the output is no such file.
+        InvalidInput: the venue or the scenario is wrong, there are too many runs, the output is no such file, or no
+            cluster answers.
     """
-    from joblib import Parallel, delayed, parallel_config
+    from joblib import Parallel, delayed
     from rich.console import Console
     from rich.progress import Progress
 
@@ -145,13 +168,7 @@ def sweep_files(
     rows = _read(output)
     done = {row["key"] for row in rows}
     open_tasks = [task for task in tasks if task[-1] not in done]
-    backend: dict[str, Any] = {"backend": "loky", "n_jobs": jobs}
-    if cluster is not None:
-        from distributed import Client
-
-        Client(cluster)  # type: ignore[no-untyped-call]
-        backend = {"backend": "dask"}
-    with Progress(console=Console(stderr=True), disable=not bar) as progress, parallel_config(**backend):
+    with Progress(console=Console(stderr=True), disable=not bar) as progress, _workers(jobs, cluster):
         shown = progress.add_task("what-ifs", total=len(tasks), completed=len(tasks) - len(open_tasks))
         for first in range(0, len(open_tasks), BLOCK):
             block = open_tasks[first : first + BLOCK]

@@ -132,7 +132,7 @@ def read_contract(path: Path) -> tuple[Contract, bytes]:
         content = yaml.safe_load(path.read_text("utf-8"))
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}", hint="a model has a YAML beside it") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # the second: a date that there is not
         raise InvalidInput(f"{path} is no YAML: {str(error)[:200]}", hint="see docs/guide/firearm.md") from error
     try:
         contract = Contract.model_validate(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -68,13 +69,15 @@ def read_annotations(folder: Path, part: str | None) -> Sequence[Annotated]:
             kinds = np.array([KINDS.index(each["class"]) for each in objects], np.float32)
             name = str(entry["image"])
             split = entry.get("split")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, OverflowError, RecursionError, KeyError, TypeError, AttributeError) as error:
             raise InvalidInput(f"{path}, line {number}: {error}", hint="see docs/guide/firearm.md") from error
         if not np.isfinite(boxes).all() or Path(name).is_absolute() or ".." in Path(name).parts:
             raise InvalidInput(f"{path}, line {number}: a box or a file name is wrong", hint="mend the line")
         if part is None or split == part:
             file = folder / name
-            found.append(Annotated(file if file.exists() else folder / "images" / name, boxes, kinds))
+            with contextlib.suppress(OSError, ValueError):  # a name that no file can have
+                file = file if file.exists() else folder / "images" / name
+            found.append(Annotated(file, boxes, kinds))
     if not found:
         raise InvalidInput(f"{path} names no picture{f' of {part}' if part else ''}", hint="give another part")
     return found

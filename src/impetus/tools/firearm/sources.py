@@ -118,6 +118,8 @@ def frames_of(address: str, *, threads: int = 1) -> Iterator[Frame]:
         if not container.streams.video:
             raise InvalidInput(f"{shown(address)} has no picture, only sound", hint="name a video")
         video = container.streams.video[0]
+        if video.codec_context is None:
+            raise InvalidInput(f"{shown(address)} is packed in a way that is not known", hint="let it send H.264")
         video.codec_context.thread_count = threads
         yield from _decoded(container, video, shown(address), stream=stream)
 

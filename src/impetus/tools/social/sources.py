@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import queue
 import socket
@@ -18,6 +17,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from impetus.model import ConfigurationError, InvalidInput, NotAllowed, Unavailable
+from impetus.model.network_address import is_public
 from impetus.tools.social.files import parse_time, read_lines, read_telegram
 from impetus.tools.social.posts import RawPost
 from impetus.tools.social.settings import Source, SourceKind
@@ -65,20 +65,22 @@ def read(
             return _read_mastodon(source, progress, user_agent, internal)
 
 
-async def check_address(address: str, internal: tuple[str, ...]) -> None:
-    """A source is public, or is named among the internal ones. Raises `NotAllowed` and `Unavailable`."""
+async def check_address(address: str, internal: tuple[str, ...]) -> str:
+    """A source is public, or is named among the internal ones; where to connect to. Raises `NotAllowed` and
+    `Unavailable`."""
     parts = urlsplit(address)
     host = parts.hostname or ""
     port = parts.port or {"https": 443, "wss": 443}.get(parts.scheme, 80)
     if f"{host}:{port}" in internal:
-        return
+        return host
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise Unavailable(f"{host} has no address: {error.strerror or error}", hint="check the source") from error
-    for entry in found:
-        if not ipaddress.ip_address(entry[4][0]).is_global:
-            raise NotAllowed(f"{host} is inside a network", hint=f"name {host}:{port} under internal_addresses")
+    addresses = [str(entry[4][0]) for entry in found]
+    if not all(map(is_public, addresses)):
+        raise NotAllowed(f"{host} is inside a network", hint=f"name {host}:{port} under internal_addresses")
+    return addresses[0]
 
 
 async def _read_file(source: Source, progress: Progress) -> AsyncGenerator[RawPost, None]:
@@ -145,7 +147,7 @@ async def _read_feed(
         raise ConfigurationError("feedparser is not installed", hint="pip install 'impetus[social]'") from error
     while True:
         await check_address(source.address, internal)
-        body, etag = await asyncio.to_thread(_fetched, source.address, progress.cursor, user_agent)
+        body, etag = await asyncio.to_thread(_fetched, source.address, progress.cursor, user_agent, internal)
         if body is not None:
             # feedparser opens what looks like an address: it only ever gets bytes.
             parsed = await asyncio.to_thread(feedparser.parse, body, sanitize_html=True, resolve_relative_uris=False)
@@ -182,13 +184,18 @@ def _feed_time(entry: Mapping[str, Any]) -> datetime | None:
     return None
 
 
-def _fetched(address: str, etag: str, user_agent: str) -> tuple[bytes | None, str]:
+def _fetched(address: str, etag: str, user_agent: str, internal: tuple[str, ...]) -> tuple[bytes | None, str]:
     """Body and ETag of an answer; None if nothing changed. No redirects: they might lead inside."""
     import requests
 
+    from impetus.tools.social.guarding import session
+
     headers = {"User-Agent": user_agent, **({"If-None-Match": etag} if etag else {})}
     try:
-        with requests.get(address, headers=headers, timeout=WAIT_S, stream=True, allow_redirects=False) as answer:
+        with (
+            session(internal) as guarded,
+            guarded.get(address, headers=headers, timeout=WAIT_S, stream=True, allow_redirects=False) as answer,
+        ):
             if answer.status_code == 304:
                 return None, etag
             if answer.status_code == 429:
@@ -214,14 +221,20 @@ async def _read_jetstream(
         from websockets.exceptions import InvalidHandshake, WebSocketException
     except ImportError as error:
         raise ConfigurationError("websockets is not installed", hint="pip install 'impetus[social]'") from error
-    await check_address(source.address, internal)
+    # The address that was checked is the one that is connected to: the name may lead elsewhere a moment later.
+    host = await check_address(source.address, internal)
     query = {"wantedCollections": POST_COLLECTION}
     if progress.cursor.isdecimal():
         query["cursor"] = str(int(progress.cursor) - int(BACK_S * 1e6))
     address = f"{source.address}{'&' if '?' in source.address else '?'}{urlencode(query)}"
     try:
         async with connect(
-            address, user_agent_header=user_agent, max_size=FRAME_LIMIT_BYTES, open_timeout=WAIT_S, proxy=None
+            address,
+            host=host,
+            user_agent_header=user_agent,
+            max_size=FRAME_LIMIT_BYTES,
+            open_timeout=WAIT_S,
+            proxy=None,
         ) as stream:
             async for frame in stream:
                 post = post_of_jetstream(frame, progress)
@@ -253,7 +266,7 @@ def post_of_jetstream(frame: str | bytes, progress: Progress) -> RawPost | None:
             parse_time(moment),
             str(languages[0])[:20] if isinstance(languages, list) else "",
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError) as error:
         progress.note(f"a frame is not understood: {type(error).__name__}")
         return None
 
@@ -267,7 +280,7 @@ async def _read_mastodon(
     given: queue.Queue[RawPost | Exception] = queue.Queue(QUEUE)
     stop = threading.Event()
     reader = threading.Thread(
-        target=_follow_mastodon, args=(source, progress.cursor, user_agent, given, stop), daemon=True
+        target=_follow_mastodon, args=(source, progress.cursor, user_agent, internal, given, stop), daemon=True
     )
     reader.start()
     try:
@@ -288,10 +301,17 @@ async def _read_mastodon(
 
 
 def _follow_mastodon(
-    source: Source, since: str, user_agent: str, given: queue.Queue[RawPost | Exception], stop: threading.Event
+    source: Source,
+    since: str,
+    user_agent: str,
+    internal: tuple[str, ...],
+    given: queue.Queue[RawPost | Exception],
+    stop: threading.Event,
 ) -> None:
     try:
         from mastodon import Mastodon, StreamListener
+
+        from impetus.tools.social.guarding import session
     except ImportError:
         given.put(ConfigurationError("Mastodon.py is not installed", hint="pip install 'impetus[social]'"))
         return
@@ -312,6 +332,7 @@ def _follow_mastodon(
             user_agent=user_agent,
             request_timeout=WAIT_S,
             version_check_mode="none",
+            session=session(internal),
         )
         if since:
             find = (
@@ -341,10 +362,13 @@ def _offer(given: queue.Queue[RawPost | Exception], post: RawPost) -> None:
     given.put(post, timeout=WAIT_S)
 
 
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 def post_of_mastodon(status: Mapping[str, Any]) -> RawPost:
     """A post of a status; shares count as posts of those who share."""
-    account = status.get("account") or {}
-    shared = status.get("reblog") or {}
+    account, shared = _table(status.get("account")), _table(status.get("reblog"))
     content = status.get("content") or shared.get("content") or ""
     warning = status.get("spoiler_text") or ""
     created = status.get("created_at")

@@ -178,7 +178,7 @@ def read_edf(path: Path) -> list[Signal]:
     size = 3 if wide else 2
     body = data[256 * (count + 1) :]
     whole = len(body) // (size * sum(samples))
-    if whole < 1:
+    if whole < 1 or records == 0:
         raise InvalidInput(f"{path.name} holds no whole record", hint="export it again")
     records = whole if records < 0 else min(records, whole)
     raw = np.frombuffer(body[: records * size * sum(samples)], dtype=np.uint8).reshape(records, -1)

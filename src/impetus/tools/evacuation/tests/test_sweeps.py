@@ -42,6 +42,36 @@ def test_a_sweep_resumes_and_is_reported(tmp_path: Path) -> None:
         assert title in text
 
 
+def test_a_cluster_of_two_workers_says_the_same_as_this_process(tmp_path: Path) -> None:
+    """A sweep goes to the processes of a Dask cluster, and no run is lost or done twice on the way."""
+    distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    venue, scenario = written(tmp_path, two_doors()), Path(written(tmp_path, "people: 20\n", "scenario.yaml"))
+    vary = {"people.count": [20, 30, 99_999]}
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        found = []
+        for address in (None, cluster.scheduler_address):
+            output = tmp_path / f"sweep-{address is None}.parquet"
+            made = sweep_files(venue, scenario, vary, output=output, seeds=2, model="queue", cluster=address, bar=False)
+            assert made == {"runs": 6, "done_now": 6, "refused": 2}
+            found.append(sorted(read_results(output), key=lambda row: str(row["key"])))
+    assert [row["key"] for row in found[0]] == [row["key"] for row in found[1]]
+    assert [row["t95_s"] for row in found[0] if not row["error"]] == [
+        row["t95_s"] for row in found[1] if not row["error"]
+    ]
+
+
+def test_a_cluster_that_does_not_answer_is_said(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    venue, scenario = written(tmp_path, two_doors()), Path(written(tmp_path, "people: 20\n", "scenario.yaml"))
+    with pytest.raises(InvalidInput, match="no Dask cluster answers"):
+        sweep_files(
+            venue, scenario, {"people.count": [20]}, output=tmp_path / "o.parquet", seeds=1, model="queue",
+            cluster="nonsense://nowhere", bar=False,
+        )  # fmt: skip
+
+
 def test_variations_are_read_and_refused() -> None:
     assert parse_variations(["people.count=5,6", "model=fast"]) == {"people.count": [5, 6], "model": ["fast"]}
     with pytest.raises(InvalidInput):

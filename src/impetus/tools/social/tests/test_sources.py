@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from impetus.model import ImpetusError, InvalidInput, NotAllowed, Unavailable
+from impetus.tools.social import guarding
 from impetus.tools.social.posts import RawPost
 from impetus.tools.social.settings import Source
 from impetus.tools.social.sources import Progress, read
@@ -193,3 +195,28 @@ async def test_a_file_is_read_on_as_it_grows(tmp_path: Any) -> None:
     assert third.text == "half done"
     with pytest.raises(ImpetusError):
         await taken(read(source("file", str(tmp_path)), Progress(), user_agent="t", internal=()), 1)
+
+
+def test_a_source_inside_the_network_is_reached_only_where_it_was_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when its name leads there only after it was looked at (DNS rebinding)."""
+    asked: list[str] = []
+
+    def answer(handler: Any) -> None:
+        asked.append(handler.path)
+        body(handler, "inside", "text/plain")
+
+    with web(answer) as port:
+        assert guarding.session([f"127.0.0.1:{port}"]).get(f"http://127.0.0.1:{port}/named", timeout=60).ok
+        for host in ("127.0.0.1", "localhost"):
+            with pytest.raises(NotAllowed, match="inside a network"):
+                guarding.session([]).get(f"http://{host}:{port}/", timeout=60)
+        resolved = iter(["9.9.9.9", "127.0.0.1"])
+
+        def resolve(*_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(resolved), port))]
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        with pytest.raises(NotAllowed, match="inside a network"):
+            guarding.session([]).get(f"http://rebinding.example:{port}/", timeout=60)
+        monkeypatch.undo()
+    assert asked == ["/named"]
