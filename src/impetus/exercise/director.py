@@ -42,6 +42,8 @@ from impetus.model import ConfigurationError, new_id
 
 LOOK_S: Final = 0.05
 SAY_S: Final = 0.5
+ASK_S: Final = 0.5
+"""How often it is asked what waits, where time does not hurry: to ask costs more than all else that is done here."""
 QUIET_LOOKS: Final = 10
 """The tools are ready when nothing waited, or next to nothing, for so many looks."""
 WAITING_LIMIT: Final = 4
@@ -144,6 +146,7 @@ class Director:
         self._quiet = 0
         self._position = 0
         self._said_s = 0.0
+        self._asked_s = 0.0
         self._waiting = 0
 
     def silenced(self, sensor: Sensor, moment: datetime) -> bool:
@@ -188,6 +191,10 @@ class Director:
 
     async def _keep_pace(self) -> None:
         """Look at what waits for the tools; at more than a little, let them catch up first."""
+        now_s = asyncio.get_running_loop().time()
+        if self._phase is not Phase.PREPARING and self._speed <= 1 and now_s - self._asked_s < ASK_S:
+            return
+        self._asked_s = now_s
         waiting = await self._stage.waiting(self._holds)
         # While time stands still nothing new comes; a city that lives always has a few messages on their way.
         calm = waiting is not None and waiting <= (0 if self._paused else WAITING_WHEN_CALM)

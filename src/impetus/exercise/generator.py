@@ -12,11 +12,13 @@ import contextlib
 import heapq
 import json
 import random
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import aiomqtt
 import numpy as np
@@ -39,6 +41,8 @@ GATEWAY_READINGS = 10
 sends all so."""
 GATEWAY_S = 2.0
 """There these messages are so far apart, by the clock: a message costs much more than a reading in it."""
+ON_THEIR_WAY = 4
+"""So many of these messages may be on their way at once: on a busy machine one takes long, and costs little."""
 NAME = "exercise-city"
 
 log = structlog.get_logger(__name__)
@@ -249,6 +253,8 @@ class _Live:
         self._origin = clock.now() - timedelta(seconds=clock.monotonic_s())
         self._noted_s = clock.monotonic_s()
         self._due: list[tuple[float, str]] = []
+        self._flying: deque[tuple[float, asyncio.Task[None]]] = deque()
+        """Messages that are not delivered yet, the oldest first, each with the time at which it was due."""
         now_s = clock.monotonic_s()
         chance = random.Random(settings.seed)  # noqa: S311 (a reproducible exercise, no secret)
         for id, sensor in city.items():
@@ -258,30 +264,49 @@ class _Live:
 
     async def play(self, client: aiomqtt.Client, stop: asyncio.Event, note: Callable[[datetime], None]) -> None:
         """Send until `stop` is set. Raises aiomqtt.MqttError when the connection breaks."""
-        while not stop.is_set():
-            now_s = self._clock.monotonic_s()
-            now = self._clock.now()
-            if self._due[0][0] > now_s:
-                self._progress.oldest_due_s = None
-                await sleep(self._clock, min(self._due[0][0] - now_s, 0.25))
-                continue
-            self._plan(now)
-            due = self._take_due(now, now_s)
-            self._progress.oldest_due_s = due[0][1] if due else None
-            # What is faster than the time must be known to have arrived before time goes on.
-            if self._paced and (len(due) > GATEWAY_READINGS or self._hurries()):
-                await self._send_together(client, due)
-                if self._hurries():
-                    self._progress.oldest_due_s = None
-                    await sleep(self._clock, GATEWAY_S)
-            else:
-                for sensor, due_s in due:
-                    await self._send_one(client, sensor, due_s, now, now_s)
-            if now_s - self._noted_s > 60:
-                # History is five-minute steps: what was live is close enough to it not to be filled in after a restart.
-                self._noted_s = now_s
-                note(now)
-            await asyncio.sleep(0)
+        try:
+            while not stop.is_set():
+                await self._turn(client, note)
+        finally:
+            for _, message in self._flying:
+                message.cancel()
+            await asyncio.gather(*(message for _, message in self._flying), return_exceptions=True)
+            self._flying.clear()
+
+    async def _turn(self, client: aiomqtt.Client, note: Callable[[datetime], None]) -> None:
+        now_s = self._clock.monotonic_s()
+        now = self._clock.now()
+        await self._land()
+        self._tell_oldest()
+        if self._due[0][0] > now_s:
+            await sleep(self._clock, min(self._due[0][0] - now_s, 0.25))
+            return
+        self._plan(now)
+        due = self._take_due(now, now_s)
+        # What is faster than the time must be known to have arrived before time goes on for long.
+        if self._paced and (len(due) > GATEWAY_READINGS or self._hurries()):
+            await self._send_together(client, due)
+            if self._hurries():
+                await sleep(self._clock, GATEWAY_S)
+        else:
+            for sensor, due_s in due:
+                await self._send_one(client, sensor, due_s, now, now_s)
+        if now_s - self._noted_s > 60:
+            # History is five-minute steps: what was live is close enough to it not to be filled in after a restart.
+            self._noted_s = now_s
+            note(now)
+        await asyncio.sleep(0)
+
+    async def _land(self, most: int = ON_THEIR_WAY) -> None:
+        """Wait until at most so many messages are on their way. Raises aiomqtt.MqttError for one that was lost."""
+        while self._flying and (self._flying[0][1].done() or len(self._flying) > most):
+            await self._flying[0][1]
+            self._flying.popleft()
+
+    def _tell_oldest(self) -> None:
+        this = asyncio.current_task()
+        waiting = [due_s for due_s, message in self._flying if message is not this and not message.done()]
+        self._progress.oldest_due_s = min(waiting, default=None)
 
     def _hurries(self) -> bool:
         return isinstance(self._clock, ExerciseClock) and self._clock.speed > 1
@@ -309,7 +334,8 @@ class _Live:
             await self._send(client, sensor.datastream.id, moment, value)
 
     async def _send_together(self, client: aiomqtt.Client, due: Sequence[tuple[Sensor, float]]) -> None:
-        """As a gateway sends what its sensors told it: one message, delivered when it is on the bus."""
+        """As a gateway sends what its sensors told it: one message, delivered when it is on the bus. Faster than the
+        time the next may follow before that."""
         rows: dict[str, list[list[object]]] = {}
         for sensor, due_s in due:
             moment = self._exactly(due_s)
@@ -321,8 +347,15 @@ class _Live:
             for id, values in rows.items()
         ]
         if payload:
-            await client.publish(f"{self._settings.prefix}/CreateObservations", orjson.dumps(payload), qos=1)
-            self._progress.live += sum(len(values) for values in rows.values())
+            # Tasks start in the order in which they are made, and are sent in that order.
+            self._flying.append((due[0][1], asyncio.create_task(self._deliver(client, payload))))
+            self._tell_oldest()
+            await self._land(ON_THEIR_WAY if self._hurries() else 0)
+
+    async def _deliver(self, client: aiomqtt.Client, payload: Sequence[Mapping[str, object]]) -> None:
+        await client.publish(f"{self._settings.prefix}/CreateObservations", orjson.dumps(payload), qos=1)
+        self._progress.live += sum(len(cast("Sequence[object]", one["dataArray"])) for one in payload)
+        self._tell_oldest()
 
     def _exactly(self, due_s: float) -> datetime:
         """The sensor's own time, to the millisecond, so that the same exercise gives the same readings."""
