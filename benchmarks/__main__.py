@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-HELPERS = {"load", "reporting", "screens"}
+HELPERS = {"faults", "fuzz_seeds", "fuzz_targets", "load", "machines", "reporting", "screens"}
 
 
 def machine() -> str:
