@@ -57,7 +57,7 @@ def mount_ui(app: FastAPI, services: Services) -> None:
     _check_libraries(STATIC / "vendor")
     site = Site(
         app,
-        Renderer(services.clock.now),
+        Renderer(services.clock.now, exercise=services.exercise.title),
         services.tools,
         serve_tool_files(app, services.tools),
         services.exercise.title,

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from impetus.model import Identifier, Permission, Slug
 from impetus.sdk.panel import load_panels
 from impetus.ui.client import ApiProblem
-from impetus.ui.panels import render_panels
+from impetus.ui.panels import is_for_others, render_panels
 from impetus.ui.session import Site, Visit, open_visit
 
 Handler = Callable[[Request], Coroutine[Any, Any, Visit]]
@@ -75,7 +75,11 @@ def router(site: Site) -> APIRouter:
         installed = site.tools.get(id)
         widgets = await render_panels(load_panels(installed) if installed else (), visit, id)
         calibration = await visit.client.get(f"/tools/{id}/calibration")
-        return visit.page("pages/tool.html", f"tool-{id}", tool=found, panels=widgets, calibration=calibration)
+        for_others = is_for_others(widgets, visit, id)
+        shown = () if for_others else widgets
+        return visit.page(
+            "pages/tool.html", f"tool-{id}", tool=found, panels=shown, for_others=for_others, calibration=calibration
+        )
 
     @pages.get("/tools/{id}/panels/{panel}")
     async def panel(id: Slug, panel: Slug, visit: Visit = someone) -> Response:

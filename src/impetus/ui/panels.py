@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from statistics import fmean
 from typing import Any
 
@@ -31,6 +32,8 @@ class DrawnWidget:
     widget: AnyWidget
     data: Any = None
     problem: str = ""
+    refused: bool = False
+    """Whether the problem is that this person may not read it."""
     actions: Sequence[Action] = ()
     """Buttons of a table's rows that this person may press."""
 
@@ -68,6 +71,16 @@ async def render_panels(panels: Sequence[Panel], visit: Visit, tool: str = "") -
     return drawn
 
 
+def is_for_others(panels: Sequence[DrawnPanel], visit: Visit, tool: str) -> bool:
+    """Whether a tool is for other roles than this person's, and what it shows is refused: one word says that then."""
+    installed = visit.site.tools.get(tool)
+    if installed is None or installed.manifest is None:
+        return False
+    roles = {role.value for role in installed.manifest.roles}
+    refused = any(item.refused for drawn in panels for item in drawn.widgets)
+    return refused and str(visit.user.get("role") or "") not in roles
+
+
 def askable(manifest: Manifest | None, role: str) -> frozenset[str]:
     """Tasks for which people of a role may ask a tool."""
     if manifest is None or role not in list(Role):
@@ -81,7 +94,7 @@ async def _draw(widget: AnyWidget, visit: Visit, tasks: frozenset[str]) -> Drawn
     try:
         content = await visit.client.get(widget.source)
     except ApiProblem as problem:
-        return DrawnWidget(widget, problem=problem.message)
+        return DrawnWidget(widget, problem=problem.message, refused=problem.http_status == HTTPStatus.FORBIDDEN)
     if isinstance(widget, Kpi):
         return DrawnWidget(widget, reduced(field_of(content, widget.value), widget.reduce))
     found = content if isinstance(content, list) and widget.rows == "items" else field_of(content, widget.rows)

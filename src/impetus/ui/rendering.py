@@ -47,9 +47,11 @@ def _finalize(value: object) -> object:
 class Renderer:
     """Renders templates in each language."""
 
-    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        """`now` tells the time from which ages are reckoned."""
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC), *, exercise: str = "") -> None:
+        """`now` tells the time from which ages are reckoned. `exercise` is the title of the exercise that is played
+        here: every page says so, before anybody has logged in as well."""
         self._now = now
+        self._exercise = exercise
         self.fingerprint = fingerprint_of(STATIC)
         self.static_path = f"/static/{self.fingerprint}"
         self._environments = {language: self._environment(language) for language in languages.LANGUAGES}
@@ -65,7 +67,10 @@ class Renderer:
             extensions=["jinja2.ext.i18n"],
         )
         environment.globals.update(
-            static=lambda path: f"{self.static_path}/{path}", languages=languages.LANGUAGES, language=language
+            static=lambda path: f"{self.static_path}/{path}",
+            languages=languages.LANGUAGES,
+            language=language,
+            exercise=self._exercise,
         )
         environment.filters.update(_filters(language, self._now))
         # Supplied by the i18n extension at run time, which jinja2's own annotations do not know.

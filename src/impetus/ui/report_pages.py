@@ -61,7 +61,8 @@ def router(site: Site) -> APIRouter:
         told = story(export, visit.language, visit.zone)
         words = translations(visit.language).gettext
         # Typesetting takes a while: other people's pages must not wait for it.
-        content = await asyncio.to_thread(report_pdf, export, drawn, told, words, _moment(visit.language, visit.zone))
+        moment, exercise = _moment(visit.language, visit.zone), visit.site.exercise
+        content = await asyncio.to_thread(report_pdf, export, drawn, told, words, moment, exercise=exercise)
         return Response(
             content,
             media_type="application/pdf",

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 from fpdf import FPDF
-from fpdf.enums import WrapMode, XPos, YPos
+from fpdf.enums import Align, WrapMode, XPos, YPos
 from fpdf.fonts import TTFFont
 
 from impetus.ui.rendering import STATIC
@@ -19,6 +19,8 @@ FAMILY: Final = "DejaVu"
 INK: Final = (24, 30, 38)
 PALE: Final = (96, 106, 118)
 RULE: Final = (206, 211, 217)
+BAND: Final = (93, 42, 156)
+MARK: Final = (243, 238, 249)
 
 Words = Callable[[str], str]
 Moment = Callable[[str | None], str]
@@ -50,14 +52,31 @@ def _letters() -> frozenset[int]:
 class Paper(FPDF):
     """A report on A4: its fonts, its headings, its rows."""
 
-    def __init__(self, foot: str) -> None:
+    def __init__(self, foot: str, *, band: str = "") -> None:
+        """`band` stands in a violet band at the top of each page, and large and pale across it: it is an exercise."""
         super().__init__(format="A4", unit="mm")
         self._foot = foot
+        self._band = band
         self.set_margins(18, 16, 18)
         self.set_auto_page_break(True, margin=18)
         self.add_font(FAMILY, "", str(FONTS / "DejaVuSans.ttf"))
         self.add_font(FAMILY, "B", str(FONTS / "DejaVuSans-Bold.ttf"))
         self.add_page()
+
+    def header(self) -> None:
+        if not self._band:
+            return
+        self.set_fill_color(*BAND)
+        self.rect(0, 0, self.w, 9, style="F")
+        self.ink((255, 255, 255), 8, bold=True)
+        self.set_xy(18, 2)
+        self.cell(0, 5, self._band)
+        word = self._band.partition(" · ")[0]
+        self.ink(MARK, 76, bold=True)
+        with self.rotation(35, self.w / 2, self.h / 2):
+            self.set_xy(0, self.h / 2 - 15)
+            self.cell(self.w, 30, word, align="C")
+        self.set_xy(18, 16)
 
     def footer(self) -> None:
         self.set_y(-12)
@@ -72,7 +91,9 @@ class Paper(FPDF):
 
     def line_of(self, text: object, size: float = 9, *, colour: tuple[int, int, int] = INK, bold: bool = False) -> None:
         self.ink(colour, size, bold=bold)
-        self.multi_cell(0, size * 0.52, plain(text), new_x=XPos.LMARGIN, new_y=YPos.NEXT, wrapmode=_wrap(text))
+        self.multi_cell(
+            0, size * 0.52, plain(text), align=Align.L, new_x=XPos.LMARGIN, new_y=YPos.NEXT, wrapmode=_wrap(text)
+        )
 
     def title_of(self, text: str) -> None:
         if self.get_y() > 255:
@@ -90,7 +111,7 @@ class Paper(FPDF):
             self.add_page()
         top, page = self.get_y(), self.page_no()
         self.ink(PALE, 8.5)
-        self.multi_cell(indent - 2, 4.6, plain(name), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.multi_cell(indent - 2, 4.6, plain(name), align=Align.L, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         bottom, after = self.get_y(), self.page_no()
         if after == page:
             self.set_xy(18 + indent, top)
@@ -101,6 +122,7 @@ class Paper(FPDF):
             174 - indent,
             4.6,
             plain(text),
+            align=Align.L,
             new_x=XPos.LMARGIN,
             new_y=YPos.NEXT,
             wrapmode=_wrap(text),
@@ -110,18 +132,30 @@ class Paper(FPDF):
         self.ln(0.6)
 
 
+def band_of(exercise: str, _: Words) -> str:
+    """What stands in the band of a report from an exercise; nothing of a real one."""
+    return plain(f"{_('EXERCISE')} · {exercise} · {_('nothing here is real')}") if exercise else ""
+
+
 def _wrap(text: object) -> WrapMode:
     """A word too long for a line is broken within."""
     return WrapMode.CHAR if any(len(word) > 60 for word in str(text).split()) else WrapMode.WORD
 
 
 def report_pdf(
-    export: Mapping[str, Any], drawn: Sketch | None, story: Sequence[Mapping[str, str]], _: Words, moment: Moment
+    export: Mapping[str, Any],
+    drawn: Sketch | None,
+    story: Sequence[Mapping[str, str]],
+    _: Words,
+    moment: Moment,
+    *,
+    exercise: str = "",
 ) -> bytes:
-    """The report as a PDF file. `story` are the lines of the timeline, `_` translates, `moment` writes a time."""
+    """The report as a PDF file. `story` are the lines of the timeline, `_` translates, `moment` writes a time;
+    `exercise` is the title of the exercise that it comes from."""
     incident = export["incident"]
     foot = plain(f"{export['organisation']} · {incident['id']} · {moment(export['generated'])} · {export['generator']}")
-    paper = Paper(foot)
+    paper = Paper(foot, band=band_of(exercise, _))
     paper.set_title(plain(incident["title"]))
     paper.set_creator("impetus")
     paper.line_of(f"{export['organisation']} · {_('Incident report')}", 8.5, colour=PALE)

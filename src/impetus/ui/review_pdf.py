@@ -5,7 +5,7 @@ from __future__ import annotations
 from impetus.exercise.outcomes import Outcome, Review
 from impetus.exercise.questionnaires import IMPACT
 from impetus.exercise.reviewing import Reviewed
-from impetus.ui.report_pdf import INK, PALE, RULE, Paper, Words, colour_of, plain
+from impetus.ui.report_pdf import INK, PALE, RULE, Paper, Words, band_of, colour_of, plain
 from impetus.ui.review_plots import DECISION_NAMES, LANE_NAMES, WIDTH, Plot, load_plot, timeline_plot
 
 TIMELINE_LINES = 400
@@ -14,7 +14,9 @@ TIMELINE_LINES = 400
 def review_pdf(told: Reviewed, _: Words, other: Reviewed | None = None) -> bytes:
     """The report as a PDF file. `_` translates; `other` is a second run to compare with."""
     review = told.review
-    paper = Paper(plain(f"{_('EXERCISE')} · {review.title} · {review.started:%Y-%m-%d %H:%M} UTC"))
+    paper = Paper(
+        plain(f"{_('EXERCISE')} · {review.title} · {review.started:%Y-%m-%d %H:%M} UTC"), band=band_of(review.title, _)
+    )
     paper.set_title(plain(review.title))
     paper.set_creator("impetus")
     paper.line_of(f"{_('EXERCISE')} · {_('After-action review')}", 8.5, colour=PALE)
@@ -140,7 +142,7 @@ def _tools(paper: Paper, review: Review, _: Words) -> None:
         paper.row(
             one.tool,
             f"{one.found} / {one.truths} {_('detected')}, {_('median delay')} {clock(one.median_delay_s)}; "
-            f"{one.alerts} {_('alerts')}, {one.unexplained} {_('not explained')}",
+            f"{_('Alerts')}: {one.alerts}, {one.unexplained} {_('not explained')}",
         )
 
 

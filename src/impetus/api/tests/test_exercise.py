@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from pypdf import PdfReader
 
 from impetus.api import Services, create_api
 from impetus.api.access import EXERCISE_COOKIE, SESSION_COOKIE
@@ -171,6 +173,25 @@ async def test_every_page_of_an_exercise_says_so(exercise: Exercise) -> None:
         page = (await client.get(path)).text
         assert 'class="exercising" data-mark="EXERCISE"' in page, path
         assert "A blackout in the middle · nothing here is real" in page, path
+
+
+async def test_the_log_in_and_every_page_of_a_report_say_so(exercise: Exercise) -> None:
+    """What leaves an exercise on paper, and what one sees before one is in it, is not taken for real either."""
+    client = await exercise.person("olivia")
+    transport = httpx.ASGITransport(app=create(exercise.services))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as nobody:
+        assert 'class="exercising" data-mark="EXERCISE"' in (await nobody.get("/login")).text
+    alert = an_alert(headline="A crowd")
+    await exercise.house.situation.alerts.ingest("municipality", [alert])
+    body = {"title": "A crowd", "summary": "A line.\n" * 150, "alerts": [alert.id]}
+    id = (await client.post("/api/v1/incidents", json=body)).json()["id"]
+    page = (await client.get(f"/incidents/{id}/report")).text
+    assert 'class="rehearsal"' in page
+    assert "EXERCISE · A blackout in the middle" in page
+    paper = PdfReader(io.BytesIO((await client.get(f"/incidents/{id}/report.pdf")).content))
+    assert len(paper.pages) > 1
+    for sheet in paper.pages:
+        assert "EXERCISE · A blackout in the middle · nothing here is real" in sheet.extract_text()
 
 
 async def test_a_player_sees_messages_to_the_own_role_and_nothing_that_is_to_come(exercise: Exercise) -> None:

@@ -133,6 +133,18 @@ async def test_a_widget_for_others_is_left_out_and_what_may_not_be_read_is_said(
     assert "note warn" in html
 
 
+async def test_the_page_of_a_tool_for_other_roles_says_so_once_and_shows_no_empty_panels(ui: Ui) -> None:
+    pages = {}
+    for name in ("olivia", "sofia"):
+        async with ui.person(name) as browser:
+            pages[name] = (await browser.get("/tools/cyber")).text
+    assert "is for other roles" in pages["olivia"]
+    assert "note warn" not in pages["olivia"]
+    assert 'data-panel-id="graph"' not in pages["olivia"]
+    assert "is for other roles" not in pages["sofia"]
+    assert 'data-panel-id="graph"' in pages["sofia"]
+
+
 def test_a_path_that_leaves_the_interface_is_refused() -> None:
     for source in ("https://evil.example/", "//evil.example", "tools", "/tools#a", "/tools?a=<b>"):
         with pytest.raises(ValidationError):
