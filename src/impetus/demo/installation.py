@@ -36,6 +36,7 @@ EVE = "demo/eve.json"
 """Below the home: the file into which the demo's intrusion detection system writes."""
 SCAN = "demo/scan.xml"
 """Below the home: the newest report of the demo's scanner."""
+NOTHING_SCANNED = '<?xml version="1.0"?>\n<nmaprun scanner="nmap"></nmaprun>\n'
 
 
 def prepare(
@@ -61,6 +62,9 @@ def prepare(
     cyber = {"organisations": [CITY], "model_file": str(intrusion.MODEL), "eve_file": str(home / EVE)}
     if scenario is not None and any(isinstance(inject, ScanInject) for inject in scenario.injects):
         cyber["scan_files"] = [str(home / SCAN)]
+        # Of an earlier run nothing is known, and nothing is missing before the first report comes.
+        (home / SCAN).parent.mkdir(parents=True, exist_ok=True)
+        (home / SCAN).write_text(NOTHING_SCANNED, encoding="utf-8")
     os.environ.setdefault(CYBER_VARIABLE, json.dumps(cyber))
     os.environ.setdefault(SOCIAL_VARIABLE, json.dumps(posts.demo_settings(home, SystemClock(), CITY)))
     os.environ.setdefault(FIREARM_VARIABLE, json.dumps(camera_settings(CITY, home, _cameras(scenario))))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 from xml.sax.saxutils import escape
@@ -91,7 +91,8 @@ class ThreatFeed:
         elapsed_s = self._clock.monotonic_s() - self._start_s
         entries = "".join(
             f"<item><guid isPermaLink='false'>aurelia-{number}</guid><title>{escape(title)}</title>"
-            f"<pubDate>{self._published(self._start)}</pubDate><description>{escape(text)}</description></item>"
+            f"<pubDate>{self._published(self._start + timedelta(seconds=after_s))}</pubDate>"
+            f"<description>{escape(text)}</description></item>"
             for number, (after_s, title, text) in enumerate(self._items)
             if after_s <= elapsed_s
         )
