@@ -1,12 +1,16 @@
 """Protects against the usual attacks on log-ins and addresses: fixation, brute force, forged addresses, ways out of a
-folder. That every change needs the CSRF token, `test_access` walks all routes for."""
+folder, documents that read files. That every change needs the CSRF token, `test_access` walks all routes for."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import httpx
+import pytest
 
 from impetus.api.access import SESSION_COOKIE
 from impetus.api.tests.conftest import Api
+from impetus.model import Permission
 from impetus.situation.tests.house import PASSWORD
 
 FREE = 5
@@ -96,6 +100,48 @@ async def test_no_address_leads_out_of_a_folder(api: Api) -> None:
             assert answer.status_code in (400, 403, 404, 405, 422), (folder, way, answer.status_code)
             assert "the-secret-of-the-house" not in answer.text
             assert "root:" not in answer.text
+
+
+ENTITIES = (
+    '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>',
+    '<?xml version="1.0"?><!DOCTYPE a SYSTEM "http://127.0.0.1:9/a.dtd"><a/>',
+    '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x "xxxxxxxxxx">'
+    + "".join(f'<!ENTITY x{n} "{f"&x{n - 1 or str()};" * 10}">' for n in range(1, 10))
+    + "]><a>&x9;</a>",
+    "<a>" * 50_000,
+    '<?xml version="1.0" encoding="utf-7"?><a/>',
+)
+"""A file of the machine, an address to fetch, a billion laughs, a tower, an encoding that nobody asked for."""
+
+
+@pytest.mark.parametrize("document", ENTITIES, ids=("file", "address", "laughs", "tower", "encoding"))
+async def test_a_document_that_is_sent_reads_no_file_and_fetches_nothing(api: Api, document: str) -> None:
+    machine, person = await api.machine(Permission.ALERTS_WRITE), await api.person("ada")
+    cap = await machine.post("/cap", content=document.encode(), headers={"Content-Type": "application/cap+xml"})
+    bpmn = await person.post("/procedures", json={"content": document})
+    for answer in (cap, bpmn):
+        assert answer.status_code == 422, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "root:" not in answer.text
+        assert len(answer.text) < 2_000
+
+
+async def test_a_body_is_bounded_whatever_its_length_is_said_to_be(api: Api) -> None:
+    machine = await api.machine(Permission.ALERTS_WRITE)
+    limit = api.services.settings.body_limit_bytes
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(limit // 65_536 + 2):
+            yield b" " * 65_536
+
+    for headers in ({"Content-Length": str(10 * limit)}, {"Content-Length": "-1"}, {"Content-Length": "9" * 400}):
+        answer = await machine.post("/alerts", content=b"{}", headers={"Content-Type": "application/json", **headers})
+        assert answer.status_code in (400, 413), headers
+    answer = await machine.post("/alerts", content=endless(), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+    for media in ("text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"):
+        answer = await machine.post("/alerts", content=b"{}", headers={"Content-Type": media})
+        assert answer.status_code == 415, media
 
 
 async def test_what_is_sent_does_not_become_a_header(api: Api) -> None:
