@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import aiomqtt
 import numpy as np
@@ -227,6 +227,21 @@ class Generator:
         draft.replace(self._state / "history.json")
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """One that is on its way."""
+
+    due_s: float
+    """When the first of its readings was due."""
+    payload: bytes
+    task: asyncio.Task[None]
+
+    @property
+    def delivered(self) -> bool:
+        """Whether it is known to have arrived."""
+        return self.task.done() and not self.task.cancelled() and self.task.exception() is None
+
+
 class _Live:
     """Sends readings at their times. It outlives a broken connection, the city does not begin anew."""
 
@@ -253,8 +268,8 @@ class _Live:
         self._origin = clock.now() - timedelta(seconds=clock.monotonic_s())
         self._noted_s = clock.monotonic_s()
         self._due: list[tuple[float, str]] = []
-        self._flying: deque[tuple[float, asyncio.Task[None]]] = deque()
-        """Messages that are not delivered yet, the oldest first, each with the time at which it was due."""
+        self._flying: deque[_Message] = deque()
+        """Messages that are not delivered yet, the oldest first."""
         now_s = clock.monotonic_s()
         chance = random.Random(settings.seed)  # noqa: S311 (a reproducible exercise, no secret)
         for id, sensor in city.items():
@@ -264,22 +279,26 @@ class _Live:
 
     async def play(self, client: aiomqtt.Client, stop: asyncio.Event, note: Callable[[datetime], None]) -> None:
         """Send until `stop` is set. Raises aiomqtt.MqttError when the connection breaks."""
+        # What was on its way when the last connection broke is sent again: a reading is kept once.
+        again, self._flying = self._flying, deque()
+        for message in again:
+            self._launch(client, message.due_s, message.payload)
         try:
             while not stop.is_set():
-                await self._turn(client, note)
+                await self._turn(client, stop, note)
         finally:
-            for _, message in self._flying:
-                message.cancel()
-            await asyncio.gather(*(message for _, message in self._flying), return_exceptions=True)
-            self._flying.clear()
+            for message in self._flying:
+                message.task.cancel()
+            await asyncio.gather(*(message.task for message in self._flying), return_exceptions=True)
+            self._flying = deque(message for message in self._flying if not message.delivered)
 
-    async def _turn(self, client: aiomqtt.Client, note: Callable[[datetime], None]) -> None:
+    async def _turn(self, client: aiomqtt.Client, stop: asyncio.Event, note: Callable[[datetime], None]) -> None:
         now_s = self._clock.monotonic_s()
         now = self._clock.now()
         await self._land()
         self._tell_oldest()
         if self._due[0][0] > now_s:
-            await sleep(self._clock, min(self._due[0][0] - now_s, 0.25))
+            await self._rest(min(self._due[0][0] - now_s, 0.25), stop)
             return
         self._plan(now)
         due = self._take_due(now, now_s)
@@ -287,7 +306,7 @@ class _Live:
         if self._paced and (len(due) > GATEWAY_READINGS or self._hurries()):
             await self._send_together(client, due)
             if self._hurries():
-                await sleep(self._clock, GATEWAY_S)
+                await self._rest(GATEWAY_S, stop)
         else:
             for sensor, due_s in due:
                 await self._send_one(client, sensor, due_s, now, now_s)
@@ -297,15 +316,35 @@ class _Live:
             note(now)
         await asyncio.sleep(0)
 
+    async def _rest(self, seconds: float, stop: asyncio.Event) -> None:
+        """Wait for so much time of the clock, or for the end. The clock may wait for just what was lost on its way:
+        raises aiomqtt.MqttError then."""
+        resting, ending = asyncio.create_task(sleep(self._clock, seconds)), asyncio.create_task(stop.wait())
+        try:
+            while not resting.done() and not ending.done():
+                awaited: set[asyncio.Task[Any]] = {one.task for one in self._flying if not one.task.done()}
+                awaited |= {resting, ending}
+                await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+                await self._land()
+        finally:
+            resting.cancel()
+            ending.cancel()
+
+    def _launch(self, client: aiomqtt.Client, due_s: float, payload: bytes) -> None:
+        # Tasks start in the order in which they are made, and are sent in that order.
+        task = asyncio.create_task(self._deliver(client, payload))
+        self._flying.append(_Message(due_s, payload, task))
+        self._tell_oldest()
+
     async def _land(self, most: int = ON_THEIR_WAY) -> None:
         """Wait until at most so many messages are on their way. Raises aiomqtt.MqttError for one that was lost."""
-        while self._flying and (self._flying[0][1].done() or len(self._flying) > most):
-            await self._flying[0][1]
+        while self._flying and (self._flying[0].task.done() or len(self._flying) > most):
+            await self._flying[0].task
             self._flying.popleft()
 
     def _tell_oldest(self) -> None:
         this = asyncio.current_task()
-        waiting = [due_s for due_s, message in self._flying if message is not this and not message.done()]
+        waiting = [one.due_s for one in self._flying if one.task is not this and not one.delivered]
         self._progress.oldest_due_s = min(waiting, default=None)
 
     def _hurries(self) -> bool:
@@ -347,14 +386,12 @@ class _Live:
             for id, values in rows.items()
         ]
         if payload:
-            # Tasks start in the order in which they are made, and are sent in that order.
-            self._flying.append((due[0][1], asyncio.create_task(self._deliver(client, payload))))
-            self._tell_oldest()
+            self._launch(client, due[0][1], orjson.dumps(payload))
+            self._progress.live += sum(len(values) for values in rows.values())
             await self._land(ON_THEIR_WAY if self._hurries() else 0)
 
-    async def _deliver(self, client: aiomqtt.Client, payload: Sequence[Mapping[str, object]]) -> None:
-        await client.publish(f"{self._settings.prefix}/CreateObservations", orjson.dumps(payload), qos=1)
-        self._progress.live += sum(len(cast("Sequence[object]", one["dataArray"])) for one in payload)
+    async def _deliver(self, client: aiomqtt.Client, payload: bytes) -> None:
+        await client.publish(f"{self._settings.prefix}/CreateObservations", payload, qos=1)
         self._tell_oldest()
 
     def _exactly(self, due_s: float) -> datetime:

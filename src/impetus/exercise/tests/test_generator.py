@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import aiomqtt
 import pytest
 
 from impetus.connectors.mqtt.settings import EmbeddedListener
 from impetus.connectors.mqtt.tests.conftest import Running, eventually, running
 from impetus.exercise.city import datastreams, load_datastreams, sensors
-from impetus.exercise.generator import Generator, GeneratorSettings, run_generator
+from impetus.exercise.clock import ExerciseClock
+from impetus.exercise.events import GroundTruth, Schedule
+from impetus.exercise.generator import Generator, GeneratorSettings, Progress, _Live, run_generator
 from impetus.model import ConfigurationError, SystemClock
 from tests.servers import free_port
 
@@ -112,6 +115,45 @@ async def test_events_are_written_down_when_they_begin(tmp_path: Path, monkeypat
         await task
         (planted,) = generator.truth
         assert abs(planted.start - SystemClock().now()) < timedelta(minutes=1)
+
+
+class Way:
+    """A client whose messages arrive, or get lost when it is told so."""
+
+    def __init__(self, *, broken: bool) -> None:
+        self.sent: list[bytes] = []
+        self.lost = asyncio.Event()
+        self._broken = broken
+
+    async def publish(self, topic: str, payload: bytes, qos: int) -> None:
+        self.sent.append(payload)
+        if self._broken:
+            await self.lost.wait()
+            raise aiomqtt.MqttError("the connection broke")
+
+
+async def test_what_gets_lost_while_time_waits_for_it_is_sent_again(tmp_path: Path) -> None:
+    """Time stands still until it has arrived: who waits by that clock would wait for ever."""
+    clock = ExerciseClock.create(tmp_path / "clock", datetime(2026, 9, 12, 14, 30, tzinfo=UTC), 20)
+    progress, stop, truth = Progress(), asyncio.Event(), GroundTruth(tmp_path / "events.jsonl")
+    schedule = Schedule(sensors(), seed=1, start=clock.now())
+    live = _Live(GeneratorSettings(), clock, sensors(), truth, progress, schedule=schedule, silenced=None)
+    broken, mended = Way(broken=True), Way(broken=False)
+    playing = asyncio.create_task(live.play(cast("aiomqtt.Client", broken), stop, lambda moment: None))
+    await eventually(lambda: bool(broken.sent))
+    clock.set_speed(0)
+    assert progress.oldest_due_s is not None
+    broken.lost.set()
+    async with asyncio.timeout(60):
+        with pytest.raises(aiomqtt.MqttError):
+            await playing
+    assert progress.oldest_due_s is not None
+    playing = asyncio.create_task(live.play(cast("aiomqtt.Client", mended), stop, lambda moment: None))
+    await eventually(lambda: mended.sent[: len(broken.sent)] == broken.sent)
+    await eventually(lambda: progress.oldest_due_s is None)
+    stop.set()
+    async with asyncio.timeout(60):
+        await playing
 
 
 async def test_a_quality_of_service_that_is_not_offered_is_refused(tmp_path: Path) -> None:
