@@ -15,21 +15,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from webauthn import (
-    generate_authentication_options,
-    generate_registration_options,
-    options_to_json,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, parse_client_data_json
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
-
 from impetus.governance import audit
 from impetus.governance.principal import Principal
 from impetus.governance.proof import PasswordProof
@@ -99,20 +84,18 @@ class Passkeys:
         known = await self.list(by)
         if len(known) >= MOST:
             raise Conflict(f"you have {MOST} passkeys already", hint="Take away one that you no longer use.")
-        options = generate_registration_options(
-            rp_id=site.host or NAME,
-            rp_name=NAME,
-            user_id=hashlib.sha256(user.id.encode()).digest(),
-            user_name=user.name,
-            user_display_name=user.full_name,
+        from impetus.governance import web_authentication
+
+        return web_authentication.question_to_make(
+            host=site.host or NAME,
+            site_name=NAME,
+            user_handle=hashlib.sha256(user.id.encode()).digest(),
+            name=user.name,
+            full_name=user.full_name,
             challenge=self._challenge(f"register {user.id}"),
-            timeout=CHALLENGE_S * 1_000,
-            authenticator_selection=AuthenticatorSelectionCriteria(
-                resident_key=ResidentKeyRequirement.PREFERRED, user_verification=UserVerificationRequirement.PREFERRED
-            ),
-            exclude_credentials=[PublicKeyCredentialDescriptor(id=base64url_to_bytes(one.credential)) for one in known],
+            timeout_s=CHALLENGE_S,
+            known=[one.credential for one in known],
         )
-        return dict(json.loads(options_to_json(options)))
 
     async def finish(self, by: Principal, title: str, answer: str, site: Site) -> PasskeyRecord:
         """Keep the passkey that the browser has made; the person's other sessions end.
@@ -123,23 +106,19 @@ class Passkeys:
         found = _parsed(answer)
         challenge = _challenge_of(found)
         self._made_at(challenge, f"register {user.id}")
+        from impetus.governance import web_authentication
+
         try:
-            made = verify_registration_response(
-                credential=found,
-                expected_challenge=challenge,
-                expected_rp_id=site.host,
-                expected_origin=site.origin,
-            )
+            made = web_authentication.made(found, challenge=challenge, host=site.host, origin=site.origin)
         except Exception as error:  # whatever hostile bytes do to their parser
             raise InvalidInput("this passkey cannot be used here", hint="Try again, or take another one.") from error
-        credential = bytes_to_base64url(made.credential_id)
         record = PasskeyRecord(
-            id=_id(credential),
+            id=_id(made.credential),
             user=user.id,
             tenant=user.tenant,
-            credential=credential,
-            public_key=bytes_to_base64url(made.credential_public_key),
-            uses=made.sign_count,
+            credential=made.credential,
+            public_key=made.public_key,
+            uses=made.uses,
             site=site.host,
             title=" ".join(title.split())[:100] or "passkey",
             created=self._clock.now(),
@@ -170,17 +149,17 @@ class Passkeys:
     def ask(self, site: Site) -> dict[str, Any]:
         """What the browser needs to show a passkey (`PublicKeyCredentialRequestOptions` as JSON): it asks the person
         which; nothing is told of who has one."""
-        options = generate_authentication_options(
-            rp_id=site.host or NAME,
-            challenge=self._challenge("log-in"),
-            timeout=CHALLENGE_S * 1_000,
-            user_verification=UserVerificationRequirement.PREFERRED,
+        from impetus.governance import web_authentication
+
+        return web_authentication.question_to_show(
+            host=site.host or NAME, challenge=self._challenge("log-in"), timeout_s=CHALLENGE_S
         )
-        return dict(json.loads(options_to_json(options)))
 
     async def shown(self, transaction: Transaction, answer: str, site: Site, *, alone: bool) -> PasskeyRecord | None:
         """The passkey that was shown, as it is after this use (the caller keeps that); None if it is none of ours, or
         what was shown is old, was used before, or, `alone`, did not verify the person."""
+        from impetus.governance import web_authentication
+
         try:
             found = _parsed(answer)
             challenge = _challenge_of(found)
@@ -188,20 +167,18 @@ class Passkeys:
             record = await transaction.passkeys.find_in_installation(_id(str(found.get("id"))), to_change=True)
             if record is None or record.site != site.host or made_us <= record.last_challenge:
                 return None
-            verified = verify_authentication_response(
-                credential=found,
-                expected_challenge=challenge,
-                expected_rp_id=record.site,
-                expected_origin=site.origin,
-                credential_public_key=base64url_to_bytes(record.public_key),
-                credential_current_sign_count=record.uses,
-                require_user_verification=alone,
+            uses = web_authentication.uses_when_shown(
+                found,
+                challenge=challenge,
+                host=record.site,
+                origin=site.origin,
+                public_key=record.public_key,
+                uses=record.uses,
+                person_verified=alone,
             )
         except Exception:  # whatever hostile bytes do to their parser
             return None
-        return record.model_copy(
-            update={"uses": verified.new_sign_count, "used": self._clock.now(), "last_challenge": made_us}
-        )
+        return record.model_copy(update={"uses": uses, "used": self._clock.now(), "last_challenge": made_us})
 
     def _challenge(self, purpose: str) -> bytes:
         """Sealed and dated, so that any hub knows it again and none has to be kept."""
@@ -243,9 +220,10 @@ def _parsed(answer: str) -> dict[str, Any]:
 
 def _challenge_of(answer: dict[str, Any]) -> bytes:
     """The challenge that an answer says it answers. Raises `InvalidInput`."""
+    from impetus.governance import web_authentication
+
     try:
-        data = parse_client_data_json(base64url_to_bytes(str(answer["response"]["clientDataJSON"])))
-        return bytes(data.challenge)
+        return web_authentication.challenge_of(answer)
     except Exception as error:  # whatever hostile bytes do to their parser
         raise InvalidInput("this is no answer of a passkey", hint="Try again.") from error
 
