@@ -9,15 +9,18 @@ What was there before parts were made is one part. SQLite has none of this.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from impetus.model import from_microseconds, to_microseconds
+from impetus.model import Unavailable, from_microseconds, to_microseconds
 from impetus.store.database import Database
 
 DAY_US: Final = 86_400 * 1_000_000
@@ -26,7 +29,10 @@ AHEAD: Final = 4
 ADVISORY_LOCK: Final = 0x696D706574757301
 """Whoever holds it may make and drop parts."""
 _BOUNDS: Final = re.compile(r"FROM \((?:'(-?\d+)'|MINVALUE)\) TO \('(-?\d+)'\)")
+_PATIENCE: Final = text("SET LOCAL lock_timeout = '2s'")
 _NAME: Final = re.compile(r"(?:reading|expectation|audit)_(?:before|rest|\d{8})")
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +74,41 @@ class Partitions:
         self._readings_database = readings_database
 
     async def make_ahead(self, now: datetime) -> Sequence[str]:
-        """Make the parts of the next time; names of those that were made."""
+        """Make the parts of the next time; names of those that were made. Where somebody reads for long, next time."""
         made: list[str] = []
         for database, parted in ((self._readings_database, READINGS), (self._database, (AUDIT,))):
             if database.sqlite:
                 continue
-            async with database.write(across=True) as connection:
-                for one in parted:
-                    made += await connection.run_sync(make_parts, one, to_microseconds(now))
+            for one in parted:
+                with _unless_in_use(one):
+                    async with database.write(across=True) as connection:
+                        await connection.execute(_PATIENCE)
+                        made += await connection.run_sync(make_parts, one, to_microseconds(now))
         return made
 
     async def drop(self, before: datetime) -> Mapping[str, Mapping[str, int]]:
         """Drop the parts of readings and expectations in which nothing is as new as `before`: how many rows of which
-        table each organisation lost."""
+        table each organisation lost. What somebody reads for long, such as a backup, is dropped next time."""
         lost: dict[str, dict[str, int]] = {}
         if self._readings_database.sqlite:
             return lost
         for parted in READINGS:
-            async with self._readings_database.write(across=True) as connection:
-                for tenant, rows in (await _drop(connection, parted, to_microseconds(before))).items():
-                    lost.setdefault(tenant, {})[parted.table] = rows
+            with _unless_in_use(parted):
+                async with self._readings_database.write(across=True) as connection:
+                    await connection.execute(_PATIENCE)
+                    rows = await _drop(connection, parted, to_microseconds(before))
+                for tenant, count in rows.items():
+                    lost.setdefault(tenant, {})[parted.table] = count
         return lost
+
+
+@contextmanager
+def _unless_in_use(parted: Parted) -> Iterator[None]:
+    """Who waits for a table's lock holds up all who come after: better later."""
+    try:
+        yield
+    except (Unavailable, DBAPIError) as error:
+        log.info("parts are left as they are for now", table=parted.table, reason=type(error).__name__)
 
 
 def parts_of(connection: Connection, table: str) -> list[Part]:

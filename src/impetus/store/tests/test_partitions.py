@@ -99,6 +99,18 @@ async def test_a_purge_drops_whole_parts_and_says_whose_rows_they_held(store: St
     assert await store.readings.forget("police", end) == 1
 
 
+async def test_a_long_reader_puts_the_work_off_and_holds_up_nobody(store: Store) -> None:
+    """As a backup is: whoever waited for it would hold up all who come after."""
+    await store.partitions.make_ahead(LATER)
+    await store.readings.append("police", batch(LATER))
+    end = (LATER + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    async with store._readings_database.read() as reader:
+        await reader.execute(text("SELECT count(*) FROM reading"))
+        assert await store.partitions.drop(end) == {}
+        assert await store.readings.append("police", batch(LATER + timedelta(seconds=1))) == 1
+    assert await store.partitions.drop(end) == {"police": {"reading": 2}}
+
+
 async def test_the_audit_log_is_in_parts_behind_the_wall(store: Store) -> None:
     await store.partitions.make_ahead(LATER)
     async with store.transaction() as transaction:
