@@ -93,6 +93,7 @@ def test_an_alert_arrives_live_is_acknowledged_confirmed_and_becomes_an_incident
 
     # Nothing of it crosses to another organisation.
     expect(row(police, alert)).to_have_count(0)
+    expect(police.locator("#queue-grid")).to_contain_text("No alert")
     police.goto(f"{demo.url}/incidents")
     expect(police.locator("#work")).not_to_contain_text("Anemometer of the harbour mole")
     police.goto(operator.url)

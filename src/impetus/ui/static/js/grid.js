@@ -36,7 +36,7 @@ const theme = agGrid.themeQuartz.withParams({
   iconSize: 12,
 });
 
-/** A grid whose rows are known by their `id`. */
+/** A grid whose rows are known by their `id`. It says that it loads until `loaded(grid)`. */
 export function makeGrid(place, options) {
   return agGrid.createGrid(place, {
     theme,
@@ -52,13 +52,19 @@ export function makeGrid(place, options) {
     rowBuffer: 3,
     deltaSort: true,
     rowSelection: { mode: "singleRow", checkboxes: false, enableClickSelection: true },
-    localeText: { noRowsToShow: t("Nothing to show"), noMatchingRows: t("Nothing to show"), loadingOoo: t("Loading") },
+    loading: true,
     ...options,
+    localeText: { noRowsToShow: t("Nothing to show"), noMatchingRows: t("Nothing to show"), loadingOoo: t("Loading"), ...options.localeText },
     defaultColDef: {
       resizable: true, sortable: false, suppressHeaderMenuButton: true, suppressHeaderContextMenu: true,
       ...options.defaultColDef,
     },
   });
+}
+
+/** All rows that there are now are in the grid, and be it none. */
+export function loaded(grid) {
+  grid.setGridOption("loading", false);
 }
 
 /** A cell whose element is made by `draw(data)` and drawn again when its row changes. */

@@ -2,7 +2,7 @@
 
 import { choice, find, findAll, setText, settled } from "./dom.js";
 import { clockTime, minuteTime, whole, word } from "./format.js";
-import { cell, dense, makeGrid, narrow, textCell } from "./grid.js";
+import { cell, dense, loaded, makeGrid, narrow, textCell } from "./grid.js";
 import { t, tn } from "./i18n.js";
 import { SEVERITY_RANK } from "./palette.js";
 
@@ -67,6 +67,7 @@ export class AlertQueue extends EventTarget {
       if (known || this.#waiting.has(alert.id)) this.apply(alert); else fresh.push(alert);
     }
     if (fresh.length) this.grid.applyTransaction({ add: fresh });
+    loaded(this.grid);
     this.#ready = true;
     this.#count();
   }
@@ -126,6 +127,7 @@ export class AlertQueue extends EventTarget {
     const compare = (a, b) => (this.#order === "harm" ? a.harm - b.harm : Date.parse(a.received) - Date.parse(b.received))
       || (a.received < b.received ? -1 : a.received > b.received ? 1 : 0) || (a.id < b.id ? -1 : 1);
     return {
+      localeText: { noRowsToShow: t("No alert is open"), noMatchingRows: t("No alert to show") },
       columnDefs: [
         { headerName: t("Severity"), width: dense ? 80 : 86, cellRenderer: cell((shown, alert) => {
           shown.className = "severity";

@@ -5,7 +5,7 @@ import { AlertMap } from "../citymap.js";
 import { may } from "../context.js";
 import { choice, element, find, setText, settled } from "../dom.js";
 import { ago, property, unit, value, word } from "../format.js";
-import { cell, makeGrid, textCell } from "../grid.js";
+import { cell, loaded, makeGrid, textCell } from "../grid.js";
 import { all, get } from "../http.js";
 import { t, tn } from "../i18n.js";
 import { seriesOf } from "../readings.js";
@@ -100,6 +100,7 @@ async function loadSensors() {
       const known = items.filter((sensor) => sensors.has(sensor.id));
       for (const sensor of items) { sensors.set(sensor.id, sensor); map.putSensor(sensor); }
       grid.applyTransaction({ add: fresh, update: known });
+      loaded(grid);
     },
   });
   const list = find("#sensor-property");
