@@ -13,7 +13,7 @@ from rich.table import Table
 
 from impetus import app
 from impetus.demo.unattended import run_exercise
-from impetus.exercise.replay import Comparison, changed, compare, recorded, replay
+from impetus.exercise.replay import Comparison, changed, compare, incidents_of, recorded, replay
 from impetus.exercise.reviewing import Reviewed, reviewed
 from impetus.exercise.runs import FOLDER as EXERCISES
 from impetus.exercise.runs import run_folder
@@ -90,11 +90,15 @@ async def replay_period(
     async with app.opened_store(settings, SystemClock()) as store:
         then = await recorded(store, organisation, tool, since, until)
         now = await replay(installed, store, organisation, since, until, own, address=settings.store_url)
-        found = [compare(then, now.alerts, since, names=("recorded", "as set up now"))]
+        joined = await incidents_of(store, organisation, then)
+        found = [compare(then, now.alerts, since, names=("recorded", "as set up now"), incidents=joined)]
         if changes:
             wanted = {**own, **changed(changes)}
             other = await replay(installed, store, organisation, since, until, wanted, address=settings.store_url)
-            found.append(compare(now.alerts, other.alerts, since, names=("as set up now", ", ".join(changes))))
+            words = ", ".join(changes)
+            found.append(compare(now.alerts, other.alerts, since, names=("as set up now", words)))
+            if joined:
+                found.append(compare(then, other.alerts, since, names=("recorded", words), incidents=joined))
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"{now.readings:,} readings in {now.took_s:.1f} s")
     for one in found:
@@ -106,6 +110,11 @@ async def replay_period(
         for name, only in ((one.first, one.only_first), (one.second, one.only_second)):
             for alert in only:
                 console.print(f"  only {escape(name)}: {escape(alert.headline)}")
+        for incident in one.incidents:
+            told = "none of them would have come from this tool"
+            if incident.second_s is not None:
+                told = f"the first after {incident.second_s:.0f} s instead of {incident.first_s:.0f} s"
+            console.print(f"  incident {escape(incident.title)}: {incident.kept} of {incident.alerts} alerts, {told}")
     return found
 
 

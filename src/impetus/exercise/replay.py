@@ -25,6 +25,7 @@ from impetus.model import (
     Alert,
     Datastream,
     ExpectationBatch,
+    Incident,
     InvalidInput,
     ObservationBatch,
     ToolResult,
@@ -62,6 +63,20 @@ class Difference(Value):
     second_s: float | None = None
 
 
+class IncidentDifference(Value):
+    """What another way would have made of an incident that alerts of the first one were a part of."""
+
+    incident: str
+    title: str
+    alerts: int
+    kept: int
+    """How many of these alerts the second way raised too."""
+    first_s: float
+    """When the first way raised the first of them, in seconds since the begin of the period."""
+    second_s: float | None = None
+    """The same of the second way; None: it raised none of them."""
+
+
 class Comparison(Value):
     """Two ways side by side."""
 
@@ -74,6 +89,8 @@ class Comparison(Value):
     """How much later the second way raised those that both did; negative: sooner."""
     only_first: tuple[Difference, ...] = ()
     only_second: tuple[Difference, ...] = ()
+    incidents: tuple[IncidentDifference, ...] = ()
+    """Those of the first way, of which it is known what its alerts belong to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,13 +242,32 @@ def changed(changes: Sequence[str]) -> Mapping[str, Any]:
     return found
 
 
-def compare(first: Sequence[Alert], second: Sequence[Alert], since: datetime, *, names: tuple[str, str]) -> Comparison:
-    """Pair the alerts of two ways: same detector, same source, begun within five minutes of each other."""
+async def incidents_of(store: Store, tenant: str, alerts: Sequence[Alert]) -> Mapping[str, Incident]:
+    """The incidents that recorded alerts are a part of, by the alert's id."""
+    async with store.view() as view:
+        records = await view.alerts.many(tenant, [alert.id for alert in alerts])
+        of = {id: record.incident for id, record in records.items() if record.incident is not None}
+        incidents = {id: await view.incidents.find(tenant, id) for id in set(of.values())}
+    return {alert: found for alert, id in of.items() if (found := incidents[id]) is not None}
+
+
+def compare(
+    first: Sequence[Alert],
+    second: Sequence[Alert],
+    since: datetime,
+    *,
+    names: tuple[str, str],
+    incidents: Mapping[str, Incident] | None = None,
+) -> Comparison:
+    """Pair the alerts of two ways: same detector, same source, begun within five minutes of each other. `incidents` are
+    those that alerts of the first way are a part of, by the alert's id."""
     left = list(second)
     later: list[float] = []
+    pairs: list[tuple[Alert, Alert | None]] = []
     only_first: list[Difference] = []
     for alert in first:
         pair = next((one for one in left if _same(alert, one)), None)
+        pairs.append((alert, pair))
         if pair is None:
             only_first.append(_difference(alert, since, first=True))
         else:
@@ -246,7 +282,28 @@ def compare(first: Sequence[Alert], second: Sequence[Alert], since: datetime, *,
         median_later_s=round(sorted(later)[len(later) // 2], 1) if later else None,
         only_first=tuple(only_first),
         only_second=tuple(_difference(alert, since, first=False) for alert in left),
+        incidents=tuple(_incident_differences(pairs, incidents or {}, since)),
     )
+
+
+def _incident_differences(
+    pairs: Sequence[tuple[Alert, Alert | None]], incidents: Mapping[str, Incident], since: datetime
+) -> Iterator[IncidentDifference]:
+    """In the order in which the first way raised their first alerts."""
+    by_incident: dict[str, list[tuple[Alert, Alert | None]]] = {}
+    for alert, pair in sorted(pairs, key=lambda both: both[0].sent):
+        if alert.id in incidents:
+            by_incident.setdefault(incidents[alert.id].id, []).append((alert, pair))
+    for id, both in by_incident.items():
+        kept = [pair.sent for _, pair in both if pair is not None]
+        yield IncidentDifference(
+            incident=id,
+            title=incidents[both[0][0].id].title,
+            alerts=len(both),
+            kept=len(kept),
+            first_s=round((both[0][0].sent - since).total_seconds(), 1),
+            second_s=round((min(kept) - since).total_seconds(), 1) if kept else None,
+        )
 
 
 def _same(one: Alert, other: Alert) -> bool:

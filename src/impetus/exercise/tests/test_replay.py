@@ -18,6 +18,7 @@ from impetus.model import (
     Category,
     ConfigurationError,
     Datastream,
+    Incident,
     InvalidInput,
     ModelReference,
     Observation,
@@ -143,6 +144,20 @@ def test_two_ways_are_compared_alert_by_alert() -> None:
     assert [one.source for one in found.only_first] == ["a", "c"]
     assert [one.source for one in found.only_second] == ["c", "d"]
     assert found.only_second[1].second_s == 5
+
+
+def test_it_is_told_what_would_have_become_of_incidents() -> None:
+    first = [alert("a", 0, 10), alert("b", 100, 110), alert("c", 0, 20)]
+    crowd, silence = (
+        Incident(tenant="municipality", title=title, opened=START, updated=START) for title in ("Crowd", "Silence")
+    )
+    joined = {first[0].id: crowd, first[1].id: crowd, first[2].id: silence}
+    second = [alert("b", 100, 150)]
+    told = compare(first, second, START, names=("then", "now"), incidents=joined).incidents
+    assert [(one.title, one.alerts, one.kept, one.first_s, one.second_s) for one in told] == [
+        ("Crowd", 2, 1, 10, 150),
+        ("Silence", 1, 0, 20, None),
+    ]
 
 
 @given(st.lists(st.integers(0, 100_000_000), min_size=1, max_size=30), st.integers(1, 20_000_000))
