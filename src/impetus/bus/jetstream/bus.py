@@ -76,8 +76,13 @@ class JetStreamBus:
         # Shielded, so that closing the bus can wait for it, and a caller that gives up leaves no half of it.
         task = asyncio.create_task(self._publish(envelopes))
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(self._ended)
         await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever gave up waiting asks no more
 
     async def _publish(self, envelopes: Sequence[Envelope]) -> None:
         deadline = time.monotonic() + self._settings.wait_s

@@ -133,7 +133,8 @@ class Connection:
             reconnect_time_wait=0,
             error_cb=self._note_error,
             disconnected_cb=self._note_break,
-            ping_interval=5,
+            # A line that is cut without a word is noticed after three of these; TCP by itself takes longer and longer.
+            ping_interval=3,
             max_outstanding_pings=2,
             **options,
         )

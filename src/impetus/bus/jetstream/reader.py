@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -92,6 +92,11 @@ class LogReader:
         if found:
             self.position = found[-1].sequence
         return found
+
+    def give_back(self, found: Sequence[Found]) -> None:
+        """These, the last of what `read` returned, were not taken: they come first next time."""
+        self._buffer.extendleft(reversed(found))
+        self.position = found[0].sequence - 1
 
     async def check(self) -> None:
         """Notice when something was lost on the way behind which nothing has come since. Raises nothing."""

@@ -24,6 +24,8 @@ from impetus.model import SYSTEM_TENANT
 
 Result = TypeVar("Result")
 _log = structlog.get_logger("impetus.bus")
+_PAGE = 1_000
+"""Messages of others that are read at once, at most, to find those of a member."""
 _LOOKS = 1_000
 """So many messages of others are looked at for the first one of an orphaned slot."""
 
@@ -83,9 +85,18 @@ class JetStreamSubscription(LeasedSubscription):
                 await asyncio.wait_for(self._changed.wait(), max(0.0, wait_s))
             return []
         reader = self._reader
-        found = await reader.read(min(slot.position for slot in active), limit, wait_s)
+        # What is read is everybody's; so much of it holds about `limit` of this member's own.
+        page = min(max(limit, limit * self._slot_count // len(active)), max(limit, _PAGE))
+        found = await reader.read(min(slot.position for slot in active), page, wait_s)
         self._check_open()
-        deliveries = [delivery for one in found if (delivery := await self._take(one)) is not None]
+        deliveries: list[Delivery] = []
+        for place, one in enumerate(found):
+            if len(deliveries) == limit:
+                reader.give_back(found[place:])
+                found = found[:place]
+                break
+            if (delivery := await self._take(one)) is not None:
+                deliveries.append(delivery)
         if found:
             self._advance(found[-1].sequence)
         return deliveries

@@ -136,9 +136,12 @@ class BusContract:
         published = await _publish_until_refused(bus, "slow-reader")
         assert 20 <= len(published) <= 40
         fetched = await fetch_number(subscription, len(published))
-        waiting = asyncio.create_task(bus.publish([message(200)]))
+        # Patient, since a busy machine takes its time over the acknowledgement.
+        patient = back_end.open(lag_messages=20, wait_s=60)
+        waiting = asyncio.create_task(patient.publish([message(200)]))
         await subscription.acknowledge(fetched)
         await waiting
+        await patient.close()
         assert ids(fetched) == [envelope.id for envelope in published]
         after = await drain(subscription)
         assert [number_of(delivery) for delivery in after] == [200]

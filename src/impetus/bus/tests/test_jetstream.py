@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -14,7 +14,9 @@ import trustme
 
 from impetus.bus import Bus, Delivery, JetStreamSettings, Subscription, open_bus
 from impetus.bus.jetstream.bus import JetStreamBus
-from impetus.bus.tests.messages import START, drain, ids, message, number_of
+from impetus.bus.jetstream.reader import Found, LogReader
+from impetus.bus.jetstream.subscription import JetStreamSubscription
+from impetus.bus.tests.messages import START, by_partition, drain, ids, message, number_of
 from impetus.model import SYSTEM_TENANT, ConfigurationError, SystemClock, Unavailable
 from tests.servers import NatsServer, free_port
 
@@ -97,6 +99,48 @@ async def test_a_message_that_is_none_of_impetus_holds_nobody_up(nats_server: Na
     assert letter.body == b"hello"
     await stranger.close()
     await bus.close()
+
+
+async def test_a_member_reads_as_much_as_holds_what_it_asked_for(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of what two members read is the other's: each asks for twice as much, so that its batches are no smaller,
+    and what is beyond its limit comes next time. All of it comes once, in the order of its source."""
+    pages: list[int] = []
+    read = LogReader.read
+
+    async def noted(self: LogReader, after: int, limit: int, wait_s: float) -> list[Found]:
+        pages.append(limit)
+        return await read(self, after, limit, wait_s)
+
+    name = f"test-{secrets.token_hex(6)}"
+    buses = [opened(nats_server.url, name=name), opened(nats_server.url, name=name)]
+    members = [await bus.subscribe("reader", [">"], lease_s=60) for bus in buses]
+    async with asyncio.timeout(LIMIT_S):
+        while [len(slots_of(member)) for member in members] != [8, 8]:
+            for member in members:
+                await member.fetch(timeout_s=0.05)
+    await buses[0].publish([message(number, partition=f"source-{number % 40}") for number in range(400)])
+    monkeypatch.setattr(LogReader, "read", noted)
+    found: list[Delivery] = []
+    async with asyncio.timeout(LIMIT_S):
+        while len(found) < 400:
+            for member in members:
+                deliveries = await member.fetch(7, timeout_s=0.2)
+                assert len(deliveries) <= 7
+                await member.acknowledge(deliveries)
+                found += deliveries
+    assert set(pages) == {14}
+    assert len(set(ids(found))) == 400
+    assert all(numbers == sorted(numbers) for numbers in by_partition(found).values())
+    for bus in buses:
+        await bus.close()
+
+
+def slots_of(subscription: Subscription) -> Sequence[int]:
+    """The slots that a member has, and is to keep."""
+    assert isinstance(subscription, JetStreamSubscription)
+    return [number for number, slot in subscription._slots.items() if not slot.draining]
 
 
 async def test_the_number_of_partitions_is_that_of_the_log(nats_server: NatsServer) -> None:
