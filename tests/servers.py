@@ -11,8 +11,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,13 +45,13 @@ def program(name: str) -> str:
     return found
 
 
-def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path, *, host: str = "127.0.0.1") -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection((host, port), timeout=1).close()
         except OSError:
             time.sleep(0.02)
         else:
@@ -149,12 +149,20 @@ class NatsServer:
     name: str = "server"
     domain: str = ""
     port: int = field(default_factory=free_port)
+    host: str = "127.0.0.1"
+    before: Sequence[str] = ()
+    """Words before its command line: what enters the network of another machine."""
     _process: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
         """Where clients connect: host and port."""
-        return f"localhost:{self.port}"
+        return f"{'localhost' if self.host == '127.0.0.1' else self.host}:{self.port}"
+
+    @property
+    def process_ids(self) -> Sequence[int]:
+        """The processes that it consists of; none when it does not run."""
+        return [] if self._process is None or self._process.poll() is not None else [self._process.pid]
 
     @property
     def url(self) -> str:
@@ -166,15 +174,15 @@ class NatsServer:
         configuration = self.folder / "nats.conf"
         domain = f", domain: {self.domain}" if self.domain else ""
         configuration.write_text(
-            f'listen: "127.0.0.1:{self.port}"\nserver_name: {self.name}\nmax_payload: 8454144\n'
+            f'listen: "{self.host}:{self.port}"\nserver_name: {self.name}\nmax_payload: 8454144\n'
             f'jetstream {{ store_dir: "{self.folder}/data"{domain} }}\n{self.more}\n'
         )
         log = self.folder / "nats.log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [program("nats-server"), "-c", str(configuration)], stdout=output, stderr=output
+                [*self.before, program("nats-server"), "-c", str(configuration)], stdout=output, stderr=output
             )
-        wait_until_listening(self._process, self.port, log)
+        wait_until_listening(self._process, self.port, log, host=self.host)
 
     def stop(self) -> None:
         """Stop in good order."""
@@ -229,50 +237,119 @@ def secure_mosquitto_server(tmp_path: Path) -> Iterator[Mosquitto]:
         yield broker
 
 
-def _postgresql_programs() -> Path:
+@dataclass
+class PostgresqlServer:
+    """A PostgreSQL cluster. It keeps its port and its databases when it is stopped and started again."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    host: str = "127.0.0.1"
+    before: Sequence[str] = ()
+    """Words before its command line, as root: what enters the network of another machine and becomes its user."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    options: Sequence[str] = ()
+    """`NAME=VALUE` of its configuration."""
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The SQLAlchemy address of its own database, as its superuser."""
+        return f"postgresql+psycopg://impetus@{self.host}:{self.port}/postgres"
+
+    @property
+    def process_ids(self) -> Sequence[int]:
+        """The server and the processes that it made; none when it does not run."""
+        if self._process is None or self._process.poll() is not None:
+            return []
+        return [self._process.pid, *_children(self._process.pid)]
+
+    def create(self) -> None:
+        """Make the cluster in its folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres", "postgres")
+        data = self.folder / "data"
+        subprocess.run(
+            [_postgresql_program("initdb"), *f"-D {data} -U impetus -A trust -E UTF8 --locale=C --no-sync".split()],
+            check=True,
+            capture_output=True,
+            cwd=self.folder,
+            **_postgresql_identity(),
+        )
+        if self.host != "127.0.0.1":
+            with (data / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all samenet trust\n")
+
+    def start(self) -> None:
+        options = [word for option in self.options for word in ("-c", option)]
+        words = f"-D {self.folder / 'data'} -p {self.port} -k {self.folder} -h {self.host}".split()
+        log = self.folder / "postgresql.log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*self.before, _postgresql_program("postgres"), *words, *options],
+                stdout=output,
+                stderr=output,
+                cwd=self.folder,
+                env={**os.environ, **self.environment},
+                **({} if self.before else _postgresql_identity()),
+            )
+        wait_until_listening(self._process, self.port, log, host=self.host)
+        try:
+            _wait_until_answering(self.url.replace("+psycopg", ""))
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the sessions, then stop in good order: for PostgreSQL that is an interrupt."""
+        if self._process is not None:
+            stop(self._process, signal.SIGINT)
+            self._process = None
+
+    def kill(self) -> None:
+        """Stop as a power cut would."""
+        if self._process is not None:
+            for process in self.process_ids:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+def _postgresql_program(name: str) -> str:
     versions = sorted(POSTGRESQL_FOLDER.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if not versions:
         pytest.fail("PostgreSQL is not installed; run scripts/install_test_packages.sh")
-    return versions[-1].parent
+    return str(versions[-1].parent / name)
+
+
+def _postgresql_identity() -> dict[str, Any]:
+    """PostgreSQL refuses to run as root; Debian's package made it a user."""
+    return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+
+
+def _children(parent: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{parent}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, task.read_text().split())
+    return found
 
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """The SQLAlchemy address of a PostgreSQL cluster made for this test run. For a database of your own, ask for
     `fresh_database` instead."""
-    programs = _postgresql_programs()
     folder = Path(tempfile.mkdtemp(prefix="impetus-postgresql-"))
-    # PostgreSQL refuses to run as root; Debian's package made it a user.
-    identity: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        identity = {"user": "postgres", "group": "postgres", "extra_groups": []}
-        shutil.chown(folder, "postgres", "postgres")
-    data, log, port = folder / "data", folder / "postgresql.log", free_port()
+    # Nothing here has to survive, so nothing waits for the disk.
+    server = PostgresqlServer(folder, options=("fsync=off", "full_page_writes=off", "synchronous_commit=off"))
     try:
-        subprocess.run(
-            [str(programs / "initdb"), *f"-D {data} -U impetus -A trust -E UTF8 --locale=C --no-sync".split()],
-            check=True,
-            capture_output=True,
-            cwd=folder,
-            **identity,
-        )
-        # Nothing here has to survive, so nothing waits for the disk.
-        hurry = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off"
-        with log.open("wb") as output:
-            process: subprocess.Popen[bytes] = subprocess.Popen(
-                [str(programs / "postgres"), *f"-D {data} -p {port} -k {folder} -h 127.0.0.1 {hurry}".split()],
-                stdout=output,
-                stderr=output,
-                cwd=folder,
-                **identity,
-            )
-        wait_until_listening(process, port, log)
+        server.create()
+        server.start()
         try:
-            _wait_until_answering(f"postgresql://impetus@127.0.0.1:{port}/postgres")
-            yield f"postgresql+psycopg://impetus@127.0.0.1:{port}/postgres"
+            yield server.url
         finally:
-            # For PostgreSQL an interrupt means: end the sessions, then stop in good order.
-            stop(process, signal.SIGINT)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

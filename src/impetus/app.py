@@ -31,6 +31,7 @@ from impetus.model import (
     HealthState,
     NotFound,
     Status,
+    Unavailable,
 )
 from impetus.model.scrubbing import scrub_json
 from impetus.operations.metrics import serving as serving_metrics
@@ -47,6 +48,8 @@ from impetus.ui import mount_ui
 
 CONNECTORS = ("mqtt", "cot")
 HELD_LOOK_S = 0.3
+STORE_LOOK_S = 1.0
+"""So often a part looks for a database server that was away when it started."""
 
 log = structlog.get_logger("app")
 
@@ -101,20 +104,33 @@ async def opened_bus(settings: Settings, clock: Clock) -> AsyncIterator[Bus]:
 
 
 @asynccontextmanager
-async def opened_store(settings: Settings, clock: Clock) -> AsyncIterator[Store]:
-    """The store, brought up to date, closed at the end."""
+async def opened_store(settings: Settings, clock: Clock, heartbeat: Heartbeat | None = None) -> AsyncIterator[Store]:
+    """The store, brought up to date, closed at the end. With a heartbeat it waits for a database server that is away:
+    a part that ended instead would start again later and later, and be missing when the server is back."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    store = await open_store(settings.store_url, clock)
+    store = await _open_store(settings, clock, heartbeat)
     try:
         yield store
     finally:
         await store.close()
 
 
+async def _open_store(settings: Settings, clock: Clock, heartbeat: Heartbeat | None) -> Store:
+    while True:
+        try:
+            return await open_store(settings.store_url, clock)
+        except Unavailable as error:
+            if heartbeat is None or settings.store_url.startswith("sqlite"):
+                raise
+            log.warning("waiting for the database", error=str(error))
+            heartbeat.beat()
+            await asyncio.sleep(STORE_LOOK_S)
+
+
 @asynccontextmanager
-async def beating() -> AsyncIterator[Heartbeat]:
+async def beating(heartbeat: Heartbeat | None = None) -> AsyncIterator[Heartbeat]:
     """Tell the supervisor, if there is one, that this process is well."""
-    heartbeat = Heartbeat.from_environment()
+    heartbeat = heartbeat or Heartbeat.from_environment()
     task = asyncio.create_task(heartbeat.keep_beating(), name="heartbeat")
     try:
         yield heartbeat
@@ -173,7 +189,8 @@ async def run_hub(settings: Settings) -> None:
     """Serve the HTTP interface and the pages, and run the situation, until SIGTERM or SIGINT."""
     configure_logging()
     clock = clock_of(settings.exercise.clock)
-    async with opened_bus(settings, clock) as bus, opened_store(settings, clock) as store:
+    heartbeat = Heartbeat.from_environment()
+    async with opened_bus(settings, clock) as bus, opened_store(settings, clock, heartbeat) as store:
         services = create_services(settings, bus, store, clock)
         await services.governance.second_factors.seal_anew()
         application = create_api(services)
@@ -197,7 +214,7 @@ async def run_hub(settings: Settings) -> None:
             running(services),
             serving_metrics(settings.metrics, services),
             tracing(settings.traces, services),
-            beating(),
+            beating(heartbeat),
         ):
             await server.serve()
 
@@ -208,7 +225,12 @@ async def run_connector(settings: Settings, name: str) -> None:
         raise NotFound(f"there is no connector {name!r}", hint=f"known: {', '.join(CONNECTORS)}")
     configure_logging()
     clock = clock_of(settings.exercise.clock)
-    async with opened_bus(settings, clock) as bus, opened_store(settings, clock) as store, beating():
+    heartbeat = Heartbeat.from_environment()
+    async with (
+        opened_bus(settings, clock) as bus,
+        opened_store(settings, clock, heartbeat) as store,
+        beating(heartbeat),
+    ):
         if name == "cot":
             await run_cot_connector(settings.cot, home=settings.home, bus=bus, store=store, clock=clock)
         else:
@@ -220,7 +242,7 @@ async def run_tool(settings: Settings, tool: str) -> None:
     configure_logging()
     clock = clock_of(settings.exercise.clock, paced=True)
     heartbeat = Heartbeat.from_environment()
-    async with opened_bus(settings, clock) as bus, opened_store(settings, clock) as store:
+    async with opened_bus(settings, clock) as bus, opened_store(settings, clock, heartbeat) as store:
         own = settings.tools.get(tool, {})
         evidence = open_evidence(settings.evidence, settings.home / "evidence")
         await run_worker(tool, bus, store, clock, settings.home, own, heartbeat=heartbeat.beat, evidence=evidence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from impetus.api.problem import internal, respond
@@ -93,6 +94,8 @@ class Transport:
                 headers={"Connection": "close"},
             )
             await answer(scope, receive, guarded_send)
+        except ClientDisconnect:
+            pass  # whoever asked has gone while asking: there is nobody to answer, and nothing to mend
         except Exception as error:
             if started:
                 raise

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import structlog
 from pydantic import ValidationError
 
-from impetus.model import Alert, Envelope, Severity
+from impetus.model import Alert, Envelope, Severity, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +37,14 @@ def rank_of(envelope: Envelope) -> int:
         return 1 + ORDER.index(envelope.open(Alert).severity)
     except ValidationError:
         return 1
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise Unavailable(f"what waits on this machine's disk cannot be read or removed: {error}") from error
 
 
 class Spool:
@@ -73,19 +82,22 @@ class Spool:
         return True
 
     def first(self, limit: int) -> tuple[int, Sequence[Envelope]]:
-        """Up to `limit` of the oldest messages, and the number of the last of them for `remove`."""
+        """Up to `limit` of the oldest messages, and the number of the last of them for `remove`. Raises Unavailable."""
         if not self.waiting:
             return 0, ()
         query = "SELECT number, body FROM message ORDER BY number LIMIT ?"
-        rows = self._open().execute(query, (limit,)).fetchall()
+        with _plain_errors():
+            rows = self._open().execute(query, (limit,)).fetchall()
         return (rows[-1][0] if rows else 0), [Envelope.model_validate_json(body) for _, body in rows]
 
     def remove(self, number: int) -> None:
-        """These were published: all up to this number."""
-        file = self._open()
-        with file:
-            file.execute("DELETE FROM message WHERE number <= ?", (number,))
-        self._count()
+        """These were published: all up to this number. Raises Unavailable, on a full disk for example: then they are
+        still there, and the bus knows them by their ids when they are published again."""
+        with _plain_errors():
+            file = self._open()
+            with file:
+                file.execute("DELETE FROM message WHERE number <= ?", (number,))
+            self._count()
 
     def close(self) -> None:
         """Let go of the file."""

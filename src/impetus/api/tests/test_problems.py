@@ -6,11 +6,15 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
 
 from impetus.api.problem import MEDIA_TYPE
 from impetus.api.tests.conftest import Api
+from impetus.api.transport import Transport
 from impetus.model import Permission, Unavailable
 from impetus.situation.tests.house import HOSTILE, a_datastream, an_alert
 
@@ -28,6 +32,26 @@ def check(answer: httpx.Response, status: int, code: str) -> dict[str, object]:
     assert "Traceback" not in answer.text
     assert "site-packages" not in answer.text
     return problem
+
+
+async def test_who_goes_away_while_asking_is_no_fault() -> None:
+    """A browser that gives up in the middle of a request is answered nothing, and no fault is written down."""
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {"type": "http", "path": "/api/v1/alerts", "method": "POST", "headers": []}
+    with structlog.testing.capture_logs() as logs:
+        await Transport(app, 1_000, {})(scope, receive, send)
+    assert sent == []
+    assert logs == []
 
 
 async def test_addresses_and_methods_that_do_not_exist(api: Api) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -164,6 +168,36 @@ async def test_without_room_on_the_disk_memory_serves(tmp_path: Path) -> None:
     wire.away = False
     await flushing
     assert len(wire.got) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="only root mounts a small disk")
+async def test_on_a_disk_that_is_really_full_nothing_ends_and_nothing_is_lost(tmp_path: Path) -> None:
+    """The bus is back while there is no room even to remove what was published: it is said, and goes on with room."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if (await asyncio.to_thread(subprocess.run, mount, check=False, capture_output=True)).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        wire, said = Wire(), list[str | None]()
+        spool = Spool(disk)
+        messages = [alert(Severity.SEVERE, number) for number in range(20)]
+        assert spool.keep(messages)
+        with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+            while filler.write(bytes(4_096)):
+                pass
+        wire.away = False
+        out = office(wire, spool, said)
+        running = asyncio.create_task(out.run())
+        await until(lambda: said and "this machine's disk" in str(said[-1]))
+        assert not running.done()
+        (disk / "filler").unlink()
+        await until(lambda: not spool.waiting)
+        assert list(dict.fromkeys(wire.got)) == [one.id for one in messages]
+        running.cancel()
+        spool.close()
+    finally:
+        await asyncio.to_thread(subprocess.run, ["umount", str(disk)], check=False)
 
 
 @pytest.mark.parametrize("damage", [b"", b"no database at all" * 500, b"SQLite format 3\x00" + b"\xff" * 5_000])

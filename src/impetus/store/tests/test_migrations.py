@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -180,6 +181,15 @@ async def test_a_password_in_an_address_is_not_shown(clock: ManualClock) -> None
 async def test_a_server_that_does_not_answer_is_unavailable(clock: ManualClock) -> None:
     with pytest.raises(Unavailable):
         await open_store("postgresql://nobody@127.0.0.1:1/nothing", clock)
+
+
+async def test_a_server_that_says_nothing_is_unavailable_too(clock: ManualClock) -> None:
+    """As one whose machine is cut off: psycopg then says that it took too long, which is an error of its own kind."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(Unavailable):
+            await open_store(f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/nothing", clock)
 
 
 async def test_a_file_that_is_no_database_is_told(tmp_path: Path, clock: ManualClock) -> None:
