@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -21,8 +19,6 @@ LOG_PATIENCE_S: Final = 3.0
 BEHIND_MESSAGES: Final = 20_000
 FULL_BYTES: Final = 256 * 1024**2
 LOW_BYTES: Final = 2 * 1024**3
-STEP_S: Final = 5.0
-STEP_SHOWN_S: Final = 3_600.0
 
 
 class Lack(StrEnum):
@@ -48,26 +44,6 @@ class Limitation(BaseModel):
     """Messages behind, bytes free, or seconds that the clock was set by."""
     text: str = ""
     """What the part itself says of it."""
-
-
-@dataclass(slots=True)
-class ClockWatch:
-    """Notices when the machine's clock is set: it is compared with one that nobody sets."""
-
-    _offset_s: float = field(default_factory=lambda: _offset_s())
-    _noticed_s: float | None = None
-    _step_s: float = 0.0
-
-    def step_s(self) -> float:
-        """By how much the clock was set within the last hour, forwards or (negative) backwards; 0 if it was not."""
-        now_s = time.monotonic()
-        step_s = _offset_s() - self._offset_s
-        if abs(step_s) >= STEP_S:
-            self._offset_s += step_s
-            self._step_s, self._noticed_s = step_s, now_s
-        if self._noticed_s is None or now_s - self._noticed_s > STEP_SHOWN_S:
-            return 0.0
-        return self._step_s
 
 
 async def consumers_of(bus: Bus) -> Sequence[ConsumerState] | None:
@@ -107,11 +83,6 @@ def limitations(
     for consumer in consumers or ():
         if consumer.pending > BEHIND_MESSAGES:
             yield Limitation(lack=Lack.LOG_BEHIND, part=consumer.durable, value=consumer.pending)
-
-
-def _offset_s() -> float:
-    """The clock less one that counts since the machine was started, also while it sleeps."""
-    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _free_bytes(folder: Path) -> int | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from impetus.api.broadcast import Broadcaster
 from impetus.api.dashboards import Dashboards
-from impetus.api.degraded import ClockWatch
 from impetus.api.settings import ApiSettings
 from impetus.api.sharing import create_shares, sharing_works
 from impetus.bus import Bus
@@ -29,7 +28,7 @@ from impetus.governance.persons import Persons
 from impetus.governance.public_register import PublicRegister
 from impetus.governance.settings import KeepingSettings, StatisticsSettings
 from impetus.governance.statistics import Statistics
-from impetus.model import Clock, Permission
+from impetus.model import Clock, ClockWatch, Permission
 from impetus.response import notification
 from impetus.response.cap_exchange import CapExchange
 from impetus.response.notification import NotificationService

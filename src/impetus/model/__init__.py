@@ -14,7 +14,7 @@ from impetus.model.alert import (
     joint_status,
 )
 from impetus.model.base import Identifier, Line, Slug, Text, UtcTime, Value, derived_id, new_id
-from impetus.model.clock import Clock, ManualClock, PacedClock, SystemClock, sleep
+from impetus.model.clock import Clock, ClockWatch, ManualClock, PacedClock, SystemClock, sleep
 from impetus.model.content import bounded_json
 from impetus.model.envelope import MESSAGE_LIMIT_BYTES, MESSAGES, SYSTEM_TENANT, Envelope
 from impetus.model.errors import (
@@ -122,6 +122,7 @@ __all__ = [
     "Choice",
     "Classification",
     "Clock",
+    "ClockWatch",
     "ConfigurationError",
     "Conflict",
     "DataClass",

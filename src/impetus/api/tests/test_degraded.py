@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from impetus.api import degraded
-from impetus.api.degraded import ClockWatch, Lack, limitations
+from impetus.api.degraded import Lack, limitations
 from impetus.api.tests.conftest import Api
 from impetus.bus import ConsumerState
-from impetus.model import Health, HealthState, Unavailable
+from impetus.model import ClockWatch, Health, HealthState, Unavailable
 from impetus.situation.tests.house import an_alert
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -67,8 +67,13 @@ def test_a_clock_that_is_set_is_noticed_for_an_hour(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(time, "time", lambda: real() - 3_600)
     assert watch.step_s() == pytest.approx(-3_600, abs=2)
     assert watch.step_s() == pytest.approx(-3_600, abs=2)
+    assert watch.behind_s() == pytest.approx(3_600, abs=2)
+    monkeypatch.setattr(time, "time", lambda: real() - 600)
+    assert watch.step_s() == pytest.approx(3_000, abs=4)
+    assert watch.behind_s() == pytest.approx(600, abs=4)
     monkeypatch.setattr(time, "monotonic", lambda: monotonic() + 3_601)
     assert watch.step_s() == 0.0
+    assert watch.behind_s() == 0.0
 
 
 async def test_without_the_log_the_status_is_there_and_decisions_go_on(

@@ -30,6 +30,7 @@ from impetus.connectors.mqtt.validation import TimeWindow, validate
 from impetus.model import (
     SYSTEM_TENANT,
     Clock,
+    ClockWatch,
     Datastream,
     Envelope,
     Health,
@@ -86,6 +87,7 @@ class Connector:
         self._bus = bus
         self._registry = registry
         self._clock = clock
+        self._clock_watch = ClockWatch()
         self._routers = [
             Router(
                 connection,
@@ -228,9 +230,11 @@ class Connector:
         work = _Work()
         now = self._clock.now()
         arrival_us = to_microseconds(now)
+        # Where this machine's clock was set back, it is no sensor's fault to be ahead of it.
+        ahead_s = self._settings.max_ahead_s + self._clock_watch.behind_s()
         window = TimeWindow(
             earliest_us=to_microseconds(now - timedelta(days=self._settings.max_age_days)),
-            latest_us=to_microseconds(now + timedelta(seconds=self._settings.max_ahead_s)),
+            latest_us=to_microseconds(now + timedelta(seconds=ahead_s)),
         )
         while self._waiting and self._grouping.count < self._settings.flush_readings:
             arrival = self._waiting.popleft()

@@ -56,9 +56,11 @@ def draw(past: Past, zone: tzinfo) -> bytes | None:
     >>> draw(past, UTC)[:8], draw(Past(times[:1], times[:1], times[:1], times[:1]), UTC) is None
     (b'\\x89PNG\\r\\n\\x1a\\n', True)
     """
-    usable = np.isfinite(past.value)
+    # Readings that come late, after a fault for example, are not in the order of their times.
+    order = np.argsort(past.time_s, kind="stable")
+    order = order[np.isfinite(past.value[order])]
     times, values, lows, highs = (
-        column[usable].astype(np.float64) for column in (past.time_s, past.value, past.low, past.high)
+        column[order].astype(np.float64) for column in (past.time_s, past.value, past.low, past.high)
     )
     if len(times) < 2 or times[-1] <= times[0]:
         return None
@@ -92,9 +94,10 @@ def draw(past: Past, zone: tzinfo) -> bytes | None:
     thick = (rows >= high - 1.2) & (rows <= low + 1.2)
     big[:, across] = np.where(thick[:, :, None], np.array(LINE, dtype=np.uint8), big[:, across])
     columns = np.arange(big.shape[1])[None, :]
-    for time, value in zip(times[banded], values[banded], strict=True):
-        place = np.searchsorted(times, time)
-        if lows[place] <= value <= highs[place]:
+    for time, value, floor_value, roof_value in zip(
+        *(column[banded] for column in (times, values, lows, highs)), strict=True
+    ):
+        if floor_value <= value <= roof_value:
             continue
         at = np.interp(time, moments, across)
         away = (rows - height_of(np.array([value]))) ** 2 + (columns - at) ** 2

@@ -11,7 +11,17 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from pydantic import BaseModel
 
-from impetus.model import Alert, ExpectationBatch, ObservationBatch, ReasonClass, ToolRequest, Unavailable, Verdict
+from impetus.model import (
+    Alert,
+    ClockWatch,
+    Datastream,
+    ExpectationBatch,
+    ObservationBatch,
+    ReasonClass,
+    ToolRequest,
+    Unavailable,
+    Verdict,
+)
 from impetus.sdk import Context, Tool
 from impetus.tools.anomaly import page, wording
 from impetus.tools.anomaly.arrays import Booleans, Floats, Integers
@@ -53,12 +63,14 @@ class AnomalyTool(Tool[AnomalySettings]):
         self._calendar = CityCalendar(ZoneInfo(settings.time_zone), is_holiday)
         self._use(Memory(settings))
         self._saved_s = context.clock.monotonic_s()
+        self._clock_watch = ClockWatch()
         self._future_readings = 0
         self._future_seen_s = -math.inf
         self._degraded: str | None = None
 
     def _use(self, memory: Memory) -> None:
         self._memory = memory
+        self._registered: tuple[Datastream, ...] | None = None
         bar = Bar.of(self.settings, readings_a_day=1.0)
         self._book = EpisodeBook(memory, self.context.tenant, self._calendar, self.context.clock, bar)
         self._level = LevelWatch(self._book)
@@ -127,7 +139,9 @@ class AnomalyTool(Tool[AnomalySettings]):
     # Readings
 
     def _not_from_the_future(self, time_s: Floats) -> Booleans:
-        late: Booleans = time_s <= self.context.clock.now().timestamp() + self.settings.future_s
+        # Where this machine's clock was set back, it is no sensor's fault to be ahead of it.
+        tolerated_s = self.settings.future_s + self._clock_watch.behind_s()
+        late: Booleans = time_s <= self.context.clock.now().timestamp() + tolerated_s
         if not late.all():
             self._future_readings += int(np.count_nonzero(~late))
             self._future_seen_s = self.context.clock.monotonic_s()
@@ -149,7 +163,11 @@ class AnomalyTool(Tool[AnomalySettings]):
         # A holiday is expected as a Sunday, and teaches the Sundays.
         lived_s = offset_s + self._calendar.as_sunday_s(time_s + offset_s)
         scored = self._memory.monitor.update(row, time_s, lived_s, value)
-        fresh = np.abs(now_s - time_s) <= max(self.settings.alert_age_s, self.settings.future_s)
+        tolerated_s = max(self.settings.alert_age_s, self.settings.future_s)
+        # Where this machine's clock was set, readings are as far from it as they should be and by that much more.
+        fresh = (time_s >= now_s - tolerated_s - self._clock_watch.ahead_s()) & (
+            time_s <= now_s + tolerated_s + self._clock_watch.behind_s()
+        )
         self._faults.take(row, time_s, value, scored, fresh)
         self._level.take(row, time_s, offset_s, value, scored, fresh)
         return scored
@@ -194,9 +212,11 @@ class AnomalyTool(Tool[AnomalySettings]):
 
     async def _refresh_datastreams(self) -> None:
         memory = self._memory
-        registered = await self.context.datastreams()
-        memory.rows_of(entry.id for entry in registered)
+        registered = tuple(await self.context.datastreams())
+        if registered is not self._registered:
+            memory.rows_of(entry.id for entry in registered)
         changed = memory.roster.register(registered)
+        self._registered = registered
         for row in changed:
             datastream = memory.roster.registered[row]
             memory.monitor.set_limits(row, datastream.lowest, datastream.highest)

@@ -23,7 +23,7 @@ from impetus.connectors.mqtt.registry import Registry
 from impetus.connectors.mqtt.settings import EmbeddedListener, MqttSettings
 from impetus.connectors.mqtt.tests.conftest import LONG_AGO, eventually, running
 from impetus.connectors.mqtt.tests.doubles import RecordingBus, datastream, registered
-from impetus.model import Health, HealthState, ManualClock, Observation, ObservationBatch, SystemClock
+from impetus.model import ClockWatch, Health, HealthState, ManualClock, Observation, ObservationBatch, SystemClock
 
 
 def moment(**shift: float) -> str:
@@ -82,6 +82,21 @@ async def test_each_kind_of_bad_input_becomes_a_dead_letter_and_the_rest_goes_on
         letters = await connector.bus.dead_letters("municipality")
         large = next(letter for letter in letters if "10,000,000" in letter.reason)
         assert (large.origin, large.subject, len(large.body)) == ("connector-mqtt", good, 16 * 1024)
+
+
+async def test_where_this_machines_clock_was_set_back_sensors_are_not_from_the_future(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was set back by an hour: all sensors are an hour ahead of it, and none is to blame."""
+    monkeypatch.setattr(ClockWatch, "behind_s", lambda watch: 3_600.0)
+    async with running(home) as connector, aiomqtt.Client("127.0.0.1", connector.port) as client:
+        topic = "v1.1/Datastreams(sound-1)/Observations"
+        for hours, value in ((1.0, 61), (1.5, 62)):
+            payload = json.dumps({"result": value, "phenomenonTime": moment(hours=hours)})
+            await client.publish(topic, payload, qos=1)
+        assert [observation.value for observation in await connector.observations()] == [61]
+        [reason] = await connector.reasons()
+        assert "check the sensor's clock" in reason
 
 
 async def test_a_datastream_registered_a_moment_ago_is_known(home: Path) -> None:

@@ -50,10 +50,20 @@ numbers = some.floats(allow_nan=True, allow_infinity=True, width=32)
 
 @given(some.lists(some.tuples(some.integers(-(2**31) + 1, 2**31 - 1), numbers, numbers, numbers), max_size=60))
 def test_whatever_comes_gives_a_picture_or_none(points: list[tuple[int, float, float, float]]) -> None:
-    columns = np.array(sorted(points, key=lambda point: point[0]), dtype=np.float64).reshape(-1, 4).T
+    columns = np.array(points, dtype=np.float64).reshape(-1, 4).T
     with np.errstate(all="ignore"):
         png = draw(Past(*columns), ZONE)
     assert png is None or pixels(png).shape == (HEIGHT, WIDTH, 3)
+
+
+def test_readings_that_came_late_stand_where_they_belong() -> None:
+    """Found by faults on purpose: an alert about such readings was set aside for its picture."""
+    times = np.array([300.0, 600.0, 1_200.0, 1_500.0, 900.0])
+    values, low, high = np.array([5.0, 5.0, 5.0, 9.0, 5.0]), np.full(5, 4.0), np.full(5, 6.0)
+    order = np.argsort(times)
+    assert draw(Past(times, values, low, high), ZONE) == draw(
+        Past(times[order], values[order], low[order], high[order]), ZONE
+    )
 
 
 def test_the_ring_keeps_the_last_hours_and_in_each_part_what_was_furthest_out() -> None:

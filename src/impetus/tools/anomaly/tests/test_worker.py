@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -314,6 +315,22 @@ async def test_a_wall_clock_that_jumps_back_floods_nobody(jump_s: float) -> None
     assert made.alerts == []
     assert made.degraded_text is not None
     assert "future" in made.degraded_text
+
+
+@pytest.mark.parametrize("jump_s", [-7_200.0, 7_200.0])
+async def test_when_this_machines_clock_is_set_wrong_sensors_are_watched_all_the_same(
+    jump_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the sensors say of the time is as right as before: neither are they from the future nor is it history."""
+    tool, made = await warm_tool(datastream(lowest=0.0, highest=10_000.0))
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + jump_s)
+    made.clock.advance(jump_s)
+    values = people(15.0, seed=0)[WARM : WARM + 20]
+    values[5:8] = -999.0
+    await live(tool, made, {"torget-north": values})
+    assert [alert.revision for alert in made.alerts if alert.detector == "impossible"] == [0, 1]
+    assert made.degraded_text is None
 
 
 async def test_readings_of_unregistered_sensors_are_watched_too() -> None:
