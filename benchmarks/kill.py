@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -155,6 +155,29 @@ class Decider:
 async def run(installation: Installation, sensors: Sequence[str], *, kills: int, seed: int) -> Outcome:
     """Kill parts `kills` times while readings and decisions go on, then check everything."""
     chance = random.Random(seed)
+    done: list[Kill] = []
+    # Each part is killed, in an order by chance.
+    victims = [*VICTIMS, *(chance.choice(VICTIMS) for _ in range(kills))][:kills]
+    chance.shuffle(victims)
+
+    async def kill_them(sender: FaultySender, witness: Witness) -> None:
+        for victim in victims:
+            await asyncio.sleep(chance.uniform(0.2, LONGEST_PAUSE_S))
+            done.append(await kill(installation, victim, sender, witness))
+            print(f"  {done[-1]}", file=sys.stderr, flush=True)
+
+    outcome = await under_load(installation, sensors, FAULTS_PER_S, kill_them)
+    outcome.kills = done
+    return outcome
+
+
+async def under_load(
+    installation: Installation,
+    sensors: Sequence[str],
+    per_s: float,
+    disturb: Callable[[FaultySender, Witness], Awaitable[None]],
+) -> Outcome:
+    """Do what `disturb` does while sensors send impossible readings and a person decides, then check everything."""
     outcome = Outcome()
     witness, sender = Witness(installation), FaultySender(installation)
     decider = Decider(witness)
@@ -166,14 +189,8 @@ async def run(installation: Installation, sensors: Sequence[str], *, kills: int,
         ]
         await witness.listener.listening.wait()
         await sender.connected()
-        sending = tasks.create_task(sender.send_evenly(sensors, FAULTS_PER_S))
-        # Each part is killed, in an order by chance.
-        victims = [*VICTIMS, *(chance.choice(VICTIMS) for _ in range(kills))][:kills]
-        chance.shuffle(victims)
-        for victim in victims:
-            await asyncio.sleep(chance.uniform(0.2, LONGEST_PAUSE_S))
-            outcome.kills.append(await kill(installation, victim, sender, witness))
-            print(f"  {outcome.kills[-1]}", file=sys.stderr, flush=True)
+        sending = tasks.create_task(sender.send_evenly(sensors, per_s))
+        await disturb(sender, witness)
         sending.cancel()
         await sender.all_acknowledged()
         await _all_arrived(sender, witness, decider, outcome)

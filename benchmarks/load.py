@@ -44,8 +44,8 @@ def faulty_sensors(count: int) -> list[Datastream]:
     ]
 
 
-def register(home: Path, datastreams: Sequence[Datastream]) -> None:
-    """Make datastreams known in a folder of state before the demo city is started in it."""
+def register(home: Path, datastreams: Sequence[Datastream], environment: Mapping[str, str] | None = None) -> None:
+    """Make datastreams known in a folder of state before the demo city is started in it, with the same environment."""
     home.mkdir(parents=True, exist_ok=True)
     file = home / "sensors.jsonl"
     file.write_text("".join(f"{datastream.model_dump_json()}\n" for datastream in datastreams))
@@ -55,7 +55,7 @@ def register(home: Path, datastreams: Sequence[Datastream]) -> None:
     ):
         subprocess.run(
             [sys.executable, "-m", "impetus.cli", *words],
-            env={**os.environ, "IMPETUS_HOME": str(home)},
+            env={**os.environ, **(environment or {}), "IMPETUS_HOME": str(home)},
             stdout=subprocess.DEVNULL,
             check=True,
         )
@@ -135,12 +135,12 @@ class FaultySender:
         """Wait for a connection."""
         await self._connected.wait()
 
-    def send(self, datastream: str) -> None:
-        """One impossible reading of the sensor, now or as soon as there is a connection."""
+    def send(self, datastream: str, value: float = IMPOSSIBLE) -> None:
+        """One impossible reading of the sensor, or another, now or as soon as there is a connection."""
         self._next = self._next % 65_535 + 1
         self._numbers[self._next] = datastream
         moment = datetime.now(UTC).isoformat()
-        payload = self._payloads[datastream] = f'{{"phenomenonTime":"{moment}","result":{IMPOSSIBLE}}}'.encode()
+        payload = self._payloads[datastream] = f'{{"phenomenonTime":"{moment}","result":{value}}}'.encode()
         packet = _publish(self._next, datastream, payload)
         self.sent[datastream] = time.time()
         if self._writer is not None:

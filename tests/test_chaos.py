@@ -1,0 +1,43 @@
+"""What was acknowledged survives faults of machines, once, and the operator is told: on NATS JetStream and PostgreSQL,
+each on a machine of its own (`benchmarks/chaos.py`)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.faults import KINDS, plan
+
+ROOT = Path(__file__).parent.parent
+SHORT = ("kill -9:broker", "partition:database", "disk full:city", "clock jump:city")
+
+
+def test_a_plan_is_that_of_its_seed_and_leaves_no_kind_out() -> None:
+    """A fault that was found comes again with its seed."""
+    assert list(map(str, plan(100, 5))) == list(map(str, plan(100, 5)))
+    assert list(map(str, plan(100, 5))) != list(map(str, plan(100, 6)))
+    pairs = {(fault.kind, fault.victim) for fault in plan(sum(len(kind.victims) for kind in KINDS), 7)}
+    assert pairs == {(kind.kind, victim) for kind in KINDS for victim in kind.victims}
+    assert [(fault.kind, fault.victim) for fault in plan(2, 1, SHORT)] == [
+        ("kill -9", "broker"),
+        ("partition", "database"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("faults", "only"),
+    [
+        pytest.param(len(SHORT), SHORT, marks=[pytest.mark.slow, pytest.mark.timeout(1_200)], id="short"),
+        pytest.param(40, (), marks=[pytest.mark.slow, pytest.mark.timeout(3_600)], id="long"),
+    ],
+)
+def test_nothing_is_lost_or_doubled_and_the_operator_is_told(faults: int, only: tuple[str, ...]) -> None:
+    """It runs in name spaces of its own, where that is permitted: nothing of it reaches another process."""
+    words = [sys.executable, "-m", "benchmarks.chaos", "--faults", str(faults), "--seed", "1"]
+    words += [word for name in only for word in ("--only", name)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-8000:]}"
+    assert "acknowledged and lost" in done.stdout
