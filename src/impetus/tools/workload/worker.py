@@ -325,7 +325,8 @@ class WorkloadTool(Tool[WorkloadSettings]):
         high = state is not None and state.overloaded >= self.settings.overloaded_share
         long_high = self._overload.update(high, now_s)
         calm = self._calm.update(state is not None and state.overloaded <= self.settings.overloaded_share / 2, now_s)
-        if state is not None and long_high and self._proposal is None and self._may_ask(now_s):
+        # In a short break of an overload nothing is asked or told: what is said must hold when it is said.
+        if state is not None and high and long_high and self._proposal is None and self._may_ask(now_s):
             cap = proposed_cap(self._cap, least=self.settings.least_cap, share=state.overloaded)
             if cap is not None:
                 await self._propose(cap, state, now_s)
@@ -335,7 +336,7 @@ class WorkloadTool(Tool[WorkloadSettings]):
         elif self._proposal is not None and self._outlived(self._proposal, high=high):
             await self._end_proposal(self._proposal, "outlived")
         since_s = self._overload.since_s
-        very_long = since_s is not None and now_s - since_s >= 2 * self.settings.sustained_s
+        very_long = high and since_s is not None and now_s - since_s >= 2 * self.settings.sustained_s
         await self._raise_alert(state, very_long=very_long)
 
     def _may_ask(self, now_s: float) -> bool:

@@ -12,6 +12,7 @@ from impetus.model import InvalidInput, ToolRequest
 from impetus.sdk import Duty, DutyBoard, LocalContext, OwnFolders, read_manifest
 from impetus.tools.workload import worker
 from impetus.tools.workload.settings import WorkloadSettings
+from impetus.tools.workload.team import TeamState
 from impetus.tools.workload.worker import NO_AGREEMENT, WorkloadTool
 
 SETTINGS: dict[str, Any] = {
@@ -108,6 +109,22 @@ async def test_the_load_rises_with_the_work_and_the_supervisors_answer_is_follow
     assert room.context.alerts[-1].ended is not None
     back = [result for result in room.context.results if result.kind == "proposal"][-1]
     assert back.content["cap"] is None
+
+
+async def test_what_is_told_of_the_team_holds_when_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short break does not end an overload; but in the break nobody is told that most are overloaded."""
+    room = Room(tmp_path)
+    await room.tool.start()
+    shares = {20: 0.2, 40: 0.2}
+    told: dict[int, tuple[int, int]] = {}
+    for second in range(0, 46, 2):
+        state = TeamState(people=5, load=0.7, overloaded=shares.get(second, 0.8), underloaded=0.0)
+        monkeypatch.setattr(worker, "team_state", lambda *_, state=state, **__: state)
+        await room.tool._look_at_team(float(second))
+        proposals = [result for result in room.context.results if result.kind == "proposal"]
+        told[second] = (len(proposals), len(room.context.alerts))
+    assert [told[second] for second in (18, 20, 22, 38, 40, 42)] == [(0, 0), (0, 0), (1, 0), (1, 0), (1, 0), (1, 1)]
+    assert "about 80 %" in room.context.alerts[0].headline
 
 
 async def test_fewer_than_five_are_never_spoken_of_together(tmp_path: Path) -> None:
