@@ -33,6 +33,8 @@ POSTGRESQL_TROUBLE = ("08", "53", "57P", "58", "40")
 
 PATIENCE_S = 3
 """So long either side of a connection to PostgreSQL waits for the other's machine before it gives the connection up."""
+CONNECT_S = 8
+"""So long a connection may take to come about: on a busy machine longer than an answer over one that stands."""
 
 
 @contextmanager
@@ -189,7 +191,7 @@ def _watchful(url: URL) -> dict[str, Any]:
     """What has both sides notice soon that the other's machine is gone, which by default takes a quarter of an hour
     here and two hours there, with the locks held so long. What the address itself says goes first."""
     ours: dict[str, Any] = {
-        "connect_timeout": PATIENCE_S,
+        "connect_timeout": CONNECT_S,
         "keepalives_idle": 1,
         "keepalives_interval": 1,
         "keepalives_count": PATIENCE_S - 1,
