@@ -45,13 +45,14 @@ export async function joinIncidentDialog(alert) {
   setText(find("[data-text]", dialog), alert.headline);
   let incidents;
   try {
-    incidents = (await all("/incidents", {}, { limit: 200 })).filter((incident) => JOINABLE.has(incident.state));
+    incidents = (await all("/incidents", {}, { limit: 200 }))
+      .filter((incident) => JOINABLE.has(incident.state) && incident.id !== alert.incident);
   } catch (problem) {
     tellProblem(problem);
     return null;
   }
   if (incidents.length === 0) {
-    toast("warn", t("No incident is open."), t("Press n to open one with this alert."));
+    toast("warn", alert.incident ? t("No other incident is open.") : t("No incident is open."), t("Press n to open one with this alert."));
     return null;
   }
   list.replaceChildren(...incidents.map((incident, number) => element("label", { "data-severity": incident.severity },
