@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from impetus.model import (
@@ -22,6 +22,7 @@ from impetus.tools.anomaly.city_calendar import FIRST_NAMED_S, LAST_NAMED_S
 from impetus.tools.anomaly.day_memory import LikeDay
 from impetus.tools.anomaly.episodes import Episode
 from impetus.tools.anomaly.surroundings import NeighbourState
+from impetus.tools.anomaly.units import plausible
 from impetus.tools.anomaly.verdicts import Found
 
 TOOL = "anomaly"
@@ -89,6 +90,8 @@ class AlertWriter:
         self, datastream: Datastream, episode: Episode, frequencies: Frequencies, now: datetime, known: Known
     ) -> Alert:
         """Unusual readings of one stream, or of a district that it leads; or a sensor that stands apart."""
+        if episode.unit and not plausible(episode.unit, datastream.unit):
+            episode = replace(episode, unit="")
         seen, apart = known.readings, episode.apart
         faulty = apart or bool(episode.unit)
         confidence = frequencies.confidence(episode)

@@ -43,6 +43,22 @@ CONVERSIONS = (
 )
 
 
+TEMPERATURES = frozenset({"Cel", "[degF]", "K", "°C", "°F"})
+"""Units of temperature, in UCUM and as people write them."""
+
+
+def plausible(words: str, unit: str) -> bool:
+    """Whether a stream whose readings are declared in `unit` can have been converted so: only temperatures are shifted.
+
+    >>> plausible("degrees Fahrenheit to Celsius", "Cel"), plausible("degrees Fahrenheit to Celsius", "km/h")
+    (True, False)
+    >>> plausible("miles to kilometres", "km/h")
+    True
+    """
+    shifted = {known.words for known in CONVERSIONS if known.shift}
+    return words not in shifted or not unit or unit in TEMPERATURES
+
+
 def conversion(value: Floats, expected: Floats, spread: Floats) -> Conversion | None:
     """The conversion that explains the newest readings, if one does; arrays of the last `NEEDED` readings.
 

@@ -71,6 +71,17 @@ async def test_a_change_of_unit_is_recognised_and_said() -> None:
     assert any(factor.name == "Change of unit" for factor in last.explanation)
 
 
+async def test_only_a_temperature_is_said_to_have_been_converted_like_one() -> None:
+    """Traffic that slows down as Fahrenheit would fall to Celsius is no broken sensor."""
+    speed, _ = weather(seed=1)
+    speed[WARM + 4 :] = 1.8 * speed[WARM + 4 :] + 32.0
+    traffic = datastream("speed", observed_property="traffic-speed", unit="km/h")
+    alerts = of(await run({"speed": speed}, traffic, live=24), "level")
+    assert alerts
+    assert not [alert.headline for alert in alerts if "unit had changed" in alert.headline]
+    assert not [alert for alert in alerts for factor in alert.explanation if factor.name == "Change of unit"]
+
+
 async def test_sensors_of_a_place_that_part_are_one_alert_that_names_them() -> None:
     """Warmer and more humid at once: each alone is within what is usual, together they never were."""
     temperature, humidity = weather(seed=2)
