@@ -249,8 +249,13 @@ def _listen_in_process(url: str, token: str, count: int, pipe: Connection) -> No
 
         return note
 
+    answer_while_listening([Listener(url, token, take(number)) for number in range(count)], heard, pipe)
+
+
+def answer_while_listening(listeners: Sequence[Listener], known: object, pipe: Connection) -> None:
+    """Say that all listen, then what is `known` so far each time the other end asks; until that is closed."""
+
     async def run() -> None:
-        listeners = [Listener(url, token, take(number)) for number in range(count)]
         async with asyncio.TaskGroup() as tasks:
             working = [tasks.create_task(listener.run()) for listener in listeners]
             for listener in listeners:
@@ -261,7 +266,7 @@ def _listen_in_process(url: str, token: str, count: int, pipe: Connection) -> No
             def answer() -> None:
                 try:
                     pipe.recv()
-                    pipe.send(heard)
+                    pipe.send(known)
                 except (EOFError, OSError):
                     asyncio.get_running_loop().remove_reader(pipe.fileno())
                     ended.set()

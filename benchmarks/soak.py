@@ -37,7 +37,7 @@ from benchmarks.load import (
     without_history,
 )
 from benchmarks.reporting import Figure, percentile, report
-from benchmarks.screens import Listener, Take
+from benchmarks.screens import Listener, Take, answer_while_listening
 from tests.installation import Installation, running_demo
 
 TOOLS = ("anomaly",)
@@ -176,30 +176,8 @@ def _listen_in_process(url: str, token: str, count: int, pipe: Connection) -> No
 
         return note
 
-    async def run() -> None:
-        listeners = [Listener(url, token, take(number), topics="alerts") for number in range(count)]
-        async with asyncio.TaskGroup() as tasks:
-            working = [tasks.create_task(listener.run()) for listener in listeners]
-            for listener in listeners:
-                await listener.listening.wait()
-            pipe.send("ready")
-            ended = asyncio.Event()
-
-            def answer() -> None:
-                try:
-                    pipe.recv()
-                    pipe.send(reached)
-                except (EOFError, OSError):
-                    asyncio.get_running_loop().remove_reader(pipe.fileno())
-                    ended.set()
-
-            asyncio.get_running_loop().add_reader(pipe.fileno(), answer)
-            await ended.wait()
-            for task in working:
-                task.cancel()
-
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(run())
+    listeners = [Listener(url, token, take(number), topics="alerts") for number in range(count)]
+    answer_while_listening(listeners, reached, pipe)
 
 
 def growth(samples: Sequence[tuple[float, int]], warm_up_s: float) -> float:

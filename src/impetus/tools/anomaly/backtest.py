@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 
 from impetus.model import InvalidInput
+from impetus.sdk.cluster import on_cluster
 from impetus.tools.anomaly.arrays import Floats
 from impetus.tools.anomaly.close_watch import ALERT_SCORE, CloseWatch, score_of_evidence
 
@@ -51,7 +52,7 @@ def backtest(histories: Sequence[History], *, jobs: int = 1, cluster: str | None
         from joblib import Parallel, delayed
     except ImportError as error:
         raise InvalidInput("joblib is not installed", hint="pip install 'impetus[anomaly]', or use --jobs 1") from error
-    with _workers(cluster):
+    with on_cluster(cluster) if cluster is not None else nullcontext():
         yield from Parallel(n_jobs=-1 if cluster else jobs, return_as="generator_unordered")(
             delayed(judge)(history) for history in histories
         )
@@ -77,21 +78,3 @@ def judge(history: History) -> Outcome:
             times_s.append(time_s)
     span_s = float(np.ptp(history.time_s)) if len(history.time_s) else 0.0
     return Outcome(history.stream, len(history.value), span_s / DAY_S, alerts, times_s)
-
-
-@contextmanager
-def _workers(cluster: str | None) -> Iterator[None]:
-    if cluster is None:
-        yield
-        return
-    try:
-        from distributed import Client
-        from joblib import parallel_config
-    except ImportError as error:
-        raise InvalidInput("distributed is not installed", hint="pip install 'impetus[cluster]'") from error
-    try:
-        client = Client(cluster, timeout="10s")  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"no Dask cluster answers at {cluster}", hint="as in tcp://host:8786") from error
-    with client, parallel_config(backend="dask", client=client):
-        yield

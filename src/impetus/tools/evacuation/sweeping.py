@@ -9,8 +9,8 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pyarrow
 import pyarrow.parquet
 
 from impetus.model import InvalidInput
+from impetus.sdk.cluster import on_cluster
 from impetus.tools.evacuation.running import find_venue, make_setting, run
 from impetus.tools.evacuation.scenario import Scenario, make_scenario, read_scenario
 
@@ -106,25 +107,11 @@ def one_run(venue: str, content: Mapping[str, Any], model: str, seed: int, varia
     }
 
 
-@contextmanager
-def _workers(jobs: int, cluster: str | None) -> Iterator[None]:
+def _workers(jobs: int, cluster: str | None) -> AbstractContextManager[Any]:
     """Where joblib sends its work: processes here, or a Dask cluster. Raises `InvalidInput`."""
     from joblib import parallel_config
 
-    if cluster is None:
-        with parallel_config(backend="loky", n_jobs=jobs):
-            yield
-        return
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise InvalidInput("distributed is not installed", hint="pip install 'impetus[cluster]'") from error
-    try:
-        client = Client(cluster, timeout="10s")  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"no Dask cluster answers at {cluster}", hint="as in tcp://host:8786") from error
-    with client, parallel_config(backend="dask", client=client):
-        yield
+    return on_cluster(cluster) if cluster is not None else parallel_config(backend="loky", n_jobs=jobs)
 
 
 def sweep_files(
