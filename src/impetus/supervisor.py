@@ -121,7 +121,8 @@ class Supervisor:
                 await self._tell(part.name, "is down: the controller of the exercise wants it so", running.restarts)
                 while part.name in self._held and not self._stopping.is_set():
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._stopping.wait(), HELD_LOOK_S)
+                        async with asyncio.timeout(HELD_LOOK_S):
+                            await self._stopping.wait()
                 continue
             started_s = loop.time()
             outcome = await self._run_once(part, running)
@@ -134,7 +135,8 @@ class Supervisor:
             running.restarts += 1
             await self._tell(part.name, f"{outcome}; starting again in {back_off_s:.1f} s", running.restarts)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), back_off_s)
+                async with asyncio.timeout(back_off_s):
+                    await self._stopping.wait()
             back_off_s = min(back_off_s * 2, self._back_off_limit_s)
 
     async def _run_once(self, part: Part, running: _Running) -> str:

@@ -161,7 +161,8 @@ class Generator:
                 if self._clock.monotonic_s() - began_s > RECONNECT_LONGEST_S:
                     wait_s = 0.2
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), wait_s * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
+                    async with asyncio.timeout(wait_s * random.uniform(0.5, 1.0)):  # noqa: S311 (jitter)
+                        await stop.wait()
                 wait_s = min(wait_s * 2, RECONNECT_LONGEST_S)
 
     @asynccontextmanager

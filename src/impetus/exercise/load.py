@@ -32,7 +32,8 @@ class LoadSender:
         reader, writer = await asyncio.open_connection(host, port)
         try:
             writer.write(connect_packet("exercise-load", name, password))
-            answer = await asyncio.wait_for(reader.readexactly(4), CONNECT_LIMIT_S)
+            async with asyncio.timeout(CONNECT_LIMIT_S):
+                answer = await reader.readexactly(4)
             if answer[3] != 0:
                 raise Unavailable(f"the MQTT listener refused the load test's log-in (code {answer[3]})")
             began_s = self._clock.monotonic_s()

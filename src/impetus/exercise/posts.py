@@ -91,7 +91,8 @@ async def play(
             number += 1
             _write(file, _post(number, account, language, text, started + timedelta(seconds=after_s)))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), LOOK_S)
+            async with asyncio.timeout(LOOK_S):
+                await stop.wait()
 
 
 def _post(number: int, account: str, language: str, text: str, time: datetime) -> dict[str, object]:

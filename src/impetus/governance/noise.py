@@ -39,7 +39,8 @@ async def with_noise(figures: Sequence[int], epsilon: float, sensitivity: int) -
     )
     order = json.dumps({"figures": list(figures), "epsilon": epsilon, "sensitivity": sensitivity}).encode()
     try:
-        written, complaint = await asyncio.wait_for(child.communicate(order), LIMIT_S)
+        async with asyncio.timeout(LIMIT_S):
+            written, complaint = await child.communicate(order)
     except TimeoutError:
         raise Unavailable("the noise was not drawn in time", hint="Try again when the machine is less busy.") from None
     finally:

@@ -107,7 +107,8 @@ class OutboxRelay:
                 continue
             pause_s = POLL_S / 10
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._store.outbox_written.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):
+                    await self._store.outbox_written.wait()
 
     async def relay_some(self) -> int:
         """Send the oldest messages, once; how many. Raises what `publish` or the store raises, then nothing is lost."""

@@ -332,7 +332,8 @@ class JetStreamBus:
             await asyncio.wait(self._under_way, timeout=self._settings.wait_s)
         for subscription in list(self._subscriptions):
             try:
-                await asyncio.wait_for(subscription.close(), self._settings.wait_s)
+                async with asyncio.timeout(self._settings.wait_s):
+                    await subscription.close()
             except (ImpetusError, TimeoutError) as error:
                 # Others notice that it does not renew its lease, and take over what it had.
                 _log.warning("a subscription could not say that it leaves", error=str(error))

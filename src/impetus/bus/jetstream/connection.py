@@ -138,7 +138,8 @@ class Connection:
             max_outstanding_pings=2,
             **options,
         )
-        await asyncio.wait_for(attempt, _REQUEST_S)
+        async with asyncio.timeout(_REQUEST_S):
+            await attempt
         self._inbox = client.new_inbox()
         await client.subscribe(f"{self._inbox}.*", cb=self._take_acknowledgement)
         await client.subscribe(f"{self.names.prefix}.n.*", cb=self._take_notice)
@@ -278,7 +279,8 @@ class Connection:
     async def acknowledged(self, future: asyncio.Future[Msg], timeout_s: float) -> int:
         """Sequence under which the message is kept. Raises Refused, Unavailable; Conflict if another was faster."""
         try:
-            answer = await asyncio.wait_for(future, max(0.001, timeout_s))
+            async with asyncio.timeout(max(0.001, timeout_s)):
+                answer = await future
         except TimeoutError as error:
             raise self.trouble(NatsTimeout()) from error
         except NatsError as error:
@@ -328,7 +330,8 @@ class Connection:
         self._closed = True
         if self._client is not None:
             with suppress(NatsError, OSError, TimeoutError):
-                await asyncio.wait_for(self._client.close(), self.settings.wait_s)
+                async with asyncio.timeout(self.settings.wait_s):
+                    await self._client.close()
 
     @property
     def closed(self) -> bool:
@@ -337,7 +340,8 @@ class Connection:
 
 async def _abandon(client: Client) -> None:
     with suppress(Exception):
-        await asyncio.wait_for(client.close(), 1.0)
+        async with asyncio.timeout(1.0):
+            await client.close()
 
 
 def decoded(message: Mapping[str, Any]) -> bytes:

@@ -185,7 +185,8 @@ class LogReader:
             # A broken connection is looked at now and then, since nothing else tells of it here.
             pause = min(0.5, over - now, *([until - now] if wait_s > 0 else []))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._arrived.wait()
             if self._connection.breaks != self._breaks:
                 return
             woken = self._arrived.is_set() and not self._buffer and self._ended < request
@@ -202,7 +203,8 @@ class LogReader:
         ):
             self._arrived.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._arrived.wait()
 
     async def _ask(self, limit: int, how: Mapping[str, Any], over: float) -> None:
         self._request += 1

@@ -82,7 +82,8 @@ class JetStreamSubscription(LeasedSubscription):
         if not active:
             self._changed.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), max(0.0, wait_s))
+                async with asyncio.timeout(max(0.0, wait_s)):
+                    await self._changed.wait()
             return []
         reader = self._reader
         # What is read is everybody's; so much of it holds about `limit` of this member's own.

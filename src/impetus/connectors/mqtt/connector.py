@@ -169,7 +169,8 @@ class Connector:
             self._arrived.set()
             self._hurry.set()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(pump, DRAIN_LIMIT_S)
+                async with asyncio.timeout(DRAIN_LIMIT_S):
+                    await pump
             if self._waiting:
                 log.warning("mqtt.stopped_with_messages", messages=len(self._waiting))
             await self._publish_health(HealthState.STOPPED)
@@ -223,7 +224,8 @@ class Connector:
         remaining_s = settings.flush_ms / 1000 - (self._clock.monotonic_s() - self._oldest_s)
         if remaining_s > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), remaining_s)
+                async with asyncio.timeout(remaining_s):
+                    await self._hurry.wait()
 
     async def _read(self) -> _Work:
         """Take waiting messages until there are enough readings; their readings go into the grouping."""
@@ -338,7 +340,8 @@ class Connector:
         )
         envelope = Envelope.wrap(health, kind="health", tenant=SYSTEM_TENANT, origin=PART, time=health.time)
         try:
-            await asyncio.wait_for(self._bus.publish([envelope]), HEALTH_INTERVAL_S)
+            async with asyncio.timeout(HEALTH_INTERVAL_S):
+                await self._bus.publish([envelope])
         except (ImpetusError, TimeoutError) as error:
             log.warning("mqtt.health_not_told", reason=str(error))
 
@@ -389,7 +392,8 @@ async def run_connector(
         # Before the registry is known every sensor would be a stranger: nobody is let in until then.
         while not await registry.load() and not stop.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await stop.wait()
         for source in sources:
             await source.start()
         freshener = asyncio.create_task(registry.keep_fresh(), name="mqtt-registry")

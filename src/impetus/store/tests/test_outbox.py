@@ -169,3 +169,15 @@ async def test_killed_after_publishing_the_relay_publishes_the_same_ids_again(
     assert list(receiver.received) == ["one", "two"]
     assert await waiting(store) == 0
     await store.close()
+
+
+async def test_a_relay_ends_when_told_to_though_a_message_was_written_in_the_same_moment(store: Store) -> None:
+    for passes in range(4):  # of the event loop, between the message and the order to end
+        task = asyncio.create_task(OutboxRelay(store, Receiver().publish).run())
+        await asyncio.sleep(0.1)  # it has looked, found nothing, and waits
+        store.outbox_written.set()
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        task.cancel()
+        ended, _ = await asyncio.wait({task}, timeout=10)
+        assert ended

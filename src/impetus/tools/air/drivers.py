@@ -105,7 +105,8 @@ class LineDriver:
         try:
             while True:
                 try:
-                    line = await asyncio.wait_for(reader.readuntil(b"\n"), SILENCE_S)
+                    async with asyncio.timeout(SILENCE_S):
+                        line = await reader.readuntil(b"\n")
                 except asyncio.IncompleteReadError:
                     return
                 except asyncio.LimitOverrunError as error:
@@ -126,7 +127,8 @@ class LineDriver:
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
         if not self._device:
             opening = asyncio.open_connection(self._host, self._port, limit=LONGEST_LINE)
-            stream, writer = await asyncio.wait_for(opening, CONNECT_S)
+            async with asyncio.timeout(CONNECT_S):
+                stream, writer = await opening
             return stream, writer.transport
         number = os.open(self._device, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
         attributes = termios.tcgetattr(number)

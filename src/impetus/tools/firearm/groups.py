@@ -122,7 +122,8 @@ class _Group:
         if self._task is not None:
             # Cancelled after that: whoever closes must not wait for a process that does not listen.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._task, 2 * STOP_S)
+                async with asyncio.timeout(2 * STOP_S):
+                    await self._task
 
     def order(self, order: Order) -> None:
         """Tell the process, if there is one: a new one is told all at its start."""
@@ -149,7 +150,8 @@ class _Group:
             if loop.time() - begun >= HEALTHY_S:
                 pause_s = FIRST_PAUSE_S
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause_s)
+                async with asyncio.timeout(pause_s):
+                    await self._stopping.wait()
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     async def _once(self) -> str:
@@ -172,7 +174,8 @@ class _Group:
                 process.stdin.close()
             if process.returncode is None:
                 try:
-                    await asyncio.wait_for(process.wait(), STOP_S if self._stopping.is_set() else 0.5)
+                    async with asyncio.timeout(STOP_S if self._stopping.is_set() else 0.5):
+                        await process.wait()
                 except TimeoutError:
                     process.kill()
                     await process.wait()
@@ -201,7 +204,8 @@ class _Group:
         problem = ""
         while True:
             try:
-                message = await asyncio.wait_for(receive(process.stdout), limit_s)
+                async with asyncio.timeout(limit_s):
+                    message = await receive(process.stdout)
             except TimeoutError:
                 process.kill()
                 return f"its process did not answer for {limit_s:.0f} s and is started anew"
@@ -210,7 +214,8 @@ class _Group:
                 return str(error)[:250]
             if message is None:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(process.wait(), STOP_S)
+                    async with asyncio.timeout(STOP_S):
+                        await process.wait()
                 return problem or f"its process {_ended(process.returncode)} and is started anew"
             limit_s = plan.hang_s
             problem = message.problem[:250] or problem
