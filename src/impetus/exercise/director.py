@@ -53,7 +53,8 @@ LATE_LIMIT_S: Final = 8.0
 """The same when the sensors themselves are so late, by the clock of the exercise: a gateway's message holds two seconds
 of readings, and is on its way for a while."""
 AHEAD_S: Final = 0.5
-"""Real seconds that exercise time goes on by itself: when this process is kept waiting for longer, time waits too."""
+"""Real seconds that exercise time goes on by itself: when this process is kept waiting for longer, time waits too. Not
+further than sensors may be late, however fast it goes."""
 LEAD_S: Final = 60.0
 """Between the start of an unattended run and its scenario, so that the tools have seen the city as it is."""
 
@@ -80,8 +81,8 @@ class Stage:
     show: Callable[[str, str], None] | None
     """Lets something come into a camera's picture: which camera, and what."""
     waiting: Waiting
-    behind_s: Callable[[], float] = lambda: 0.0
-    """How late the sensors send, by the clock of the exercise."""
+    behind_s: Callable[[], float | None] = lambda: 0.0
+    """How late the sensors send, by the clock of the exercise; None while they do not yet."""
     skipped: Mapping[str, str] = field(default_factory=dict)
     """Injects that nobody would hear, and why."""
 
@@ -195,14 +196,14 @@ class Director:
         if self._phase is not Phase.PREPARING and self._speed <= 1 and now_s - self._asked_s < ASK_S:
             return
         self._asked_s = now_s
-        waiting = await self._stage.waiting(self._holds)
+        waiting, behind_s = await self._stage.waiting(self._holds), self._stage.behind_s()
         # While time stands still nothing new comes; a city that lives always has a few messages on their way.
         calm = waiting is not None and waiting <= (0 if self._paused else WAITING_WHEN_CALM)
-        self._quiet = self._quiet + 1 if calm else 0
+        self._quiet = self._quiet + 1 if calm and behind_s is not None else 0
         self._waiting = waiting or 0
         # What is down on purpose is not waited for, or time would stand still for as long.
         cut_off = any(part.startswith("connector-") for part in self._holds)
-        late_s = 0.0 if cut_off else self._stage.behind_s()
+        late_s = 0.0 if cut_off or behind_s is None else behind_s
         if self._held_back:
             self._held_back = self._waiting > 1 or late_s > LATE_LIMIT_S / 2
         elif self._speed > 1:
@@ -214,7 +215,7 @@ class Director:
             wanted = min(wanted, 1.0)
         if self._clock.speed != wanted:
             self._clock.set_speed(wanted)
-        self._clock.allow(AHEAD_S * max(1.0, wanted))
+        self._clock.allow(min(AHEAD_S * max(1.0, wanted), LATE_LIMIT_S))
 
     async def _obey(self, order: Order) -> None:
         text = ""

@@ -255,10 +255,13 @@ def _stronger(kind: EventKind, value: float, strength: float) -> float:
     return 1 + (value - 1) * strength if value > 1 else value / max(strength, 1.0)
 
 
-def reading(sensor: Sensor, moment: datetime, active: Sequence[PlantedEvent]) -> float | None:
-    """What the sensor sends at a moment while these events are under way; None if it sends nothing."""
+def reading(
+    sensor: Sensor, moment: datetime, active: Sequence[PlantedEvent], usual: float | None = None
+) -> float | None:
+    """What the sensor sends at a moment while these events are under way; None if it sends nothing. `usual`: what it
+    reads then without them, where that is known already."""
     id = sensor.datastream.id
-    value = signals.value(sensor, moment)
+    value = signals.value(sensor, moment) if usual is None else usual
     for event in active:
         if id not in event.strength:
             continue

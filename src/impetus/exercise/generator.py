@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import heapq
 import json
+import math
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -28,7 +29,8 @@ import structlog
 from impetus.exercise import signals
 from impetus.exercise.city import Sensor, load_datastreams, sensors
 from impetus.exercise.clock import ExerciseClock
-from impetus.exercise.events import GroundTruth, PlantedEvent, Schedule, reading
+from impetus.exercise.events import GroundTruth, Schedule, reading
+from impetus.exercise.foreseen import Foreseen
 from impetus.exercise.load import LoadSender
 from impetus.model import Clock, ConfigurationError, PacedClock, Unavailable, sleep, to_microseconds
 
@@ -41,6 +43,7 @@ GATEWAY_READINGS = 10
 sends all so."""
 GATEWAY_S = 2.0
 """There these messages are so far apart, by the clock: a message costs much more than a reading in it."""
+HURRIED_LOOK_S = 0.02
 ON_THEIR_WAY = 4
 """So many of these messages may be on their way at once: on a busy machine one takes long, and costs little."""
 NAME = "exercise-city"
@@ -75,11 +78,11 @@ class Progress:
     lost: int = 0
     """Live readings that could not be delivered."""
     oldest_due_s: float | None = None
-    """When the oldest live reading that is not delivered yet was due, by the clock; None: none waits."""
+    """When the oldest live reading that is not delivered yet was due or will be, by the clock; None at first."""
 
-    def behind_s(self, clock: Clock) -> float:
-        """How late live readings are delivered now."""
-        return 0.0 if self.oldest_due_s is None else max(clock.monotonic_s() - self.oldest_due_s, 0.0)
+    def behind_s(self, clock: Clock) -> float | None:
+        """How late live readings are delivered now; None before the first."""
+        return None if self.oldest_due_s is None else max(clock.monotonic_s() - self.oldest_due_s, 0.0)
 
 
 class Generator:
@@ -269,13 +272,17 @@ class _Live:
         self._origin = clock.now() - timedelta(seconds=clock.monotonic_s())
         self._noted_s = clock.monotonic_s()
         self._due: list[tuple[float, str]] = []
+        self._foreseen: dict[str, Foreseen] = {}
         self._flying: deque[_Message] = deque()
         """Messages that are not delivered yet, the oldest first."""
         now_s = clock.monotonic_s()
         chance = random.Random(settings.seed)  # noqa: S311 (a reproducible exercise, no secret)
         for id, sensor in city.items():
-            # Real sensors do not tick together.
-            self._due.append((now_s + chance.uniform(0, sensor.datastream.interval_s or 5.0), id))
+            # Real sensors do not tick together. In a seeded exercise they do at the same times whenever this begins.
+            interval_s = sensor.datastream.interval_s or 5.0
+            phase_s = round(chance.uniform(0, interval_s), 3)
+            self._due.append((phase_s + math.ceil((now_s - phase_s) / interval_s) * interval_s, id))
+            self._foreseen[id] = Foreseen(sensor, interval_s, self._exactly)
         heapq.heapify(self._due)
 
     async def play(self, client: aiomqtt.Client, stop: asyncio.Event, note: Callable[[datetime], None]) -> None:
@@ -306,8 +313,9 @@ class _Live:
         # What is faster than the time must be known to have arrived before time goes on for long.
         if self._paced and (len(due) > GATEWAY_READINGS or self._hurries()):
             await self._send_together(client, due)
-            if self._hurries():
-                await self._rest(GATEWAY_S, stop)
+            if self._hurries() and self._due[0][0] > now_s:
+                # From when these were taken: were it from now, time could stand still for what is due already.
+                await self._rest(now_s + GATEWAY_S - self._clock.monotonic_s(), stop)
         else:
             for sensor, due_s in due:
                 await self._send_one(client, sensor, due_s, now, now_s)
@@ -320,7 +328,10 @@ class _Live:
     async def _rest(self, seconds: float, stop: asyncio.Event) -> None:
         """Wait for so much time of the clock, or for the end. The clock may wait for just what was lost on its way:
         raises aiomqtt.MqttError then."""
-        resting, ending = asyncio.create_task(sleep(self._clock, seconds)), asyncio.create_task(stop.wait())
+        if seconds <= 0:
+            return
+        passing = self._pass_hurried(seconds) if self._hurries() else sleep(self._clock, seconds)
+        resting, ending = asyncio.create_task(passing), asyncio.create_task(stop.wait())
         try:
             while not resting.done() and not ending.done():
                 awaited: set[asyncio.Task[Any]] = {one.task for one in self._flying if not one.task.done()}
@@ -330,6 +341,12 @@ class _Live:
         finally:
             resting.cancel()
             ending.cancel()
+
+    async def _pass_hurried(self, seconds: float) -> None:
+        until_s = self._clock.monotonic_s() + seconds
+        while self._clock.monotonic_s() < until_s:  # noqa: ASYNC110 - what is waited for is a clock
+            # Where a minute takes a second nobody may look up late, when time goes on after it stood still.
+            await asyncio.sleep(HURRIED_LOOK_S)
 
     def _launch(self, client: aiomqtt.Client, due_s: float, payload: bytes) -> None:
         # Tasks start in the order in which they are made, and are sent in that order.
@@ -344,12 +361,14 @@ class _Live:
             self._flying.popleft()
 
     def _tell_oldest(self) -> None:
+        """What is due and not sent yet counts as much as what is on its way."""
         this = asyncio.current_task()
         waiting = [one.due_s for one in self._flying if one.task is not this and not one.delivered]
-        self._progress.oldest_due_s = min(waiting, default=None)
+        self._progress.oldest_due_s = min([self._due[0][0], *waiting])
 
     def _hurries(self) -> bool:
-        return isinstance(self._clock, ExerciseClock) and self._clock.speed > 1
+        """Also while time is held back, as happens only where it hurries."""
+        return isinstance(self._clock, ExerciseClock) and not 0 < self._clock.speed <= 1
 
     def _take_due(self, now: datetime, now_s: float) -> list[tuple[Sensor, float]]:
         """The sensors that are due, each with its time; they are due again one interval later."""
@@ -368,8 +387,12 @@ class _Live:
     async def _send_one(
         self, client: aiomqtt.Client, sensor: Sensor, due_s: float, now: datetime, now_s: float
     ) -> None:
-        moment = self._exactly(due_s) if self._paced else now - timedelta(seconds=min(now_s - due_s, 1.0))
-        value = self._value(sensor, moment, self._schedule.active(moment))
+        if self._paced:
+            moment, value = self._due_value(sensor, due_s)
+        else:
+            moment, value = now - timedelta(seconds=min(now_s - due_s, 1.0)), None
+            if not signals.is_lost(sensor, moment) and not self._is_silenced(sensor, moment):
+                value = reading(sensor, moment, self._schedule.active(moment))
         if value is not None:
             await self._send(client, sensor.datastream.id, moment, value)
 
@@ -378,8 +401,7 @@ class _Live:
         time the next may follow before that."""
         rows: dict[str, list[list[object]]] = {}
         for sensor, due_s in due:
-            moment = self._exactly(due_s)
-            value = self._value(sensor, moment, self._schedule.active(moment))
+            moment, value = self._due_value(sensor, due_s)
             if value is not None:
                 rows.setdefault(sensor.datastream.id, []).append([moment.isoformat(timespec="milliseconds"), value])
         payload = [
@@ -405,10 +427,16 @@ class _Live:
                 self._truth.add([event])
                 log.info("exercise.event", kind=event.kind.value, title=event.title, until=event.end.isoformat())
 
-    def _value(self, sensor: Sensor, moment: datetime, active: Sequence[PlantedEvent]) -> float | None:
-        if signals.is_lost(sensor, moment) or (self._silenced is not None and self._silenced(sensor, moment)):
-            return None
-        return reading(sensor, moment, active)
+    def _due_value(self, sensor: Sensor, due_s: float) -> tuple[datetime, float | None]:
+        """The sensor's own time of what is due, and what it sends, or None if nothing comes."""
+        moment = self._exactly(due_s)
+        usual = self._foreseen[sensor.datastream.id].at(due_s)
+        if usual is None or self._is_silenced(sensor, moment):
+            return moment, None
+        return moment, reading(sensor, moment, self._schedule.active(moment), usual)
+
+    def _is_silenced(self, sensor: Sensor, moment: datetime) -> bool:
+        return self._silenced is not None and self._silenced(sensor, moment)
 
     async def _send(self, client: aiomqtt.Client, id: str, moment: datetime, value: float) -> None:
         payload = b'{"phenomenonTime":"%s","result":%s}' % (

@@ -46,10 +46,14 @@ def values(sensor: Sensor, time_s: Seconds) -> Values:
 
 def is_lost(sensor: Sensor, moment: datetime) -> bool:
     """Whether the reading of this moment never leaves the sensor."""
-    time_s = np.array([to_microseconds(moment) / 1e6])
-    single = _uniform(sensor.seed, 91, np.floor(time_s * 10))[0] < LOST_SHARE
-    gap = _uniform(sensor.seed, 92, np.floor(time_s / GAP_S))[0] < GAP_SHARE
-    return bool(single or gap)
+    return bool(lost(sensor, np.array([to_microseconds(moment) / 1e6]))[0])
+
+
+def lost(sensor: Sensor, time_s: Seconds) -> NDArray[np.bool_]:
+    """Which readings of these times never leave the sensor."""
+    single = _uniform(sensor.seed, 91, np.floor(time_s * 10)) < LOST_SHARE
+    gap = _uniform(sensor.seed, 92, np.floor(time_s / GAP_S)) < GAP_SHARE
+    return np.asarray(single | gap)
 
 
 def history_times(start: datetime, end: datetime, step: timedelta) -> Sequence[datetime]:

@@ -140,6 +140,18 @@ async def test_an_unattended_run_plays_everything_once_in_order_and_ends(tmp_pat
     assert "worker-air works again" in played.titles(EntryKind.OVER)
 
 
+async def test_nothing_begins_before_the_sensors_send(tmp_path: Path) -> None:
+    """A run whose first minutes have no readings is not the same run twice."""
+    played, there = Played(tmp_path, nothing_waits, unattended=True), False
+    played.stage.behind_s = lambda: 0.0 if there else None
+    async with playing(played):
+        await played.until(lambda: played.phase() is Phase.PREPARING)
+        await asyncio.sleep(1.5)
+        assert played.phase() is Phase.PREPARING
+        there = True
+        await played.until(lambda: played.phase() is Phase.ENDED)
+
+
 async def test_the_sensors_read_what_is_played_and_are_cut_off_for_as_long_as_it_says(tmp_path: Path) -> None:
     played = Played(tmp_path, nothing_waits, unattended=True)
     async with playing(played):

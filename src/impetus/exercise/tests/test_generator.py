@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Any, cast
 
 import aiomqtt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from impetus.connectors.mqtt.settings import EmbeddedListener
 from impetus.connectors.mqtt.tests.conftest import Running, eventually, running
+from impetus.exercise import signals
 from impetus.exercise.city import datastreams, load_datastreams, sensors
 from impetus.exercise.clock import ExerciseClock
 from impetus.exercise.events import GroundTruth, Schedule
+from impetus.exercise.foreseen import Foreseen
 from impetus.exercise.generator import Generator, GeneratorSettings, Progress, _Live, run_generator
 from impetus.model import ConfigurationError, SystemClock
 from tests.servers import free_port
@@ -150,10 +155,66 @@ async def test_what_gets_lost_while_time_waits_for_it_is_sent_again(tmp_path: Pa
     assert progress.oldest_due_s is not None
     playing = asyncio.create_task(live.play(cast("aiomqtt.Client", mended), stop, lambda moment: None))
     await eventually(lambda: mended.sent[: len(broken.sent)] == broken.sent)
-    await eventually(lambda: progress.oldest_due_s is None)
+    await eventually(lambda: progress.behind_s(clock) == 0.0)
     stop.set()
     async with asyncio.timeout(60):
         await playing
+
+
+async def test_what_is_due_and_not_sent_yet_counts_as_late_and_is_sent_though_time_stands_still(tmp_path: Path) -> None:
+    """Time is held back until the sensors have caught up: they must say that they are late, and not wait for it."""
+    clock = ExerciseClock.create(tmp_path / "clock", datetime(2026, 9, 12, 14, 30, tzinfo=UTC), 60)
+    progress, stop, truth = Progress(), asyncio.Event(), GroundTruth(tmp_path / "events.jsonl")
+    schedule = Schedule(sensors(), seed=1, start=clock.now())
+    live = _Live(GeneratorSettings(), clock, sensors(), truth, progress, schedule=schedule, silenced=None)
+    assert progress.behind_s(clock) is None
+    stuck, free = Way(broken=True), Way(broken=False)
+    playing = asyncio.create_task(live.play(cast("aiomqtt.Client", stuck), stop, lambda moment: None))
+    await eventually(lambda: (progress.behind_s(clock) or 0.0) > 60)
+    clock.set_speed(0)
+    stuck.lost.set()
+    async with asyncio.timeout(60):
+        with pytest.raises(aiomqtt.MqttError):
+            await playing
+    playing = asyncio.create_task(live.play(cast("aiomqtt.Client", free), stop, lambda moment: None))
+    await eventually(lambda: progress.behind_s(clock) == 0.0)
+    stop.set()
+    async with asyncio.timeout(60):
+        await playing
+    newest = max(json.loads(payload)[-1]["dataArray"][-1][0] for payload in free.sent if payload.startswith(b"["))
+    assert datetime.fromisoformat(newest) > clock.now() - timedelta(seconds=5)
+
+
+def test_sensors_read_at_the_same_times_whenever_their_play_begins(tmp_path: Path) -> None:
+    """Two runs of a seeded exercise give the same readings, however long each took to get ready."""
+    start = datetime(2026, 9, 12, 14, 30, tzinfo=UTC)
+    clock = ExerciseClock.create(tmp_path / "clock", start, 0)
+    truth, schedule = GroundTruth(tmp_path / "events.jsonl"), Schedule(sensors(), seed=1, start=start)
+
+    def due() -> dict[str, float]:
+        live = _Live(GeneratorSettings(), clock, sensors(), truth, Progress(), schedule=schedule, silenced=None)
+        return {id: due_s for due_s, id in live._due}
+
+    first = due()
+    clock.set_speed(60)
+    while clock.monotonic_s() < 7.3:
+        pass
+    for id, due_s in due().items():
+        interval_s = sensors()[id].datastream.interval_s or 5.0
+        intervals = (due_s - first[id]) / interval_s
+        assert due_s > 7.3
+        assert intervals == pytest.approx(round(intervals), abs=1e-6)
+
+
+@given(st.sampled_from(sorted(sensors())), st.integers(0, 10**6))
+def test_what_is_foreseen_is_what_is_read(id: str, due_ms: int) -> None:
+    """Worked out together or one by one, a reading is the same."""
+    sensor, start = sensors()[id], datetime(2026, 9, 12, 14, 30, tzinfo=UTC)
+    foreseen = Foreseen(sensor, 3.0, lambda due_s: start + timedelta(milliseconds=round(due_s * 1_000)))
+    for number in range(3):
+        due_s = due_ms / 1_000 + 3.0 * number
+        moment = start + timedelta(milliseconds=round(due_s * 1_000))
+        assert foreseen.at(due_s) == (None if signals.is_lost(sensor, moment) else signals.value(sensor, moment))
 
 
 async def test_a_quality_of_service_that_is_not_offered_is_refused(tmp_path: Path) -> None:
