@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.reporting import Figure, report
-from impetus.api import create_api
+from impetus.api.app import create_api
 from impetus.api.tests.conftest import Api, services_of
 from impetus.api.tests.test_hostile_requests import SERVER_ERROR, cases_of, operations, send
 from impetus.situation.tests.house import opened_house

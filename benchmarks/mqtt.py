@@ -19,9 +19,10 @@ import uvloop
 
 from benchmarks.reporting import Figure, report
 from impetus.bus import open_bus
-from impetus.connectors.mqtt import EmbeddedListener, MqttSettings, run_connector
 from impetus.connectors.mqtt.arrival import Source
+from impetus.connectors.mqtt.connector import run_connector
 from impetus.connectors.mqtt.listener import Listener
+from impetus.connectors.mqtt.settings import EmbeddedListener, MqttSettings
 from impetus.exercise.city import load_datastreams
 from impetus.exercise.load import connect_packet, publish_packet
 from impetus.model import ObservationBatch, SystemClock, Tenant

@@ -1,10 +1,13 @@
-"""A part that starts while its database server is away is there as soon as the server is."""
+"""A part is back soon: it imports what it uses and no more, and one that starts while its database server is away is
+there as soon as the server is."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,3 +54,23 @@ async def test_a_part_waits_for_its_database_and_says_meanwhile_that_it_is_well(
     assert await asyncio.wait_for(starting, 120)
     for end in (read_end, write_end):
         os.close(end)
+
+
+PROGRAM = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(*sorted(sys.modules))
+"""
+
+
+def test_a_worker_and_a_connector_import_nothing_of_the_hub() -> None:
+    """What they import decides how soon they are back after they died; the hub's part is most of the program."""
+    names = ("impetus.cli", "impetus.app", "impetus.connectors.mqtt.connector", "impetus.tools.cyber.worker")
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *names], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert set(names) <= loaded
+    hub = {"fastapi", "uvicorn", "xmlschema", "fpdf", "jinja2", "SpiffWorkflow", "prometheus_client"}
+    hub |= {"impetus.hub", "impetus.api.app", "impetus.ui", "impetus.situation.runtime", "impetus.response.runtime"}
+    heavy = {"scipy", "numba", "pandas", "sklearn", "av", "cv2", "onnxruntime"}
+    assert not loaded & (hub | heavy)

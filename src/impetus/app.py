@@ -1,27 +1,22 @@
-"""The one place where the parts are put together from the settings: hub, connectors, workers, all of them at once."""
+"""The one place where the parts are put together from the settings: connectors, workers, all of them at once; the hub
+is in `impetus.hub`. A part is to be back within seconds after it died, so each imports what it uses and no more."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, MutableMapping, Sequence
 from contextlib import asynccontextmanager
-from types import FrameType
 from typing import Any
 
 import structlog
-import uvicorn
 
-from impetus.api import Services, create_api, running
 from impetus.bus import Bus, open_bus
-from impetus.connectors.cot import run_connector as run_cot_connector
-from impetus.connectors.mqtt import run_connector as run_mqtt_connector
 from impetus.exercise.clock import clock_of
-from impetus.governance import Governance
-from impetus.governance.sealing import open_seal
 from impetus.model import (
     SYSTEM_TENANT,
     Clock,
@@ -30,21 +25,15 @@ from impetus.model import (
     Health,
     HealthState,
     NotFound,
-    Status,
     Unavailable,
 )
 from impetus.model.scrubbing import scrub_json
-from impetus.operations.metrics import serving as serving_metrics
-from impetus.operations.traces import tracing
-from impetus.sdk import load_tools
+from impetus.sdk import load_tool, load_tools
 from impetus.sdk.worker import consumers as tool_consumers
 from impetus.sdk.worker import run_worker
 from impetus.settings import Settings, read_settings
-from impetus.situation import Situation
-from impetus.situation.desk import priors_of
 from impetus.store import Store, open_evidence, open_store
 from impetus.supervisor import Heartbeat, Part, Supervisor
-from impetus.ui import mount_ui
 
 CONNECTORS = ("mqtt", "cot")
 HELD_LOOK_S = 0.3
@@ -90,6 +79,12 @@ def _scrubbed(logger: object, method: str, event: MutableMapping[str, Any]) -> M
 
 def _scrubbed_value(value: object) -> object:
     return scrub_json(value if isinstance(value, str | int | float | bool | None) else str(value))
+
+
+def started() -> None:
+    """A part has imported what it needs: from now on garbage is looked for again, though not among that."""
+    gc.freeze()
+    gc.enable()
 
 
 @asynccontextmanager
@@ -147,78 +142,6 @@ def stop_on_signals() -> asyncio.Event:
     return stop
 
 
-def create_services(settings: Settings, bus: Bus, store: Store, clock: Clock) -> Services:
-    """What the HTTP interface and the pages work with."""
-    tools = load_tools()
-    situation, notification = settings.situation, settings.notification
-    if settings.exercise.title:
-        # Alerts of an exercise say so from the start, and everything that is made of them.
-        situation = situation.model_copy(update={"status": Status.EXERCISE})
-        notification = notification.model_copy(update={"exercise": True})
-    return Services(
-        bus=bus,
-        store=store,
-        clock=clock,
-        settings=settings.api,
-        governance=Governance(store, clock, settings.access, open_seal(settings.access, settings.home)),
-        situation=Situation.create(bus, store, clock, situation, priors_of(tools)),
-        evidence=open_evidence(settings.evidence, settings.home / "evidence"),
-        tools=tools,
-        home=settings.home,
-        time_zone=settings.timezone,
-        notification_settings=notification,
-        exercise=settings.exercise,
-        statistics_settings=settings.statistics,
-        keeping=settings.keeping,
-    )
-
-
-class _Server(uvicorn.Server):
-    """Ends the live streams as soon as it is asked to stop: it would wait for them."""
-
-    def __init__(self, services: Services, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._services = services
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._services.broadcaster.close()
-        super().handle_exit(sig, frame)
-
-
-async def run_hub(settings: Settings) -> None:
-    """Serve the HTTP interface and the pages, and run the situation, until SIGTERM or SIGINT."""
-    configure_logging()
-    clock = clock_of(settings.exercise.clock)
-    heartbeat = Heartbeat.from_environment()
-    async with opened_bus(settings, clock) as bus, opened_store(settings, clock, heartbeat) as store:
-        services = create_services(settings, bus, store, clock)
-        await services.governance.second_factors.seal_anew()
-        application = create_api(services)
-        mount_ui(application, services)
-        server = _Server(
-            services,
-            uvicorn.Config(
-                application,
-                host=settings.http.host,
-                port=settings.http.port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=bool(settings.http.trusted_proxies),
-                forwarded_allow_ips=settings.http.trusted_proxies or None,
-                timeout_graceful_shutdown=2,
-                timeout_keep_alive=75,
-            ),
-        )
-        async with (
-            running(services),
-            serving_metrics(settings.metrics, services),
-            tracing(settings.traces, services),
-            beating(heartbeat),
-        ):
-            await server.serve()
-
-
 async def run_connector(settings: Settings, name: str) -> None:
     """Run one connector until SIGTERM or SIGINT."""
     if name not in CONNECTORS:
@@ -231,10 +154,17 @@ async def run_connector(settings: Settings, name: str) -> None:
         opened_store(settings, clock, heartbeat) as store,
         beating(heartbeat),
     ):
+        # Each connector's libraries are its own.
         if name == "cot":
-            await run_cot_connector(settings.cot, home=settings.home, bus=bus, store=store, clock=clock)
+            from impetus.connectors.cot.connector import run_connector as run_cot
+
+            started()
+            await run_cot(settings.cot, home=settings.home, bus=bus, store=store, clock=clock)
         else:
-            await run_mqtt_connector(settings.mqtt, home=settings.home, bus=bus, store=store, clock=clock)
+            from impetus.connectors.mqtt.connector import run_connector as run_mqtt
+
+            started()
+            await run_mqtt(settings.mqtt, home=settings.home, bus=bus, store=store, clock=clock)
 
 
 async def run_tool(settings: Settings, tool: str) -> None:
@@ -242,10 +172,12 @@ async def run_tool(settings: Settings, tool: str) -> None:
     configure_logging()
     clock = clock_of(settings.exercise.clock, paced=True)
     heartbeat = Heartbeat.from_environment()
+    installed = load_tool(tool).imported()
+    started()
     async with opened_bus(settings, clock) as bus, opened_store(settings, clock, heartbeat) as store:
         own = settings.tools.get(tool, {})
         evidence = open_evidence(settings.evidence, settings.home / "evidence")
-        await run_worker(tool, bus, store, clock, settings.home, own, heartbeat=heartbeat.beat, evidence=evidence)
+        await run_worker(installed, bus, store, clock, settings.home, own, heartbeat=heartbeat.beat, evidence=evidence)
 
 
 def parts_of(settings: Settings) -> Sequence[Part]:

@@ -36,12 +36,12 @@ from impetus.response.notification_settings import NotificationSettings
 from impetus.response.runtime import Procedures
 from impetus.response.sharing import SharedEvidence, Shares
 from impetus.sdk import InstalledTool
-from impetus.situation import Situation, asking, results, verdicts
+from impetus.situation import asking, results, verdicts
 from impetus.situation.asking import RequestService
 from impetus.situation.consumer import Progress, consume
 from impetus.situation.own import OwnService
 from impetus.situation.results import ResultService
-from impetus.situation.runtime import keep_running
+from impetus.situation.runtime import Situation, keep_running
 from impetus.situation.runtime import running as situation_running
 from impetus.situation.verdicts import VerdictTeller
 from impetus.store import EvidenceStore, Store

@@ -9,8 +9,9 @@ from impetus.bus import Bus
 from impetus.governance import principal_of
 from impetus.model import Assessment, Clock, Permission, derived_id
 from impetus.response.sharing import DURABLE, SUBJECTS, Shares
-from impetus.situation import IncidentService, NewIncident
 from impetus.situation.consumer import Progress, consume
+from impetus.situation.decisions import NewIncident
+from impetus.situation.incidents import IncidentService
 from impetus.store import AlertRecord, Store
 
 SWEEP_S = 1.0

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from impetus.connectors.mqtt import EmbeddedListener
+from impetus.connectors.mqtt.settings import EmbeddedListener
 from impetus.exercise import intrusion, posts
 from impetus.exercise.base_map import FILE as BASE_MAP
 from impetus.exercise.base_map import OPEN_SPACE

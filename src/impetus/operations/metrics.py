@@ -13,7 +13,7 @@ from http import HTTPStatus
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, ProcessCollector, generate_latest
 
-from impetus.api import Services
+from impetus.api.services import Services
 from impetus.model import HealthState, ImpetusError
 from impetus.operations.metrics_settings import MetricsSettings
 

@@ -18,7 +18,7 @@ import structlog
 from pydantic import ValidationError
 
 from impetus import __version__
-from impetus.api import Services
+from impetus.api.services import Services
 from impetus.bus import Delivery
 from impetus.model import Alert, Assessment, ConfigurationError, Envelope, SubjectKind, Unavailable
 from impetus.operations.traces_settings import TracesSettings

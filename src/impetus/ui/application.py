@@ -33,7 +33,7 @@ from impetus.ui.session import PROFILE, LogInFirst, SecondFactorFirst, Site, ope
 from impetus.ui.tool_files import serve_tool_files
 
 if TYPE_CHECKING:
-    from impetus.api import Services
+    from impetus.api.services import Services
 
 FOR_EVER = "public, max-age=31536000, immutable"
 

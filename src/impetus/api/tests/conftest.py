@@ -11,8 +11,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from impetus.api import ApiSettings, Services, create_api
-from impetus.api.settings import StreamSettings
+from impetus.api.app import create_api
+from impetus.api.services import Services
+from impetus.api.settings import ApiSettings, StreamSettings
 from impetus.model import Permission
 from impetus.sdk import InstalledTool
 from impetus.situation.tests.house import PASSWORD, House, opened_house

@@ -9,9 +9,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from impetus.api import check_declared
 from impetus.api.access import SESSION_COOKIE, Open
-from impetus.api.resource import ACCESS_KEY
+from impetus.api.resource import ACCESS_KEY, check_declared
 from impetus.api.tests.conftest import Api
 from impetus.governance import MACHINE_PERMISSIONS
 from impetus.model import ConfigurationError, Permission

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from impetus.api.tests.conftest import Api
 from impetus.model import AlertAction, Place, Point
-from impetus.situation import running
 from impetus.situation.decisions import AlertDecision
+from impetus.situation.runtime import running
 from impetus.situation.tests.house import an_alert, eventually
 
 EVERYTHING = "ties:\n- {title: all, distance_m: 5000, minutes: 1440}\n"

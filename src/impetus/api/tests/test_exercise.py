@@ -13,8 +13,9 @@ import pytest
 from fastapi import FastAPI
 from pypdf import PdfReader
 
-from impetus.api import Services, create_api
 from impetus.api.access import EXERCISE_COOKIE, SESSION_COOKIE
+from impetus.api.app import create_api
+from impetus.api.services import Services
 from impetus.api.tests.conftest import services_of
 from impetus.exercise.desk import Desk, Entry, EntryKind, OrderKind, Phase, State
 from impetus.exercise.questionnaires import IMPACT

@@ -11,7 +11,7 @@ import pytest
 from impetus.api.tests.conftest import Api
 from impetus.api.tests.examples import WORKSHEET
 from impetus.model import Alert, ObservationBatch, Permission, Severity
-from impetus.situation import running
+from impetus.situation.runtime import running
 from impetus.situation.tests.house import a_datastream, an_alert, eventually
 
 

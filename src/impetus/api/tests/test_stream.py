@@ -14,8 +14,8 @@ import httpx
 import pytest
 import uvicorn
 
-from impetus.api import running
 from impetus.api.broadcast import Topic
+from impetus.api.services import running
 from impetus.api.tests.conftest import Api
 from impetus.model import (
     Alert,

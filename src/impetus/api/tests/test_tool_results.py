@@ -9,8 +9,8 @@ import httpx
 import pytest
 from pydantic import BaseModel, Field
 
-from impetus.api import running
 from impetus.api.broadcast import Topic
+from impetus.api.services import running
 from impetus.api.tests.conftest import Api
 from impetus.model import (
     AlertAction,

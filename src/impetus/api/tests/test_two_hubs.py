@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from impetus.api import ApiSettings, create_api
-from impetus.api.settings import StreamSettings
+from impetus.api.app import create_api
+from impetus.api.settings import ApiSettings, StreamSettings
 from impetus.api.tests.conftest import Api, services_of
 from impetus.api.tests.test_stream import Listener, logged_in, served, some_alerts
 from impetus.situation.tests.house import PASSWORD, House, opened_house

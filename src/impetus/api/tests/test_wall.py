@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from impetus.api import ApiSettings, create_api
-from impetus.api.settings import StreamSettings
+from impetus.api.app import create_api
+from impetus.api.settings import ApiSettings, StreamSettings
 from impetus.api.tests.conftest import Api, services_of
 from impetus.api.tests.test_access import test_nothing_of_another_organisation_is_found  # noqa: F401
 from impetus.situation.tests.house import opened_house

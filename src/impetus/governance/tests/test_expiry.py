@@ -13,7 +13,7 @@ from impetus.governance.expiry import Expiry
 from impetus.model import EvidenceReference, IncidentAction, ManualClock
 from impetus.model.case import CaseAction, CaseKind
 from impetus.sdk import load_tools
-from impetus.situation import IncidentDecision, NewIncident
+from impetus.situation.decisions import IncidentDecision, NewIncident
 from impetus.situation.tests.house import an_alert, opened_house
 from impetus.store import EvidenceStore
 

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from impetus.api import Services
-from impetus.app import create_services
+from impetus.api.services import Services
 from impetus.bus import open_bus
 from impetus.bus.tests.messages import message
+from impetus.hub import create_services
 from impetus.model import ManualClock, Tenant
 from impetus.operations.metrics import exposition, obstacle, serving
 from impetus.operations.metrics_settings import MetricsSettings

@@ -12,8 +12,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from impetus.app import create_services
 from impetus.bus import open_bus
+from impetus.hub import create_services
 from impetus.model import AlertAction, AlertState, Assessment, Envelope, ManualClock, SubjectKind
 from impetus.operations.traces import Tracer, tracing
 from impetus.operations.traces_settings import TracesSettings

@@ -36,7 +36,8 @@ from impetus.model import (
     Urgency,
     User,
 )
-from impetus.situation import Situation, SituationSettings
+from impetus.situation.runtime import Situation
+from impetus.situation.settings import SituationSettings
 from impetus.store import Store, open_store
 
 PASSWORD = "correct horse battery staple"

@@ -21,8 +21,8 @@ from impetus.model import (
     Point,
     Severity,
 )
-from impetus.situation import Situation, running
 from impetus.situation.decisions import AlertDecision, IncidentDecision, NewIncident
+from impetus.situation.runtime import Situation, running
 from impetus.situation.tests.house import House, alert_message, an_alert, eventually
 from impetus.store.records import IncidentFilter
 

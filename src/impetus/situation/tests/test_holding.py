@@ -25,10 +25,10 @@ from impetus.model import (
     Severity,
     Status,
 )
-from impetus.situation import SituationSettings
 from impetus.situation.decisions import AlertDecided, AlertDecision
 from impetus.situation.holding import AtCapacity
 from impetus.situation.repeats import RepeatBoard, distance_m
+from impetus.situation.settings import SituationSettings
 from impetus.situation.tests.house import House, an_alert, opened_house
 from impetus.store import AlertFilter, AlertOrder, VersionConflict
 from impetus.store.records import AlertRecord

@@ -9,8 +9,8 @@ from impetus.governance import installation_principal
 from impetus.governance.cases import Cases
 from impetus.model import Envelope, Health, HealthState, Observation, ObservationBatch
 from impetus.model.case import CaseAction, CaseKind
-from impetus.situation import SituationSettings
 from impetus.situation.retention import forget_old
+from impetus.situation.settings import SituationSettings
 from impetus.situation.tests.house import House
 
 

@@ -20,7 +20,7 @@ from impetus.model import (
     Severity,
     ThreatClass,
 )
-from impetus.situation import IncidentDecided, IncidentDecision, NewIncident
+from impetus.situation.decisions import IncidentDecided, IncidentDecision, NewIncident
 from impetus.situation.tests.house import House, an_alert, opened_house
 
 HOME = "municipality"

@@ -22,8 +22,7 @@ from impetus.model import (
     Role,
     new_id,
 )
-from impetus.situation import IncidentDecision, NewIncident
-from impetus.situation.decisions import AlertDecision
+from impetus.situation.decisions import AlertDecision, IncidentDecision, NewIncident
 from impetus.situation.handover import HandoverDecision, NewHandover
 from impetus.situation.tests.house import HOSTILE, House, an_alert
 from impetus.store import VersionConflict

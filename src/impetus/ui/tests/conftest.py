@@ -11,8 +11,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from impetus.api import ApiSettings, Services, create_api
-from impetus.api.settings import MapSettings
+from impetus.api.app import create_api
+from impetus.api.services import Services
+from impetus.api.settings import ApiSettings, MapSettings
 from impetus.api.tests.conftest import services_of
 from impetus.sdk import load_tools
 from impetus.situation.tests.house import PASSWORD, House, opened_house

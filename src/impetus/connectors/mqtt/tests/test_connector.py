@@ -237,7 +237,8 @@ PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from impetus.bus import open_bus
-from impetus.connectors.mqtt import EmbeddedListener, MqttSettings, run_connector
+from impetus.connectors.mqtt.connector import run_connector
+from impetus.connectors.mqtt.settings import EmbeddedListener, MqttSettings
 from impetus.model import SystemClock
 from impetus.store import open_store
 
