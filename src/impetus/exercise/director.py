@@ -87,7 +87,7 @@ class Stage:
     """Injects that nobody would hear, and why."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Cut:
     """Sensors that are cut off for a while."""
 
@@ -281,6 +281,8 @@ class Director:
         skipped = self._stage.skipped
         for at, inject in self._due:
             # The sensors must know beforehand what begins when: they are read at their own times.
+            if isinstance(inject, LinkInject):
+                self._cuts.append(_cut(inject, at))
             if isinstance(inject, ReadingsInject) and inject.id not in skipped:
                 self._stage.schedule.happening(
                     f"{self._run}:{inject.id}",
@@ -334,8 +336,8 @@ class Director:
         if isinstance(inject, ReadingsInject):
             return self._readings(inject, at)
         if isinstance(inject, LinkInject):
-            until = at + timedelta(minutes=inject.minutes)
-            self._cuts.append(_Cut(at, until, frozenset(inject.sites), frozenset(inject.properties)))
+            if (cut := _cut(inject, at)) not in self._cuts:
+                self._cuts.append(cut)
             return [*inject.sites, *inject.properties]
         if isinstance(inject, PartInject):
             self._hold(inject.part, at + timedelta(minutes=inject.minutes))
@@ -477,6 +479,11 @@ class Director:
                 skipped=dict(self._stage.skipped),
             )
         )
+
+
+def _cut(inject: LinkInject, at: datetime) -> _Cut:
+    until = at + timedelta(minutes=inject.minutes)
+    return _Cut(at, until, frozenset(inject.sites), frozenset(inject.properties))
 
 
 def _put(source: Path, target: Path) -> None:

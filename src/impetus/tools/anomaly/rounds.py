@@ -10,22 +10,21 @@ from impetus.tools.anomaly.arrays import Floats, Integers
 
 
 def rounds(row: Integers, time_s: Floats) -> Iterator[Integers]:
-    """Positions of the readings of each round: a stream's readings in order of time, equal times as they came.
+    """Positions of the readings of each round, in order of time, equal times as they came.
+
+    A round ends before the first reading of a stream that it has already. No reading comes before an older one, of
+    whatever stream: what is found does not depend on how many of them arrive together.
 
     >>> import numpy as np
     >>> [list(map(int, part)) for part in rounds(np.array([0, 1, 0]), np.array([5.0, 1.0, 3.0]))]
-    [[2, 1], [0]]
+    [[1, 2], [0]]
     """
-    if not len(row):
-        return
-    order = np.lexsort((time_s, row))
-    sorted_rows = row[order]
-    starts = np.flatnonzero(np.r_[True, sorted_rows[1:] != sorted_rows[:-1]])
-    lengths = np.diff(np.r_[starts, len(row)])
-    turn = np.arange(len(row)) - np.repeat(starts, lengths)
-    by_turn = order[np.argsort(turn, kind="stable")]
-    ends = np.cumsum(np.bincount(turn))
-    begin = 0
-    for end in ends:
-        yield by_turn[begin:end]
-        begin = int(end)
+    order = np.argsort(time_s, kind="stable")
+    begin, seen = 0, set[int]()
+    for place, stream in enumerate(row[order].tolist()):
+        if stream in seen:
+            yield order[begin:place]
+            begin, seen = place, set()
+        seen.add(stream)
+    if begin < len(order):
+        yield order[begin:]
