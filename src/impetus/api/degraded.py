@@ -46,26 +46,29 @@ class Limitation(BaseModel):
     """What the part itself says of it."""
 
 
-async def consumers_of(bus: Bus) -> Sequence[ConsumerState] | None:
-    """The consumers of the log; None if it does not answer soon."""
+async def consumers_of(bus: Bus) -> Sequence[ConsumerState] | str:
+    """The consumers of the log; if it does not answer soon what it says of that, as far as it says anything."""
     try:
         async with asyncio.timeout(LOG_PATIENCE_S):
             return await bus.consumers()
-    except (Unavailable, TimeoutError):
-        return None
+    except Unavailable as error:
+        return str(error)
+    except TimeoutError:
+        return ""
 
 
 def limitations(
     *,
-    consumers: Sequence[ConsumerState] | None,
+    consumers: Sequence[ConsumerState] | str,
     parts: Sequence[Health],
     channels: Sequence[Health],
     home: Path,
     clock_step_s: float = 0.0,
 ) -> Iterator[Limitation]:
-    """All that does not work, the worst first. `channels` lead to other control rooms and to people."""
-    if consumers is None:
-        yield Limitation(lack=Lack.LOG_AWAY)
+    """All that does not work, the worst first. `consumers` as `consumers_of` has them; `channels` lead to other control
+    rooms and to people."""
+    if isinstance(consumers, str):
+        yield Limitation(lack=Lack.LOG_AWAY, text=consumers)
     free = _free_bytes(home)
     if free is not None and free < LOW_BYTES:
         yield Limitation(lack=Lack.DISK_FULL if free < FULL_BYTES else Lack.DISK_LOW, value=free)
@@ -80,7 +83,7 @@ def limitations(
     for channel in channels:
         if channel.state not in (HealthState.RUNNING, HealthState.STARTING):
             yield Limitation(lack=Lack.LINE_CUT, part=channel.part, text=channel.text)
-    for consumer in consumers or ():
+    for consumer in () if isinstance(consumers, str) else consumers:
         if consumer.pending > BEHIND_MESSAGES:
             yield Limitation(lack=Lack.LOG_BEHIND, part=consumer.durable, value=consumer.pending)
 

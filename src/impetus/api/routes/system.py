@@ -110,6 +110,7 @@ async def read_health() -> Response:
 async def read_status(caller: Caller, hub: Hub) -> Response:
     """How the parts are, how far the consumers of the bus are, and how much there is."""
     consumers = await consumers_of(hub.bus)
+    known = () if isinstance(consumers, str) else consumers
     # Channels are the organisation's own: nobody else's board shows them.
     channels = await hub.notification.health(caller.tenant)
     figures = await hub.situation.figures.of(caller.tenant)
@@ -142,7 +143,7 @@ async def read_status(caller: Caller, hub: Hub) -> Response:
             "time": hub.clock.now(),
             "limitations": [one.model_dump(mode="json") for one in lacking],
             "parts": [part.model_dump(mode="json") for part in (*board, *channels)],
-            "consumers": [{"durable": one.durable, "pending": one.pending} for one in consumers or ()],
+            "consumers": [{"durable": one.durable, "pending": one.pending} for one in known],
             "counts": counts,
             "alerts": {state.value: count for state, count in figures.alerts.items()},
             "severities": {severity.value: count for severity, count in figures.open_by_severity.items()},

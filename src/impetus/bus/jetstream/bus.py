@@ -45,6 +45,8 @@ _TAIL_WAIT_S = 20.0
 _RETRY_S = 0.1
 _CATCH_UP_S = 1.0
 _PRESSURE_POLL_S = 0.05
+_TOLD_S = 0.5
+"""Who asks how the consumers are is told soon that the servers do not answer: it is shown on the screens."""
 _AHEAD = timedelta(days=1)
 """A publisher's clock may be so far ahead of the servers'."""
 
@@ -313,7 +315,7 @@ class JetStreamBus:
     async def consumers(self) -> Sequence[ConsumerState]:
         self._check_open()
         states = []
-        for durable in await self.groups.names():
+        for durable in await self.groups.names(patience_s=_TOLD_S):
             kept = await self.groups.load(durable)
             if kept is not None:
                 states.append(ConsumerState(durable, await pending(self.connection, kept.group)))

@@ -254,8 +254,9 @@ class Connection:
         """What went wrong with the servers, in words."""
         away = isinstance(error, NatsTimeout | NoRespondersError)
         text = "do not answer" if away else f"cannot be used: {str(error) or type(error).__name__}"
+        where = f" of the domain {self.settings.domain}, over the line to them," if self.settings.domain else ""
         return Unavailable(
-            f"the NATS servers {text}",
+            f"the NATS servers{where} {text}",
             hint="look whether they run and most of the cluster is there; impetus goes on by itself",
         )
 

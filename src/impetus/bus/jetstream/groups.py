@@ -78,15 +78,15 @@ class Groups:
                 known = None
         raise Unavailable(f"the members of {durable} change it too often at once", hint="run fewer of them")
 
-    async def names(self) -> Sequence[str]:
-        """Of all durable consumers."""
+    async def names(self, *, patience_s: float | None = None) -> Sequence[str]:
+        """Of all durable consumers; see `Connection.ask`."""
         connection = self._connection
         prefix = connection.names.group("")
         found: list[str] = []
         while True:
             question = {"subjects_filter": f"{prefix}>", "offset": len(found)}
             try:
-                answer = await connection.ask(f"STREAM.INFO.{connection.names.state}", question)
+                answer = await connection.ask(f"STREAM.INFO.{connection.names.state}", question, patience_s=patience_s)
             except Refused as error:
                 raise error.plain() from error
             page = answer["state"].get("subjects") or {}

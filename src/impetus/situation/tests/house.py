@@ -76,9 +76,14 @@ QUICK = AccessSettings(password=PasswordSettings(memory_kib=8, passes=1))
 
 @asynccontextmanager
 async def opened_house(
-    folder: Path, settings: SituationSettings | None = None, *, store_url: str | None = None
+    folder: Path,
+    settings: SituationSettings | None = None,
+    *,
+    store_url: str | None = None,
+    opened: Callable[[Clock], Bus] | None = None,
 ) -> AsyncIterator[House]:
-    """Municipality: olivia and omar (operators), sofia (supervisor), ada (administrator). Police: pia (operator)."""
+    """Municipality: olivia and omar (operators), sofia (supervisor), ada (administrator). Police: pia (operator).
+    `opened` gives another bus than the folder's own."""
     clock = SystemClock()
     if store_url is None:
         if not (folder / "store.sqlite").exists():
@@ -87,7 +92,7 @@ async def opened_house(
     else:
         store = await open_store(store_url, clock)
         await _furnish(store)
-    bus = open_bus(folder / "bus.sqlite", clock)
+    bus = open_bus(folder / "bus.sqlite", clock) if opened is None else opened(clock)
     try:
         async with store.view() as view:
             users = {user.name: user for tenant in PEOPLE for user in await view.users.list(tenant)}
