@@ -8,7 +8,7 @@ adding to the empty one, and exchanging, whichever ends best. What the plan is w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -100,10 +100,15 @@ class Plan:
         return 0.0 if self.before <= 0 else 1.0 - self.after / self.before
 
 
-def candidates(network: Network, graph: AttackGraph, costs: Costs | None = None) -> list[Measure]:
-    """All measures that stop a step that can be reached at all. What must be kept is never among them."""
+def candidates(
+    network: Network, graph: AttackGraph, costs: Costs | None = None, *, given: Sequence[int] = ()
+) -> list[Measure]:
+    """All measures that stop a step that can be reached at all, also from what an intruder has (`given`, facts). What
+    must be kept is never among them."""
     costs = costs or Costs()
-    reached = fixpoint(graph, certain(graph))[:, 0] != 0
+    everything = certain(graph)
+    held = dict.fromkeys(given, np.full(everything.shape[1], ~np.uint64(0), dtype=np.uint64))
+    reached = fixpoint(graph, everything, given=held)[:, 0] != 0
     taken: dict[tuple[MeasureKind, int, int], list[int]] = defaultdict(list)
     keeps = [flow.keep for flow in network.flows]
     kept_ends = {end for flow in network.flows if flow.keep for end in (flow.source, flow.target)}
@@ -157,6 +162,11 @@ def targets_of(network: Network, graph: AttackGraph) -> tuple[Integers, Floats]:
         np.asarray([graph.fact("user", place) for place in places], dtype=np.int64),
         np.asarray([network.assets[place].value for place in places], dtype=np.float64),
     )
+
+
+def held_by_intruder(network: Network, graph: AttackGraph, assets: Collection[str]) -> tuple[int, ...]:
+    """The facts that an intruder has who stands on these assets: a user's rights on each."""
+    return tuple(graph.fact("user", place) for place, asset in enumerate(network.assets) if asset.id in assets)
 
 
 def plan(

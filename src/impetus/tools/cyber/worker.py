@@ -32,7 +32,16 @@ from impetus.model import (
 )
 from impetus.sdk import Context, Tool
 from impetus.tools.cyber.assessing import Assessed, assess
-from impetus.tools.cyber.countermeasures import DEFENCES, Measure, Plan, candidates, evaluate, plan, targets_of
+from impetus.tools.cyber.countermeasures import (
+    DEFENCES,
+    Measure,
+    Plan,
+    candidates,
+    evaluate,
+    held_by_intruder,
+    plan,
+    targets_of,
+)
 from impetus.tools.cyber.drawing import drawing
 from impetus.tools.cyber.episodes import Episode, SecurityAlert, Watcher, iso
 from impetus.tools.cyber.intrusions import Intrusion, Intrusions, identifier, posterior
@@ -79,6 +88,8 @@ class CyberTool(Tool[CyberSettings]):
         self._intrusions = Intrusions(context.tenant)
         self._newest_s = 0.0
         self._footholds: dict[str, float] = {}
+        self._planned_from: frozenset[str] = frozenset()
+        """The footholds from which the standing plan was made."""
         self._remarks: list[str] = []
         self._reports: tuple[tuple[int, int] | None, ...] = ()
         """Time of change and size of each scanner's report when it was read; None for one that was not there."""
@@ -99,7 +110,7 @@ class CyberTool(Tool[CyberSettings]):
             self._note_report(report)
         if self._network is not None:
             await self._work_out()
-            await self._plan(self.settings.budget, derived_id(self.context.tenant, "plan"), None)
+            await self._plan_again()
         await self._tell_state()
 
     async def run(self) -> None:
@@ -144,6 +155,8 @@ class CyberTool(Tool[CyberSettings]):
             await self._work_out()
         for intrusion in {one.id: one for one in changed}.values():
             await self._tell(intrusion)
+        if self._planned_from != frozenset(self._footholds) and self._assessed is not None:
+            await self._plan_again()
         await self._tell_state()
 
     async def stop(self) -> None:
@@ -281,22 +294,32 @@ class CyberTool(Tool[CyberSettings]):
             )
         )
 
+    async def _plan_again(self) -> None:
+        """The standing plan, from where the intruder is now."""
+        self._planned_from = frozenset(self._footholds)
+        if self._network is None or not any(asset.value > 0 for asset in self._network.assets):
+            return  # nothing there could be lost
+        await self._plan(self.settings.budget, derived_id(self.context.tenant, "plan"), None)
+
     async def _plan(self, budget: float, id: str, request: str | None) -> Plan:
         network, assessed = self._network, self._assessed
         if network is None or assessed is None:
             raise InvalidInput("there is no model of the network", hint="name one in the tool's settings")
-        measures = await asyncio.to_thread(candidates, network, assessed.graph, self.settings.costs)
+        stands_on = sorted(self._footholds)
+        given = held_by_intruder(network, assessed.graph, stands_on)
+        measures = await asyncio.to_thread(candidates, network, assessed.graph, self.settings.costs, given=given)
         if not any(asset.value > 0 for asset in network.assets):
             raise InvalidInput("no asset has a value above 0", hint="give `value` to the assets that must not be lost")
-        made = await asyncio.to_thread(plan, network, assessed.graph, budget, measures=measures)
+        made = await asyncio.to_thread(plan, network, assessed.graph, budget, measures=measures, given=given)
         self._measures = {measure.id: measure for measure in measures}
+        where = f"; the intruder stands on {', '.join(stands_on)}" if stands_on else ""
         await self.context.publish(
             ToolResult(
                 id=id,
                 revision=round(self.context.clock.now().timestamp() * 1e3),
                 tool="cyber",
                 kind="plan",
-                title=f"{len(made.measures)} measures for {made.cost:g} of {budget:g} points",
+                title=f"{len(made.measures)} measures for {made.cost:g} of {budget:g} points{where}"[:300],
                 time=self.context.clock.now(),
                 request=request,
                 content={
@@ -306,6 +329,7 @@ class CyberTool(Tool[CyberSettings]):
                     "after": round(made.after, 4),
                     "reduction": round(made.reduction, 4),
                     "method": made.method,
+                    "stands_on": ", ".join(stands_on[:100]),
                     "bars": [
                         {"when": "before", "loss": round(made.before, 4)},
                         {"when": "after", "loss": round(made.after, 4)},
@@ -321,7 +345,8 @@ class CyberTool(Tool[CyberSettings]):
             raise InvalidInput("there is no model of the network", hint="name one in the tool's settings")
         targets, values = targets_of(self._network, self._assessed.graph)
         graph = self._assessed.graph
-        before, after = (evaluate(graph, targets, values, taken, 77) for taken in ((), (measure,)))
+        given = held_by_intruder(self._network, graph, self._footholds)
+        before, after = (evaluate(graph, targets, values, taken, 77, given) for taken in ((), (measure,)))
         return f"{measure.title}: expected loss {before:.2f} -> {after:.2f}; nothing was changed"
 
     # Intrusions

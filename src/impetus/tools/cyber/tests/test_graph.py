@@ -14,7 +14,7 @@ import pytest
 
 from impetus.model import ConfigurationError
 from impetus.tools.cyber.assessing import Derivations, assess
-from impetus.tools.cyber.countermeasures import MeasureKind, candidates, plan
+from impetus.tools.cyber.countermeasures import MeasureKind, candidates, held_by_intruder, plan
 from impetus.tools.cyber.drawing import drawing
 from impetus.tools.cyber.graph import RULES as RULES_FILE
 from impetus.tools.cyber.graph import AttackGraph, build, certain, fixpoint, read_rules
@@ -344,6 +344,24 @@ def test_a_plan_keeps_to_its_budget_and_to_what_must_be_kept() -> None:
         assert near.cost <= 4.0
         assert best.chosen_loss <= near.chosen_loss + 1e-9
         assert near.after <= near.before + 1e-9
+
+
+def test_a_plan_stops_the_intruder_where_he_stands() -> None:
+    """Who came in by a way that the model does not know is stopped all the same, before he goes on."""
+    weak = (Vulnerability(id="w", port=80, access=Access.NETWORK, gives=Level.USER),)
+    network = Network(
+        zones=(Zone(name="out", attacker=True), Zone(name="in"), Zone(name="core")),
+        assets=(Asset(id="desk", zone="in"), Asset(id="crown", zone="core", value=5.0, vulnerabilities=weak)),
+        flows=(Flow.model_validate({"from": "in", "to": "core", "ports": [80]}),),
+    )
+    graph = assess(network, worlds=64).graph
+    assert plan(network, graph, 10.0).before == 0.0
+    given = held_by_intruder(network, graph, {"desk", "not in the model"})
+    options = candidates(network, graph, given=given)
+    made = plan(network, graph, 10.0, measures=options, given=given)
+    assert made.before > 0.1
+    assert made.after == 0.0
+    assert made.measures
 
 
 HOMES = {"h0": "in", "h1": "in", "h2": "other"}

@@ -192,6 +192,10 @@ def compromised(context: LocalContext) -> Any:
     return {one["asset"]: one["probability"] for one in places}, chance
 
 
+def standing_plan(context: LocalContext) -> ToolResult:
+    return [one for one in context.results if one.kind == "plan"][-1]
+
+
 def test_a_dismissed_intrusion_is_no_foothold_and_its_signatures_are_believed_less(tmp_path: Path) -> None:
     """A verdict moves the graph and the weight of the signatures; it may be taken back; it outlives a restart."""
 
@@ -207,6 +211,7 @@ def test_a_dismissed_intrusion_is_no_foothold_and_its_signatures_are_believed_le
         where, after = compromised(context)
         assert set(where) == {"web"}
         assert after >= before
+        assert standing_plan(context).title.endswith("; the intruder stands on web")
         await tool.verdict(verdict(alert.id, AlertState.CONFIRMED))
         await tool.tick()
         assert compromised(context)[0] == {"web": 1.0}
@@ -214,6 +219,7 @@ def test_a_dismissed_intrusion_is_no_foothold_and_its_signatures_are_believed_le
             await tool.verdict(verdict(alert.id, AlertState.DISMISSED))
         await tool.tick()
         assert compromised(context) == ({}, before)
+        assert "intruder" not in standing_plan(context).title
         told = len(context.alerts)
         await tool.tick()
         assert len(context.alerts) == told
