@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +49,8 @@ from impetus.store import EvidenceStore, Store
 FORGET_SESSIONS_S = 600.0
 FORGET_OWN_S = 600.0
 ANCHOR_S = 3_600.0
+TRACEPARENT_LIMIT = 100
+"""A longer header is none that the standard knows."""
 NEWS_BATCH = 200
 """Messages that notification takes in at once."""
 
@@ -94,6 +96,8 @@ class Services:
     oversight: OversightService = field(init=False)
     statistics: Statistics = field(init=False)
     clock_watch: ClockWatch = field(default_factory=ClockWatch)
+    note_sender: Callable[[str, Iterable[str], str], None] | None = None
+    """With tracing on: takes organisation, sources, and the W3C `traceparent` with which something of theirs came."""
     welcomed: dict[str, tuple[float, frozenset[Permission]]] = field(default_factory=dict)
     """What callers with open streams were last found to be allowed, by session or token, and when."""
 
@@ -117,6 +121,12 @@ class Services:
         self.comparisons = Comparisons(self.store, self.clock, self.home, self.cases)
         self.statistics = Statistics(self.store, self.clock, self.statistics_settings)
         self.cap = CapExchange(self.store, self.clock, self.notification_settings)
+
+
+def note_trace(hub: Services, tenant: str, sources: Iterable[str], traceparent: str | None) -> None:
+    """Where traces are made, remember that what these sources sent is a part of the sender's own trace."""
+    if hub.note_sender is not None and traceparent is not None and len(traceparent) <= TRACEPARENT_LIMIT:
+        hub.note_sender(tenant, sources, traceparent)
 
 
 @asynccontextmanager

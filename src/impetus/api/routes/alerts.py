@@ -7,6 +7,7 @@ from typing import Annotated
 import orjson
 from fastapi import Depends, Query
 from pydantic import AwareDatetime, BaseModel, Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from impetus.api.access import Caller, Hub
@@ -14,6 +15,7 @@ from impetus.api.body import json_body
 from impetus.api.listing import Items, Paging, PathId, items_response, part, plain, raw_items
 from impetus.api.problem import JsonResponse
 from impetus.api.resource import Resource
+from impetus.api.services import note_trace
 from impetus.model import (
     Alert,
     AlertAction,
@@ -134,7 +136,9 @@ async def read_alert(caller: Caller, hub: Hub, id: PathId) -> Response:
 
 
 @resource.post("", Permission.ALERTS_WRITE, Accepted, body=Alert, status=202)
-async def send_alert(caller: Caller, hub: Hub, alert: Annotated[Alert, Depends(json_body(Alert))]) -> Response:
+async def send_alert(
+    caller: Caller, hub: Hub, request: Request, alert: Annotated[Alert, Depends(json_body(Alert))]
+) -> Response:
     """Raise an alert, or bring one up to date with a greater revision. It is on disk when this answers, and in the
     queue a moment later. Sending it again is harmless. Without a valid approval of the tool it is refused."""
     await hub.data_protection.require_approval(caller.tenant, alert.tool)
@@ -148,6 +152,7 @@ async def send_alert(caller: Caller, hub: Hub, alert: Annotated[Alert, Depends(j
         partition=alert.source,
         id=derived_id("alert", caller.tenant, alert.id, str(alert.revision)),
     )
+    note_trace(hub, caller.tenant, (alert.source,), request.headers.get("traceparent"))
     await hub.bus.publish([envelope])
     return plain({"id": alert.id}, status=202)
 

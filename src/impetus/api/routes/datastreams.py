@@ -16,7 +16,7 @@ from impetus.api.body import json_body, read_json
 from impetus.api.listing import Items, Paging, PathId, one, plain
 from impetus.api.problem import invalid
 from impetus.api.resource import Resource
-from impetus.api.services import Services
+from impetus.api.services import Services, note_trace
 from impetus.governance.audit import append
 from impetus.model import (
     Datastream,
@@ -181,10 +181,11 @@ async def _read_observations(request: Request) -> ObservationBatch:
     "", Permission.OBSERVATIONS_WRITE, ReadingsAccepted, body=(Observation, ObservationBatch), status=202
 )
 async def send_observations(
-    caller: Caller, hub: Hub, batch: Annotated[ObservationBatch, Depends(_read_observations)]
+    caller: Caller, hub: Hub, request: Request, batch: Annotated[ObservationBatch, Depends(_read_observations)]
 ) -> Response:
     """Send one reading or a batch in columns. All is on disk when this answers; if one reading is refused, all are."""
     await hub.situation.readings.check(caller.tenant, batch)
+    note_trace(hub, caller.tenant, batch.datastreams, request.headers.get("traceparent"))
     if len(batch):
         await hub.bus.publish(
             [

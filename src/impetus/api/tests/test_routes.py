@@ -117,6 +117,21 @@ async def test_readings_are_sent_kept_and_shown_in_columns(api: Api) -> None:
         assert span.status_code == 422
 
 
+async def test_a_senders_trace_is_noted_where_traces_are_made_and_nowhere_else(api: Api) -> None:
+    """Headers that are too long to be one are passed over; none is needed, and nobody is refused for his."""
+    ada = await api.person("ada")
+    assert (await ada.post("/datastreams", json=a_datastream().model_dump(mode="json"))).status_code == 201
+    noted: list[tuple[str, tuple[str, ...], str]] = []
+    one = {"datastream": "traffic-1", "time": api.house.clock.now().isoformat(), "value": 3.5}
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with await api.machine(Permission.OBSERVATIONS_WRITE) as machine:
+        assert (await machine.post("/observations", json=one, headers={"traceparent": parent})).status_code == 202
+        api.services.note_sender = lambda tenant, sources, header: noted.append((tenant, tuple(sources), header))
+        for headers in ({"traceparent": parent}, {"traceparent": parent * 2}, {}):
+            assert (await machine.post("/observations", json=one, headers=headers)).status_code == 202
+    assert noted == [("municipality", ("traffic-1",), parent)]
+
+
 async def test_identifiers_may_hold_slashes(api: Api) -> None:
     id = "north/loop:7/speed"
     async with api.house.store.transaction() as transaction:
