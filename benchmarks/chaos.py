@@ -3,7 +3,8 @@ acknowledged stays, once, and everything works again soon after each fault.
 
 The city's machine has hub, worker and connector; NATS JetStream and PostgreSQL have one each. As root all three are
 name spaces of the network with disks in memory that end with this program, and nothing outside is touched. Otherwise
-what is not permitted is left out and named.
+(and with `--here`) they share this machine's network and disk and are joined by lines that can be cut, and what is not
+permitted is left out and named.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import psycopg
 from benchmarks import kill
 from benchmarks.faults import BROKER, CITY, DATABASE, DATABASE_AWAY, KINDS, PARTS, Fault, Kill, World, all_pairs, plan
 from benchmarks.load import FaultySender, end_tidily, faulty_sensors, register, wait_until_settled, without_history
-from benchmarks.machines import inside, machines
+from benchmarks.machines import inside, machines, reached
 from benchmarks.reporting import Figure, percentile, report
 from tests.installation import running_demo
 from tests.servers import NatsServer, PostgresqlServer
@@ -90,10 +91,12 @@ def world(folder: Path, sensors: int, *, readings_per_s: int = READINGS_PER_S) -
         with psycopg.connect(database.url.replace("+psycopg", ""), autocommit=True) as connection:
             connection.execute(f"CREATE ROLE {USER} LOGIN".encode())
             connection.execute(f"CREATE DATABASE {NAME} OWNER {USER}".encode())
+        log_at = stack.enter_context(reached(places[CITY], places[BROKER], broker.port))
+        store_at = stack.enter_context(reached(places[CITY], places[DATABASE], database.port))
         environment = {
             **places[CITY].environment,
-            "IMPETUS_BUS": broker.url,
-            "IMPETUS_STORE": f"postgresql://{USER}@{database.host}:{database.port}/{NAME}",
+            "IMPETUS_BUS": f"nats://{log_at}",
+            "IMPETUS_STORE": f"postgresql://{USER}@{store_at}/{NAME}",
         }
         home = places[CITY].disk / "home"
         faulty = faulty_sensors(sensors)
@@ -214,15 +217,21 @@ def _by_kind(chaos: Chaos) -> Iterator[str]:
 
 def main() -> int:
     """Break things, and print what was lost or doubled, and how fast it recovered."""
-    inside("benchmarks.chaos", sys.argv[1:])
-    end_tidily()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--seed", type=int, default=20_261_121)
     parser.add_argument("--only", action="append", default=[], choices=list(all_pairs()), help="may be given often")
     parser.add_argument("--readings-per-second", type=int, default=READINGS_PER_S, dest="readings_per_s")
     parser.add_argument("--logs", type=Path, help="folder into which all logs are copied at the end")
+    parser.add_argument(
+        "--here",
+        action="store_true",
+        help="no name spaces: network and disk are shared, and lines are cut",
+    )
     arguments = parser.parse_args()
+    if not arguments.here:
+        inside("benchmarks.chaos", sys.argv[1:])
+    end_tidily()
     faults = plan(arguments.faults, arguments.seed, arguments.only)
     began_s = time.monotonic()
     count = SENSORS_PER_FAULT * len(faults) + 100

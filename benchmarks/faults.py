@@ -141,7 +141,8 @@ class Partition(Fault):
         return cls(victim, chance.choice((chance.uniform(0.5, 8.0), chance.uniform(8.0, 25.0))))
 
     def obstacle(self, world: World) -> str:
-        return "" if world.machine(self.victim).ports else "name spaces of the network are not permitted"
+        machine = world.machine(self.victim)
+        return "" if machine.ports or machine.lines else "there is no line that could be cut"
 
     async def begin(self, world: World) -> None:
         world.machine(self.victim).cut()

@@ -2,7 +2,8 @@
 
 `inside` starts a program anew in name spaces of its own (network, mounts, processes): nothing in it reaches another
 process of the machine, and all of it ends with the program. There each `Machine` has a network of its own at a bridge,
-and a disk of bounded size in memory. Where the system does not permit this, machines share network and disk.
+and a disk of bounded size in memory. Where the system does not permit this, machines share network and disk, and lines
+between them can be cut.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.line import Line, line_to
 
 INSIDE = "IMPETUS_BENCHMARK_INSIDE"
 """In the environment of a program that has name spaces of its own."""
@@ -56,6 +59,8 @@ class Machine:
     """Whether the disk has an end."""
     ports: Sequence[str] = ()
     """At the bridge: those behind which the others are, or its own; none if the network is shared."""
+    lines: list[Line] = field(default_factory=list)
+    """Where the network is shared: those over which the city's machine reaches it, or it the others."""
     holder: subprocess.Popen[bytes] | None = None
     wrong_s: float = 0.0
     slow_s: float = 0.0
@@ -79,10 +84,14 @@ class Machine:
     def cut(self) -> None:
         """From now on nothing passes between it and the others, and nobody is told."""
         self._set_ports(_DISABLED)
+        for line in self.lines:
+            line.cut()
 
     def join(self) -> None:
         """Everything passes again."""
         self._set_ports(_FORWARDING)
+        for line in self.lines:
+            line.mend()
 
     def set_clock(self, wrong_s: float) -> None:
         """Its clock is so many seconds ahead of the true time, or (negative) behind."""
@@ -120,6 +129,18 @@ class Machine:
 
 
 @contextlib.contextmanager
+def reached(city: Machine, server: Machine, port: int) -> Iterator[str]:
+    """Host and port under which the city's machine reaches a server, so that what is between them can be cut."""
+    if server.ports:
+        yield f"{server.host}:{port}"
+        return
+    with line_to(port) as line:
+        city.lines.append(line)
+        server.lines.append(line)
+        yield f"127.0.0.1:{line.port}"
+
+
+@contextlib.contextmanager
 def machines(folder: Path, names: Sequence[str]) -> Iterator[Mapping[str, Machine]]:
     """So many machines; this process itself, and what it starts without more, runs on the first."""
     alone = bool(os.environ.get(INSIDE))
@@ -132,11 +153,11 @@ def machines(folder: Path, names: Sequence[str]) -> Iterator[Mapping[str, Machin
         control.chmod(0o644)
         host = FIRST_HOST[:-1] + str(number + 1) if alone else "127.0.0.1"
         made[name] = Machine(name, disk, host, shim, control, alone)
+    # A server that is another user must reach its folder.
+    folder.chmod(0o755)
     if not alone:
         yield made
         return
-    # A server that is another user must reach its folder.
-    folder.chmod(0o755)
     first, *others = made.values()
     try:
         for machine in made.values():

@@ -12,6 +12,8 @@ import pytest
 from benchmarks.faults import KINDS, plan
 
 ROOT = Path(__file__).parent.parent
+HERE = ("kill -9:broker", "pause:worker", "partition:database", "kill -9:worker")
+"""What every machine permits, without name spaces."""
 SHORT = ("kill -9:broker", "partition:database", "disk full:city", "clock jump:city")
 
 
@@ -28,15 +30,24 @@ def test_a_plan_is_that_of_its_seed_and_leaves_no_kind_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("faults", "only"),
+    ("faults", "only", "more"),
     [
-        pytest.param(len(SHORT), SHORT, marks=[pytest.mark.slow, pytest.mark.timeout(1_200)], id="short"),
-        pytest.param(40, (), marks=[pytest.mark.slow, pytest.mark.timeout(3_600)], id="long"),
+        pytest.param(
+            len(HERE),
+            HERE,
+            ("--here", "--readings-per-second", "20"),
+            marks=[pytest.mark.slow, pytest.mark.timeout(1_200)],
+            id="here",
+        ),
+        pytest.param(len(SHORT), SHORT, (), marks=[pytest.mark.slow, pytest.mark.timeout(1_200)], id="short"),
+        pytest.param(40, (), (), marks=[pytest.mark.slow, pytest.mark.timeout(3_600)], id="long"),
     ],
 )
-def test_nothing_is_lost_or_doubled_and_the_operator_is_told(faults: int, only: tuple[str, ...]) -> None:
+def test_nothing_is_lost_or_doubled_and_the_operator_is_told(
+    faults: int, only: tuple[str, ...], more: tuple[str, ...]
+) -> None:
     """It runs in name spaces of its own, where that is permitted: nothing of it reaches another process."""
-    words = [sys.executable, "-m", "benchmarks.chaos", "--faults", str(faults), "--seed", "1"]
+    words = [sys.executable, "-m", "benchmarks.chaos", "--faults", str(faults), "--seed", "1", *more]
     words += [word for name in only for word in ("--only", name)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-8000:]}"
