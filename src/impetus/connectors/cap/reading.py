@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from xml.etree.ElementTree import Element, ParseError
 
-import xmlschema
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 from pydantic import ValidationError
 
 from impetus.connectors.cap.message import NAMESPACE, CapMessage, grouped
 from impetus.model import InvalidInput
+
+if TYPE_CHECKING:
+    import xmlschema
 
 SIZE_LIMIT_BYTES: Final = 1024 * 1024
 ELEMENT_LIMIT: Final = 20_000
@@ -46,6 +48,9 @@ _CHILDREN: Final[dict[str, frozenset[str]]] = {
 @cache
 def schema() -> xmlschema.XMLSchema10:
     """The form of a CAP 1.2 message, as `cap-1.2.xsd` beside this file restates it."""
+    # Loaded with the first message that comes: many installations get none, and every hub starts sooner.
+    import xmlschema
+
     return xmlschema.XMLSchema10(Path(__file__).with_name("cap-1.2.xsd"), defuse="always", allow="local")
 
 
