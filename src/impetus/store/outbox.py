@@ -19,7 +19,8 @@ from impetus.store.tables import outbox as table
 ENVELOPES_A_TURN: Final = 200
 POLL_S: Final = 1.0
 """How long a message of another process may wait; those of this process are sent at once."""
-LONGEST_PAUSE_S: Final = 30.0
+LONGEST_PAUSE_S: Final = 2.0
+"""Between two looks while the bus or the store is away: what was decided meanwhile is news the moment they are back."""
 
 Publish = Callable[[Sequence[Envelope]], Awaitable[None]]
 """Puts envelopes on the bus; must ignore an id that it has already. `Bus.publish` does."""
