@@ -17,6 +17,8 @@ from impetus.store import Store
 LOOK_S: Final = 1.0
 """An approval that is withdrawn ends the tool after about so long."""
 
+AHEAD: Final = "its approval lies in the future: the clock of this machine was set back"
+
 ABOUT_DATA: Final = frozenset(
     {"id", "purposes", "personal_data", "data_classes", "retention_days", "ai_act_class", "inputs", "evidence", "own"}
 )
@@ -52,7 +54,7 @@ def obstacle(manifest: Manifest, record: DataProtectionRecord | None, now: datet
         case RecordState.APPROVED:
             pass
     if decision is not None and decision.time > now + CLOCK_TOLERANCE:
-        return "its approval lies in the future: the clock of this machine was set back"
+        return AHEAD
     if record.approved is None or record.approved.lacking():
         return "its approved worksheet is incomplete"
     if record.fingerprint != fingerprint(manifest):
@@ -79,9 +81,7 @@ class Approvals:
         return before != self._records
 
     def obstacle(self, tenant: str) -> str | None:
-        """Why the tool may not run for an organisation now; None if it may."""
-        # A clock that is set back does not give an approval more time.
+        """Why the tool may not run for an organisation now; None if it may. A clock that is set back gives an approval
+        no more time, and takes none away: the latest time that it showed counts."""
         self._newest = max(self._newest, self._clock.now())
-        return obstacle(self._manifest, self._records.get(tenant), self._newest) or obstacle(
-            self._manifest, self._records.get(tenant), self._clock.now()
-        )
+        return obstacle(self._manifest, self._records.get(tenant), self._newest)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import structlog
 
 from impetus.model import Clock, Unavailable
-from impetus.sdk.approval import Approvals
+from impetus.sdk.approval import AHEAD, Approvals
 from impetus.sdk.condition import Condition
 from impetus.sdk.hosting import HostedTool, describe
 from impetus.sdk.records import Records
@@ -58,6 +58,12 @@ class Hosts:
         """Why the tool may not work for an organisation, by the data-protection register; None if it may."""
         reason = self._approvals.obstacle(tenant)
         self._condition.note(f"approval {tenant}", reason and f"{tenant}: does not run: {reason}")
+        return reason
+
+    async def lasting_obstacle(self, tenant: str) -> str | None:
+        """As `obstacle`. Raises `Unavailable` for one that ends by itself as soon as this machine's clock is right."""
+        if (reason := self.obstacle(tenant)) == AHEAD:
+            raise Unavailable(reason, hint="set the clock of this machine")
         return reason
 
     def running(self) -> Iterator[tuple[str, HostedTool]]:

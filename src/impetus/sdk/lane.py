@@ -172,7 +172,7 @@ class Lane:
             return f"{SYSTEM_TENANT!r} is not an organisation"
         if not self._worker.hosts.serves(tenant):
             return None
-        if self._worker.hosts.obstacle(tenant) is not None:
+        if await self._patiently("approval", lambda: self._worker.hosts.lasting_obstacle(tenant)) is not None:
             return None  # what it may not process is not kept for it either; the status board says why
         hosted = await self._patiently("store", lambda: self._worker.hosts.of(tenant))
         if hosted.forbidden:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from impetus.model import Datastream, HealthState, ManualClock, NotAllowed
+from impetus.model import Datastream, HealthState, ManualClock, NotAllowed, SystemClock
 from impetus.model.data_protection import Decision, LegalBasis, Outcome
-from impetus.sdk.approval import Approvals, fingerprint, obstacle
+from impetus.sdk.approval import AHEAD, Approvals, fingerprint, obstacle
 from impetus.sdk.testing import approved_record
 from impetus.sdk.tests import sample
 from impetus.sdk.tests.rig import Rig, open_rig, until
@@ -86,6 +86,54 @@ async def test_a_clock_that_is_set_back_gives_a_lapsed_approval_no_more_time(tmp
     clock._now = NOW + timedelta(minutes=10)
     assert "lapsed" in (approvals.obstacle("municipality") or "")
     await store.close()
+
+
+async def test_a_clock_that_is_set_back_takes_no_approval_away(tmp_path: Path) -> None:
+    """What a tool did not look at meanwhile would be lost; that it was approved is known."""
+    clock = ManualClock(NOW)
+    store = await open_store(f"sqlite:///{tmp_path}/store.sqlite", clock)
+    async with store.transaction() as transaction:
+        await transaction.data_protection.put(approved_record(MANIFEST, "municipality", NOW))
+    approvals = Approvals(store, MANIFEST, clock)
+    await approvals.look()
+    clock._now = NOW - timedelta(hours=1)
+    assert approvals.obstacle("municipality") is None
+    later = Approvals(store, MANIFEST, clock)  # a process that never saw the right time
+    await later.look()
+    assert later.obstacle("municipality") == AHEAD
+    await store.close()
+
+
+class SlowClock(SystemClock):
+    """A machine's clock that may be behind."""
+
+    behind = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() - self.behind
+
+
+async def test_what_comes_while_the_clock_is_behind_the_approval_waits_for_the_right_time(rig: Rig) -> None:
+    await rig.register("municipality", FLOW)
+    tool = sample.installed(sample.RecordingTool)
+    rig.clock = clock = SlowClock()
+    await rig.approve(tool, "municipality")
+    clock.behind = timedelta(hours=1)
+    await rig.observe(1.0)
+    async with rig.worker(tool, approved=()):
+
+        async def says_why() -> bool:
+            return bool(await rig.messages("health")) and AHEAD in (await rig.health()).text
+
+        async with asyncio.timeout(60):
+            while not await says_why():  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        await rig.observe(2.0)
+        assert "municipality" not in sample.RecordingTool.instances
+        clock.behind = timedelta(0)
+        instances = sample.RecordingTool.instances
+        await until(lambda: "municipality" in instances and instances["municipality"].seen == [1.0, 2.0], timeout_s=90)
+    assert not await rig.dead_letters()
 
 
 async def test_a_tool_that_nobody_approved_sees_nothing_and_its_board_says_what_is_missing(rig: Rig) -> None:
