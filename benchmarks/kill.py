@@ -41,6 +41,9 @@ VICTIMS = ("hub", "worker anomaly", "connector mqtt")
 """The parts that are killed, by their command lines."""
 FAULTS_PER_S = 5.0
 """Impossible readings a second."""
+PAUSED = ("hub", "worker anomaly")
+"""The parts that are paused, as a machine is that is out of memory or is moved."""
+PAUSED_S = 3.0
 LONGEST_PAUSE_S = 3.0
 """Between the recovery from one kill and the next kill, at most."""
 RECOVERY_LIMIT_S = 120.0
@@ -152,8 +155,10 @@ class Decider:
                 self.done += 1
 
 
-async def run(installation: Installation, sensors: Sequence[str], *, kills: int, seed: int) -> Outcome:
-    """Kill parts `kills` times while readings and decisions go on, then check everything."""
+async def run(
+    installation: Installation, sensors: Sequence[str], *, kills: int, seed: int, paused: Sequence[str] = ()
+) -> Outcome:
+    """Kill parts `kills` times while readings and decisions go on, pause others, then check everything."""
     chance = random.Random(seed)
     done: list[Kill] = []
     # Each part is killed, in an order by chance.
@@ -165,6 +170,8 @@ async def run(installation: Installation, sensors: Sequence[str], *, kills: int,
             await asyncio.sleep(chance.uniform(0.2, LONGEST_PAUSE_S))
             done.append(await kill(installation, victim, sender, witness))
             print(f"  {done[-1]}", file=sys.stderr, flush=True)
+        for victim in paused:
+            await pause(installation, victim, sender, witness)
 
     outcome = await under_load(installation, sensors, FAULTS_PER_S, kill_them)
     outcome.kills = done
@@ -216,6 +223,22 @@ async def kill(installation: Installation, victim: str, sender: FaultySender, wi
                 break
             await asyncio.sleep(0.02)
     return Kill(victim, min(later) - killed_s, sum(_waits(installation, victim)[restarts:]))
+
+
+async def pause(installation: Installation, victim: str, sender: FaultySender, witness: Witness) -> None:
+    """Pause one part for `PAUSED_S`, and wait until a reading that was sent afterwards is an alert on a screen."""
+    process = installation.children()[victim]
+    os.kill(process, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(PAUSED_S)
+    finally:
+        os.kill(process, signal.SIGCONT)
+    since_s = time.time()
+    async with asyncio.timeout(RECOVERY_LIMIT_S):
+        while True:
+            if any(sender.sent.get(source, 0.0) > since_s for source in witness.heard_s):
+                return
+            await asyncio.sleep(0.02)
 
 
 async def _all_arrived(sender: FaultySender, witness: Witness, decider: Decider, outcome: Outcome) -> None:
