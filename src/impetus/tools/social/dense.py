@@ -11,7 +11,7 @@ from impetus.tools.social.linear import softmax
 
 Floats = NDArray[np.float32]
 
-PENALTIES = (0.03, 0.1, 0.3, 1.0)
+PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Strengths of the L2 penalty among which cross-validation chooses."""
 FOLDS = 3
 CUTS = tuple(place / 100 for place in range(30, 71))
