@@ -101,7 +101,7 @@ class LineDriver:
 
     async def readings(self) -> AsyncIterator[RawReading]:
         """Lines as they come; ends when the instrument closes the line."""
-        reader, transport = await self._open()
+        reader, connection = await self._open()
         try:
             while True:
                 try:
@@ -122,14 +122,14 @@ class LineDriver:
                 except InvalidInput:
                     self.refused += 1
         finally:
-            transport.close()
+            connection.close()
 
-    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter | asyncio.BaseTransport]:
         if not self._device:
             opening = asyncio.open_connection(self._host, self._port, limit=LONGEST_LINE)
             async with asyncio.timeout(CONNECT_S):
                 stream, writer = await opening
-            return stream, writer.transport
+            return stream, writer  # a writer that nobody holds closes its connection
         number = os.open(self._device, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
         attributes = termios.tcgetattr(number)
         # Raw: eight bits, no echo, no translation of line ends but that of the reader.
