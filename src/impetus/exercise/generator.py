@@ -301,12 +301,12 @@ class _Live:
             self._flying = deque(message for message in self._flying if not message.delivered)
 
     async def _turn(self, client: aiomqtt.Client, stop: asyncio.Event, note: Callable[[datetime], None]) -> None:
+        await self._land()
         now_s = self._clock.monotonic_s()
         now = self._clock.now()
-        await self._land()
         self._tell_oldest()
         if self._due[0][0] > now_s:
-            await self._rest(min(self._due[0][0] - now_s, 0.25), stop)
+            await self._rest_until(min(self._due[0][0], now_s + 0.25), stop)
             return
         self._plan(now)
         due = self._take_due(now, now_s)
@@ -314,8 +314,7 @@ class _Live:
         if self._paced and (len(due) > GATEWAY_READINGS or self._hurries()):
             await self._send_together(client, due)
             if self._hurries() and self._due[0][0] > now_s:
-                # From when these were taken: were it from now, time could stand still for what is due already.
-                await self._rest(now_s + GATEWAY_S - self._clock.monotonic_s(), stop)
+                await self._rest_until(now_s + GATEWAY_S, stop)
         else:
             for sensor, due_s in due:
                 await self._send_one(client, sensor, due_s, now, now_s)
@@ -325,12 +324,14 @@ class _Live:
             note(now)
         await asyncio.sleep(0)
 
-    async def _rest(self, seconds: float, stop: asyncio.Event) -> None:
-        """Wait for so much time of the clock, or for the end. The clock may wait for just what was lost on its way:
+    async def _rest_until(self, until_s: float, stop: asyncio.Event) -> None:
+        """Wait for a time of the clock, or for the end. It is told as a time and not as a span, which would begin late:
+        time might stand still for what became due meanwhile. The clock may wait for just what was lost on its way:
         raises aiomqtt.MqttError then."""
+        seconds = until_s - self._clock.monotonic_s()
         if seconds <= 0:
             return
-        passing = self._pass_hurried(seconds) if self._hurries() else sleep(self._clock, seconds)
+        passing = self._pass_hurried(until_s) if self._hurries() else sleep(self._clock, seconds)
         resting, ending = asyncio.create_task(passing), asyncio.create_task(stop.wait())
         try:
             while not resting.done() and not ending.done():
@@ -342,8 +343,7 @@ class _Live:
             resting.cancel()
             ending.cancel()
 
-    async def _pass_hurried(self, seconds: float) -> None:
-        until_s = self._clock.monotonic_s() + seconds
+    async def _pass_hurried(self, until_s: float) -> None:
         while self._clock.monotonic_s() < until_s:  # noqa: ASYNC110 - what is waited for is a clock
             # Where a minute takes a second nobody may look up late, when time goes on after it stood still.
             await asyncio.sleep(HURRIED_LOOK_S)

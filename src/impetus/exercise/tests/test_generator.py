@@ -21,7 +21,7 @@ from impetus.exercise.city import datastreams, load_datastreams, sensors
 from impetus.exercise.clock import ExerciseClock
 from impetus.exercise.events import GroundTruth, Schedule
 from impetus.exercise.foreseen import Foreseen
-from impetus.exercise.generator import Generator, GeneratorSettings, Progress, _Live, run_generator
+from impetus.exercise.generator import GATEWAY_S, Generator, GeneratorSettings, Progress, _Live, run_generator
 from impetus.model import ConfigurationError, SystemClock
 from tests.servers import free_port
 
@@ -183,6 +183,32 @@ async def test_what_is_due_and_not_sent_yet_counts_as_late_and_is_sent_though_ti
         await playing
     newest = max(json.loads(payload)[-1]["dataArray"][-1][0] for payload in free.sent if payload.startswith(b"["))
     assert datetime.fromisoformat(newest) > clock.now() - timedelta(seconds=5)
+
+
+class SlowWay(Way):
+    """Each message is a while on its way."""
+
+    async def publish(self, topic: str, payload: bytes, qos: int) -> None:
+        await asyncio.sleep(0.2)
+        self.sent.append(payload)
+
+
+async def test_whenever_time_is_held_back_the_sensors_catch_up(tmp_path: Path) -> None:
+    """Time goes on only when they have: one that rests meanwhile would wait for it for ever."""
+    clock = ExerciseClock.create(tmp_path / "clock", datetime(2026, 9, 12, 14, 30, tzinfo=UTC), 60)
+    progress, stop, truth = Progress(), asyncio.Event(), GroundTruth(tmp_path / "events.jsonl")
+    schedule = Schedule(sensors(), seed=1, start=clock.now())
+    live = _Live(GeneratorSettings(), clock, sensors(), truth, progress, schedule=schedule, silenced=None)
+    way = SlowWay(broken=False)
+    playing = asyncio.create_task(live.play(cast("aiomqtt.Client", way), stop, lambda moment: None))
+    for number in range(12):
+        await asyncio.sleep(0.1 + 0.037 * number)
+        clock.set_speed(0)
+        await eventually(lambda: (progress.behind_s(clock) or 0.0) <= GATEWAY_S)
+        clock.set_speed(60)
+    stop.set()
+    async with asyncio.timeout(60):
+        await playing
 
 
 def test_sensors_read_at_the_same_times_whenever_their_play_begins(tmp_path: Path) -> None:
