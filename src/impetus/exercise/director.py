@@ -281,7 +281,7 @@ class Director:
         skipped = self._stage.skipped
         for at, inject in self._due:
             # The sensors must know beforehand what begins when: they are read at their own times.
-            if isinstance(inject, LinkInject):
+            if isinstance(inject, LinkInject) and inject.id not in skipped:
                 self._cuts.append(_cut(inject, at))
             if isinstance(inject, ReadingsInject) and inject.id not in skipped:
                 self._stage.schedule.happening(

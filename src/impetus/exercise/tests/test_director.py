@@ -140,6 +140,16 @@ async def test_an_unattended_run_plays_everything_once_in_order_and_ends(tmp_pat
     assert "worker-air works again" in played.titles(EntryKind.OVER)
 
 
+async def test_a_line_that_will_be_cut_is_known_before_so_that_no_reading_slips_through(tmp_path: Path) -> None:
+    played = Played(tmp_path, nothing_waits, unattended=True)
+    bridge = next(sensor for sensor in sensors().values() if sensor.site == "Old Bridge")
+    async with playing(played):
+        await played.until(lambda: played.phase() is Phase.RUNNING)
+        # Still in the minute before the scenario begins, whose injects are not played yet.
+        assert "Silence" not in played.titles(EntryKind.INJECT)
+        assert played.director.silenced(bridge, START + timedelta(seconds=60 + 51))
+
+
 async def test_nothing_begins_before_the_sensors_send(tmp_path: Path) -> None:
     """A run whose first minutes have no readings is not the same run twice."""
     played, there = Played(tmp_path, nothing_waits, unattended=True), False
