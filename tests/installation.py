@@ -72,15 +72,20 @@ class Installation:
 
     def children(self) -> Mapping[str, int]:
         """Process id of each part, by the words after `impetus` on its command line (`hub`, `worker anomaly`)."""
-        found: dict[str, int] = {}
+        parents: dict[int, int] = {}
+        titles: dict[int, str] = {}
         for status in Path("/proc").glob("[0-9]*/status"):
             with contextlib.suppress(OSError, StopIteration):
                 parent = next(line for line in status.read_text().splitlines() if line.startswith("PPid:"))
-                if int(parent.split()[1]) == self.process.pid:
-                    words = (status.parent / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                    if "impetus.cli" in words:
-                        found[" ".join(words[words.index("impetus.cli") + 1 :]).strip()] = int(status.parent.name)
-        return found
+                process = int(status.parent.name)
+                parents[process] = int(parent.split()[1])
+                titles[process] = (status.parent / "cmdline").read_bytes().split(b"\0")[0].decode(errors="replace")
+        # Each is a child of the process that parts are forked from, which is a child of the demo's.
+        return {
+            title.removeprefix("impetus "): process
+            for process, title in titles.items()
+            if title.startswith("impetus ") and parents.get(parents[process]) == self.process.pid
+        }
 
     def logs(self) -> str:
         """What the installation and its parts wrote: for the message of a test that fails."""

@@ -74,3 +74,13 @@ def test_a_worker_and_a_connector_import_nothing_of_the_hub() -> None:
     hub |= {"impetus.hub", "impetus.api.app", "impetus.ui", "impetus.situation.runtime", "impetus.response.runtime"}
     heavy = {"scipy", "numba", "pandas", "sklearn", "av", "cv2", "onnxruntime"}
     assert not loaded & (hub | heavy)
+
+
+def test_what_parts_are_forked_from_has_no_thread_and_holds_no_file() -> None:
+    """A forked process has no thread but one, and would share what is open with its siblings."""
+    program = (
+        "import os, threading; before = set(os.listdir('/proc/self/fd'))\nimport impetus.preloaded\n"
+        "print(threading.active_count(), len(set(os.listdir('/proc/self/fd')) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "0"]

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from impetus.supervisor import HEARTBEAT_VARIABLE, Heartbeat, Part, Supervisor, describe_exit
+from impetus.launching import HEARTBEAT_VARIABLE, CommandLauncher
+from impetus.supervisor import Heartbeat, Part, Supervisor, describe_exit
 
 CHILD = """
 import os, sys, time
@@ -75,7 +76,7 @@ async def supervised(
         environment=dict(os.environ),
         logs=folder / "logs",
         report=report,
-        command=(sys.executable, "-c", CHILD),
+        launcher=CommandLauncher((sys.executable, "-c", CHILD)),
         back_off_s=0.05,
         back_off_limit_s=0.1,
         stop_s=2.0,
@@ -153,7 +154,7 @@ async def test_a_command_that_does_not_exist_is_reported_and_tried_again(tmp_pat
         environment={},
         logs=tmp_path,
         report=report,
-        command=(str(tmp_path / "absent"),),
+        launcher=CommandLauncher((str(tmp_path / "absent"),)),
         back_off_s=0.01,
     )
     task = asyncio.create_task(supervisor.run())

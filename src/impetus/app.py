@@ -17,6 +17,7 @@ import structlog
 
 from impetus.bus import Bus, open_bus
 from impetus.exercise.clock import clock_of
+from impetus.launching import ForkLauncher
 from impetus.model import (
     SYSTEM_TENANT,
     Clock,
@@ -240,7 +241,13 @@ async def serve(
             if consumer.durable.startswith("tool-") and consumer.durable not in readers:
                 await bus.remove_consumer(consumer.durable)
 
-        supervisor = Supervisor(parts, environment=dict(os.environ), logs=settings.home / "logs", report=report)
+        supervisor = Supervisor(
+            parts,
+            launcher=ForkLauncher(),
+            environment=dict(os.environ),
+            logs=settings.home / "logs",
+            report=report,
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, supervisor.stop)

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,8 @@ from typing import IO
 
 import structlog
 
-HEARTBEAT_VARIABLE = "IMPETUS_HEARTBEAT_FD"
+from impetus.launching import HEARTBEAT_VARIABLE, Child, Launcher
+
 HELD_LOOK_S = 0.3
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 """A part's log beyond this is set aside as `NAME.log.1` when the part starts."""
@@ -45,7 +45,7 @@ class Part:
 
 @dataclass(slots=True)
 class _Running:
-    process: asyncio.subprocess.Process | None = None
+    process: Child | None = None
     restarts: int = 0
     silence_s: float = 0.0
     """Since its last heartbeat, as far as this process itself was awake."""
@@ -67,10 +67,10 @@ class Supervisor:
         self,
         parts: Sequence[Part],
         *,
+        launcher: Launcher,
         environment: dict[str, str],
         logs: Path,
         report: Report | None = None,
-        command: Sequence[str] = (sys.executable, "-m", "impetus.cli"),
         back_off_s: float = 0.2,
         back_off_limit_s: float = 30.0,
         healthy_s: float = 60.0,
@@ -80,7 +80,7 @@ class Supervisor:
         self._environment = environment
         self._logs = logs
         self._report = report
-        self._command = tuple(command)
+        self._launcher = launcher
         self._back_off_s = back_off_s
         self._back_off_limit_s = back_off_limit_s
         self._healthy_s = healthy_s
@@ -146,15 +146,8 @@ class Supervisor:
         try:
             with self._open_log(part.name) as output:
                 try:
-                    process = await asyncio.create_subprocess_exec(
-                        *self._command,
-                        *part.arguments,
-                        stdin=asyncio.subprocess.DEVNULL,
-                        stdout=output,
-                        stderr=output,
-                        env={**self._environment, HEARTBEAT_VARIABLE: str(write_end)},
-                        pass_fds=(write_end,),
-                        start_new_session=True,
+                    process = await self._launcher.launch(
+                        part.arguments, self._environment, output=output.fileno(), heartbeat=write_end
                     )
                 except OSError as error:
                     return f"could not be started: {error}"
@@ -205,7 +198,7 @@ class Supervisor:
                 # The child closed its end: it is about to be reaped.
                 asyncio.get_running_loop().remove_reader(read_end)
 
-    async def _end(self, process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
+    async def _end(self, process: Child, ended: asyncio.Task[int]) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         done, _ = await asyncio.wait({ended}, timeout=self._stop_s)
