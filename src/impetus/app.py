@@ -63,6 +63,7 @@ def configure_logging() -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _without_traceback_of_outages,
             structlog.processors.format_exc_info,
             _scrubbed,
             structlog.processors.JSONRenderer(),
@@ -71,6 +72,18 @@ def configure_logging() -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _without_traceback_of_outages(
+    logger: object, method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """That a server is away is no fault of the program's, and is written several times a second while it lasts."""
+    given = event.get("exc_info")
+    error = given if isinstance(given, BaseException) else sys.exception() if given else None
+    if isinstance(error, Unavailable):
+        del event["exc_info"]
+        event.setdefault("error", str(error))
+    return event
 
 
 def _scrubbed(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
