@@ -16,16 +16,28 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import psycopg
 
 from benchmarks import kill
-from benchmarks.faults import BROKER, CITY, DATABASE, DATABASE_AWAY, KINDS, PARTS, Fault, Kill, World, all_pairs, plan
+from benchmarks.faults import (
+    BROKER,
+    CITY,
+    DATABASE,
+    DATABASE_AWAY,
+    KINDS,
+    PARTS,
+    Fault,
+    Kill,
+    World,
+    all_pairs,
+    obstacles,
+    plan,
+)
 from benchmarks.load import FaultySender, end_tidily, faulty_sensors, register, wait_until_settled, without_history
 from benchmarks.machines import inside, machines, reached
 from benchmarks.reporting import Figure, percentile, report
@@ -57,15 +69,6 @@ class Survived:
     def untold(self) -> bool:
         """Whether the operator should have been told and was not."""
         return self.told_s is None and self.fault.victim in self.fault.told
-
-
-@dataclass(slots=True)
-class Chaos:
-    """What happened."""
-
-    survived: list[Survived] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
-    """Faults that this machine does not permit, with why."""
 
 
 @contextlib.contextmanager
@@ -112,18 +115,15 @@ def world(folder: Path, sensors: int, *, readings_per_s: int = READINGS_PER_S) -
         yield World(installation, broker, database, dict(places)), [sensor.id for sensor in faulty]
 
 
-async def run(there: World, sensors: Sequence[str], faults: Sequence[Fault]) -> tuple[Chaos, kill.Outcome]:
+async def run(there: World, sensors: Sequence[str], faults: Sequence[Fault]) -> tuple[Sequence[Survived], kill.Outcome]:
     """Bring about one fault after another while readings and decisions go on, then check everything."""
-    chaos = Chaos()
+    survived: list[Survived] = []
 
     async def break_it(sender: FaultySender, witness: kill.Witness) -> None:
         for number, fault in enumerate(faults, start=1):
-            if obstacle := fault.obstacle(there):
-                chaos.left_out[f"{fault.kind} of {fault.victim}: {obstacle}"] += 1
-                continue
             await asyncio.sleep(PAUSE_S)
-            chaos.survived.append(await survive(there, fault, sender, witness))
-            last = chaos.survived[-1]
+            survived.append(await survive(there, fault, sender, witness))
+            last = survived[-1]
             told = "" if last.told_s is None else f", told after {last.told_s:.1f} s"
             told = ", NOT TOLD" if last.untold else told
             print(
@@ -133,7 +133,7 @@ async def run(there: World, sensors: Sequence[str], faults: Sequence[Fault]) -> 
             )
 
     outcome = await kill.under_load(there.installation, sensors, IMPOSSIBLE_PER_S, break_it)
-    return chaos, outcome
+    return survived, outcome
 
 
 async def survive(there: World, fault: Fault, sender: FaultySender, witness: kill.Witness) -> Survived:
@@ -202,13 +202,11 @@ def _is_new(processes: Collection[int], before: Collection[int]) -> bool:
     return bool(processes) and not set(processes) & set(before)
 
 
-def _by_kind(chaos: Chaos) -> Iterator[str]:
+def _by_kind(survived: Sequence[Survived]) -> Iterator[str]:
     for kind in KINDS:
         for victim in kind.victims:
             times = [
-                each.recovery_s
-                for each in chaos.survived
-                if each.fault.kind == kind.kind and each.fault.victim == victim
+                each.recovery_s for each in survived if each.fault.kind == kind.kind and each.fault.victim == victim
             ]
             if times:
                 median = statistics.median(times)
@@ -232,9 +230,8 @@ def main() -> int:
     if not arguments.here:
         inside("benchmarks.chaos", sys.argv[1:])
     end_tidily()
-    faults = plan(arguments.faults, arguments.seed, arguments.only)
     began_s = time.monotonic()
-    count = SENSORS_PER_FAULT * len(faults) + 100
+    count = SENSORS_PER_FAULT * arguments.faults + 100
     with contextlib.ExitStack() as stack:
         folder = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="impetus-chaos-", ignore_cleanup_errors=True))
@@ -242,14 +239,16 @@ def main() -> int:
         there, sensors = stack.enter_context(world(folder, count, readings_per_s=arguments.readings_per_s))
         if arguments.logs is not None:
             stack.callback(_copy_logs, there, arguments.logs)
-        chaos, outcome = asyncio.run(run(there, sensors, faults))
+        left_out = obstacles(there)
+        faults = plan(arguments.faults, arguments.seed, arguments.only, without=left_out)
+        survived, outcome = asyncio.run(run(there, sensors, faults))
         if outcome.problems:
             print(there.installation.logs(), file=sys.stderr)
-    recoveries = [each.recovery_s for each in chaos.survived] or [0.0]
+    recoveries = [each.recovery_s for each in survived] or [0.0]
     report(
         "Faults under load",
         [
-            Figure("faults", "", arguments.faults, len(chaos.survived)),
+            Figure("faults", "", arguments.faults, len(survived)),
             Figure("acknowledged and lost", "", 0, len(outcome.lost), at_most=True),
             Figure("doubled", "", 0, len(outcome.doubled), at_most=True),
             Figure("otherwise wrong", "", 0, len(outcome.wrong), at_most=True),
@@ -257,9 +256,9 @@ def main() -> int:
                 "of which the operator was not told",
                 "",
                 0,
-                sum(each.untold for each in chaos.survived),
+                sum(each.untold for each in survived),
                 at_most=True,
-                note=f"of {sum(each.fault.victim in each.fault.told for each in chaos.survived)}",
+                note=f"of {sum(each.fault.victim in each.fault.told for each in survived)}",
             ),
             Figure("longest recovery", "s", ASKED_RECOVERY_S, max(recoveries), at_most=True),
             Figure("recovery, 95th percentile", "s", ASKED_RECOVERY_S, percentile(recoveries, 95), at_most=True),
@@ -267,12 +266,12 @@ def main() -> int:
         notes=[
             f"{arguments.readings_per_s} readings/s; {outcome.readings} impossible readings and {outcome.decisions} "
             f"decisions acknowledged in {time.monotonic() - began_s:.0f} s (seed {arguments.seed}).",
-            *_by_kind(chaos),
-            *(f"left out {count} times, {why}" for why, count in chaos.left_out.items()),
+            *_by_kind(survived),
+            *(f"left out: {name}: {why}" for name, why in left_out.items() if name in (arguments.only or left_out)),
             *outcome.problems[:20],
         ],
     )
-    return 1 if outcome.problems or any(each.untold for each in chaos.survived) else 0
+    return 1 if outcome.problems or any(each.untold for each in survived) else 0
 
 
 def _copy_logs(there: World, folder: Path) -> None:

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -249,14 +249,22 @@ def all_pairs() -> Mapping[str, tuple[type[Fault], str]]:
     return {f"{kind.kind}:{victim}": (kind, victim) for kind in KINDS for victim in kind.victims}
 
 
-def plan(count: int, seed: int, names: Sequence[str] = ()) -> list[Fault]:
+def obstacles(world: World) -> Mapping[str, str]:
+    """Which of `all_pairs` this machine does not permit, and why."""
+    chance = random.Random(0)
+    why = {name: kind.draw(victim, chance).obstacle(world) for name, (kind, victim) in all_pairs().items()}
+    return {name: obstacle for name, obstacle in why.items() if obstacle}
+
+
+def plan(count: int, seed: int, names: Sequence[str] = (), *, without: Collection[str] = ()) -> list[Fault]:
     """So many faults in an order by chance, the same for the same seed; each kind on each of its victims comes before
-    any comes again. Only `names` of `all_pairs`, in this order at first, if there are any."""
+    any comes again. Only `names` of `all_pairs`, in this order at first, if there are any, and none that is in
+    `without`; no fault if nothing remains."""
     chance = random.Random(seed)
     pairs = all_pairs()
-    chosen = list(names)
-    while len(chosen) < count:
-        some = names or list(pairs)
+    some = [name for name in names or pairs if name not in without]
+    chosen = some[:] if names else []
+    while some and len(chosen) < count:
         chosen += chance.sample(some, len(some))
     return [kind.draw(victim, chance) for kind, victim in (pairs[name] for name in chosen[:count])]
 
