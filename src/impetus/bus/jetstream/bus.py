@@ -19,6 +19,7 @@ from impetus.bus.jetstream.group import Group
 from impetus.bus.jetstream.groups import Groups, Kept
 from impetus.bus.jetstream.lag import Lag, pending
 from impetus.bus.jetstream.letters import Letters
+from impetus.bus.jetstream.neighbours import new_member_name
 from impetus.bus.jetstream.reader import Found, LogReader
 from impetus.bus.jetstream.settings import JetStreamSettings
 from impetus.bus.jetstream.subscription import JetStreamSubscription
@@ -36,7 +37,6 @@ from impetus.model import (
     ImpetusError,
     InvalidInput,
     Unavailable,
-    new_id,
 )
 
 _log = structlog.get_logger("impetus.bus")
@@ -149,7 +149,7 @@ class JetStreamBus:
         if not lease_s > 0:
             raise ConfigurationError(f"a lease of {lease_s:g} s is not possible", hint="choose some seconds")
         self._check_open()
-        me = Member(durable, new_id(), 0, lease_s)
+        me = Member(durable, new_member_name(), 0, lease_s)
         kept, renewal = await self._join(me, subjects, start)
         subscription = JetStreamSubscription(self, me, kept, renewal)
         self._subscriptions.add(subscription)

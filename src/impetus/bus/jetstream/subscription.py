@@ -14,6 +14,7 @@ from impetus.bus.jetstream.connection import Connection, Refused
 from impetus.bus.jetstream.group import Group
 from impetus.bus.jetstream.groups import Groups, Kept
 from impetus.bus.jetstream.letters import Letters
+from impetus.bus.jetstream.neighbours import is_gone
 from impetus.bus.jetstream.reader import Found, LogReader
 from impetus.bus.jetstream.wire import common_filter, envelope_of, matches, slot_and_subject
 from impetus.bus.leasing import LeasedSubscription
@@ -178,7 +179,8 @@ class JetStreamSubscription(LeasedSubscription):
         return result
 
     def _dead(self, group: Group, now: float) -> Mapping[str, int]:
-        """Members that gave no sign of life for longer than their lease, with their last beat."""
+        """Members that gave no sign of life for longer than their lease, or are processes of this machine that are no
+        more, with their last beat."""
         beats: dict[str, tuple[int, float]] = {}
         for name, member in group.members.items():
             beat, since = self._beats.get(name, (-1, now))
@@ -187,7 +189,7 @@ class JetStreamSubscription(LeasedSubscription):
         return {
             name: beat
             for name, (beat, since) in beats.items()
-            if name != self._me.name and now - since > group.members[name].lease_s
+            if name != self._me.name and (now - since > group.members[name].lease_s or is_gone(name))
         }
 
     async def _firsts(self, orphans: Collection[int]) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""Publishers and consumers in processes of their own, to be killed; run as a module with ROLE and ADDRESS."""
+"""Publishers and consumers in processes of their own, to be killed; run as a module with ROLE, ADDRESS and LEASE."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ LEASE_S = 1.0
 BATCH = 3
 
 
-async def publish(bus: Bus) -> None:
+async def publish(bus: Bus, lease_s: float) -> None:
     """Publish batches without end; says the number of each batch when the log has it."""
     for batch in range(1_000_000):
         await bus.publish([message(batch * BATCH + part, partition=f"source-{part}") for part in range(BATCH)])
         print(batch, flush=True)
 
 
-async def consume(bus: Bus) -> None:
+async def consume(bus: Bus, lease_s: float) -> None:
     """Fetch and acknowledge without end; says `got` and the id of each message, then `done` and the id."""
-    subscription = await bus.subscribe(DURABLE, [">"], lease_s=LEASE_S)
+    subscription = await bus.subscribe(DURABLE, [">"], lease_s=lease_s)
     print("ready", flush=True)
     while True:
         deliveries = await subscription.fetch(7)
@@ -39,9 +39,9 @@ async def consume(bus: Bus) -> None:
             print("done", delivery.envelope.id, flush=True)
 
 
-async def hoard(bus: Bus) -> None:
+async def hoard(bus: Bus, lease_s: float) -> None:
     """Fetch, and acknowledge nothing; says the id of each message."""
-    subscription = await bus.subscribe(DURABLE, [">"], lease_s=LEASE_S)
+    subscription = await bus.subscribe(DURABLE, [">"], lease_s=lease_s)
     print("ready", flush=True)
     while True:
         for delivery in await subscription.fetch(7, timeout_s=0.05):
@@ -78,7 +78,7 @@ class Process:
 
 
 @asynccontextmanager
-async def started(role: str, address: str) -> AsyncIterator[Process]:
+async def started(role: str, address: str, lease_s: float = LEASE_S) -> AsyncIterator[Process]:
     """That role in a process of its own, killed in the end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -86,6 +86,7 @@ async def started(role: str, address: str) -> AsyncIterator[Process]:
         "impetus.bus.tests.process",
         role,
         address,
+        str(lease_s),
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
@@ -97,10 +98,10 @@ async def started(role: str, address: str) -> AsyncIterator[Process]:
             await process.wait()
 
 
-async def main(role: str, address: str) -> None:
+async def main(role: str, address: str, lease_s: float) -> None:
     """Do what the role does until killed."""
-    await ROLES[role](open_bus(address, SystemClock()))
+    await ROLES[role](open_bus(address, SystemClock()), lease_s)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3])))

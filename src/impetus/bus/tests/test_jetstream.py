@@ -14,9 +14,11 @@ import trustme
 
 from impetus.bus import Bus, Delivery, JetStreamSettings, Subscription, open_bus
 from impetus.bus.jetstream.bus import JetStreamBus
+from impetus.bus.jetstream.neighbours import is_gone, new_member_name
 from impetus.bus.jetstream.reader import Found, LogReader
 from impetus.bus.jetstream.subscription import JetStreamSubscription
 from impetus.bus.tests.messages import START, by_partition, drain, ids, message, number_of
+from impetus.bus.tests.process import DURABLE, started
 from impetus.model import SYSTEM_TENANT, ConfigurationError, SystemClock, Unavailable
 from tests.servers import NatsServer, free_port
 
@@ -135,6 +137,38 @@ async def test_a_member_reads_as_much_as_holds_what_it_asked_for(
     assert all(numbers == sorted(numbers) for numbers in by_partition(found).values())
     for bus in buses:
         await bus.close()
+
+
+async def test_a_neighbour_that_was_killed_is_not_waited_for(nats_server: NatsServer) -> None:
+    """What it had fetched comes again at once, to the part that is started in its place, however long its lease."""
+    address = f"{nats_server.url}/test-{secrets.token_hex(6)}"
+    bus = open_bus(address, SystemClock())
+    await bus.publish([message(number) for number in range(7)])
+    async with started("hoard", address, lease_s=600.0) as hoarder, asyncio.timeout(LIMIT_S):
+        assert await hoarder.line() == "ready"
+        for _ in range(7):
+            await hoarder.line()
+        successor = await bus.subscribe(DURABLE, [">"], lease_s=600.0)
+        assert not await successor.fetch(timeout_s=0.5)  # it lives
+        await hoarder.kill()
+        found = await collect(await _again(bus, successor), 7)
+    assert sorted(map(number_of, found)) == list(range(7))
+    await bus.close()
+
+
+async def _again(bus: Bus, before: Subscription) -> Subscription:
+    await before.close()
+    return await bus.subscribe(DURABLE, [">"], lease_s=600.0)
+
+
+def test_a_name_says_of_which_process_it_is() -> None:
+    own = new_member_name()
+    machine, process, started_at, rest = own.split(".")
+    assert not is_gone(own)
+    assert is_gone(f"{machine}.{process}.{int(started_at) - 1}.{rest}")  # its process id was given anew
+    assert is_gone(f"{machine}.4194305.{started_at}.{rest}")  # beyond what the kernel gives
+    for another in (f"{'0' * 12}.{process}.1.{rest}", rest, "...", f"{machine}.x.1.{rest}", f".{process}.1.{rest}"):
+        assert not is_gone(another)
 
 
 def slots_of(subscription: Subscription) -> Sequence[int]:
