@@ -21,6 +21,9 @@ from impetus.store.wall import raise_wall
 BUSY_TIMEOUT_S = 10.0
 """How long a writer waits for a writer in another process."""
 
+READING_CACHE_MIB = 8
+"""Of the file each reading connection keeps so much."""
+
 SQLITE_FULL = "database or disk is full"
 SQLITE_TROUBLE = ("disk i/o error", "unable to open database", "readonly database", "database is locked")
 """What SQLite says when it is not the program's fault; it works again once the cause is gone."""
@@ -101,7 +104,7 @@ class Database:
     """One SQLite file or one PostgreSQL database.
 
     `sync` is SQLite's `synchronous`: FULL survives a power cut, NORMAL a crash of the program but perhaps not the last
-    moments before a power cut.
+    moments before a power cut. `cache_mib`: MiB of the file that its writer keeps.
     """
 
     def __init__(self, url: URL, *, sync: Literal["FULL", "NORMAL"] = "FULL", cache_mib: int = 16) -> None:
@@ -116,14 +119,15 @@ class Database:
                 "PRAGMA journal_mode=WAL",
                 f"PRAGMA synchronous={sync}",
                 "PRAGMA foreign_keys=ON",
-                f"PRAGMA cache_size={-cache_mib * 1024}",
                 "PRAGMA temp_store=MEMORY",
                 # Fewer, larger checkpoints: a page that is written often goes to the file once.
                 "PRAGMA wal_autocheckpoint=4000",
                 "PRAGMA journal_size_limit=67108864",
             ]
-            self._write_engine = _sqlite_engine(url, pragmas, "BEGIN IMMEDIATE", pool_size=1)
-            self._read_engine = _sqlite_engine(url, [*pragmas, "PRAGMA query_only=ON"], "BEGIN", pool_size=4)
+            self._write_engine = _sqlite_engine(url, [*pragmas, _cache(cache_mib)], "BEGIN IMMEDIATE", pool_size=1)
+            # Each connection has a cache of its own; what one lacks the kernel's cache of the file has.
+            reading = [*pragmas, _cache(READING_CACHE_MIB), "PRAGMA query_only=ON"]
+            self._read_engine = _sqlite_engine(url, reading, "BEGIN", pool_size=4)
         else:
             self._write_engine = create_async_engine(
                 url, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=_watchful(url)
@@ -200,6 +204,10 @@ def _watchful(url: URL) -> dict[str, Any]:
         f" -c tcp_user_timeout={PATIENCE_S * 1_000}",
     }
     return {name: value for name, value in ours.items() if name not in url.query}
+
+
+def _cache(mebibytes: int) -> str:
+    return f"PRAGMA cache_size={-mebibytes * 1024}"
 
 
 def _sqlite_engine(url: URL, pragmas: Sequence[str], begin: str, *, pool_size: int) -> AsyncEngine:

@@ -44,6 +44,16 @@ COMPARED = 8
 HORIZON_S = 24 * 3_600.0
 """Groups that were quiet for so long are let go of; their incidents stay."""
 
+HELD_AT_MOST = 50_000
+"""Beyond so many alerts, older repeats are only counted, and then the groups that were quiet for longest are let go of.
+At 1 to 2 kB each this bounds the memory of an organisation, whatever a flood brings."""
+
+HELD_AFTERWARDS = 0.95
+"""Of that so much stays: to make room for one alert takes as long as for thousands."""
+
+NAMES_KNOWN = 100_000
+"""Names whose carriers are remembered; the first to come are the first to go."""
+
 
 class Grouping:
     """The open groups of one organisation. Every method takes microseconds to a millisecond and does no I/O."""
@@ -56,6 +66,7 @@ class Grouping:
         single: Recalibration | None = None,
         *,
         horizon_s: float = HORIZON_S,
+        held_at_most: int = HELD_AT_MOST,
     ) -> None:
         self.rules = rules
         self.calibration = calibration
@@ -65,6 +76,7 @@ class Grouping:
         """Of one track with its repeats."""
         self.trust = TrustBoard(rules.trust)
         self._horizon_s = horizon_s
+        self._held_at_most = held_at_most
         near = [(tie.distance_m, tie.minutes) for tie in rules.ties if tie.distance_m is not None]
         self._cell_m = max((distance for distance, _ in near), default=500.0) * 1.2
         self._near_s = max((minutes for _, minutes in near), default=0.0) * 60.0
@@ -100,6 +112,8 @@ class Grouping:
         self.now_s = max(self.now_s, signal.received_s)
         if self.now_s - self._swept_s > self._horizon_s / 50:
             self._sweep()
+        if len(self) > self._held_at_most:
+            self._make_room()
         if self.trust.take(signal):
             self._reconsider(signal)
         known = self._track_of_alert.get(signal.id)
@@ -115,14 +129,15 @@ class Grouping:
         if latest is not None and self._repeats(latest, signal, incident):
             group = latest.group
             self._repeating.saw(latest, signal, logit(self._precision(latest)))
-            latest.add(signal)
+            more = latest.add(signal)
             self._track_of_alert[signal.id] = latest
         else:
+            more = True
             track = self._new_track(signal)
             group = self._place(track, signal.id, incident)
             self._latest[key] = track
             self._index(track)
-        group.size += 1
+        group.size += more
         group.told_s = max(group.told_s, signal.received_s)
         self._mark(group)
         return group
@@ -232,7 +247,7 @@ class Grouping:
         first = track.strongest[0]
         if first.verdict:
             return FOUND_TRUE
-        count = len(track.signals)
+        count = track.count
         prior = logit(self._precision(track))
         each = track.log_odds_sum / count - prior
         probability = logistic(prior + each * self._repeating.worth(track.kind, count))
@@ -402,6 +417,7 @@ class Grouping:
         signal = track.remove(alert)
         source.size -= 1
         if not track.signals:
+            source.size -= track.folded
             self._drop_track(track)
         self._mark(source)
         moved = self._new_track(signal)
@@ -517,18 +533,36 @@ class Grouping:
         """Let go of groups that were quiet for longer than the horizon."""
         self._swept_s = self.now_s
         for number, group in list(self._groups.items()):
-            if group.told_s >= self.now_s - self._horizon_s or number in self._changed:
-                continue
-            for track in list(group.tracks.values()):
-                for id in track.signals:
-                    self._track_of_alert.pop(id, None)
-                    self._apart.pop(id, None)
-                self._drop_track(track)
-            if group.incident is not None:
-                self._group_of_incident.pop(group.incident, None)
-            del self._groups[number]
+            if group.told_s < self.now_s - self._horizon_s and number not in self._changed:
+                self._let_go(group)
+        while len(self._carriers) > NAMES_KNOWN:
+            del self._carriers[next(iter(self._carriers))]
         self._rates.sweep(self.now_s)
         self._following.fade(self.now_s)
+
+    def _make_room(self) -> None:
+        """Hold no more alerts than is allowed; see `HELD_AT_MOST`."""
+        most = int(self._held_at_most * HELD_AFTERWARDS)
+        for id, track in list(self._track_of_alert.items()):
+            if len(self) <= most:
+                return
+            if id not in self._apart and track.fold(id):
+                del self._track_of_alert[id]
+        for group in sorted(self._groups.values(), key=lambda group: group.told_s):
+            if len(self) <= most:
+                return
+            if group.number not in self._changed:
+                self._let_go(group)
+
+    def _let_go(self, group: Group) -> None:
+        for track in list(group.tracks.values()):
+            for id in track.signals:
+                self._track_of_alert.pop(id, None)
+                self._apart.pop(id, None)
+            self._drop_track(track)
+        if group.incident is not None:
+            self._group_of_incident.pop(group.incident, None)
+        del self._groups[group.number]
 
 
 def _quarter(where: Where) -> Cell:

@@ -60,6 +60,11 @@ class Track:
     group: Group = field(init=False)
     kind: tuple[str, str, str] = field(init=False)
     signals: dict[str, Signal] = field(default_factory=dict)
+    """Those that are held, in the order in which they came."""
+    folded: int = 0
+    """Older ones that are only counted, and in the sum."""
+    folded_until_s: float = -math.inf
+    """When the newest of them began."""
     strongest: list[Signal] = field(default_factory=list)
     closeness: float = 0.0
     believed: float = 0.0
@@ -72,11 +77,20 @@ class Track:
     def __post_init__(self) -> None:
         self.kind = (self.tool, self.detector, self.category)
 
-    def add(self, signal: Signal) -> None:
-        """Take an alert in, or a new state of one that is in."""
+    @property
+    def count(self) -> int:
+        """Alerts that it is made of."""
+        return len(self.signals) + self.folded
+
+    def add(self, signal: Signal) -> bool:
+        """Take an alert in, or a new state of one that is in; whether it is one more."""
         known = self.signals.get(signal.id)
+        was_folded = known is None and self.folded > 0 and signal.begin_s <= self.folded_until_s
         self.signals[signal.id] = signal
-        self.log_odds_sum += _log_odds(signal) - (0.0 if known is None else _log_odds(known))
+        if was_folded:
+            self.folded -= 1  # and it is in the sum
+        else:
+            self.log_odds_sum += _log_odds(signal) - (0.0 if known is None else _log_odds(known))
         self.begin_s = min(self.begin_s, signal.begin_s)
         self.end_s = max(self.end_s, signal.end_s)
         if known is not None or signal.verdict is not None:
@@ -85,6 +99,17 @@ class Track:
             self.strongest.append(signal)
             self.strongest.sort(key=_rank)
             del self.strongest[STRONGEST_KEPT:]
+        return known is None and not was_folded
+
+    def fold(self, id: str) -> bool:
+        """Only count this alert from now on. False if it is evidence, or the newest: the next is compared with that."""
+        signal = self.signals[id]
+        if signal in self.strongest or id == next(reversed(self.signals)):
+            return False
+        del self.signals[id]
+        self.folded += 1
+        self.folded_until_s = max(self.folded_until_s, signal.begin_s)
+        return True
 
     def remove(self, id: str) -> Signal:
         """Take an alert out."""

@@ -105,6 +105,50 @@ def test_ten_thousand_copies_are_one_track_that_is_hardly_likelier() -> None:
     assert len(grouping) == 10_001
 
 
+def repeats(count: int) -> list[Alert]:
+    """One sensor's, a minute apart, of changing confidence."""
+    moments = [NOW + timedelta(minutes=number) for number in range(count)]
+    return [
+        an_alert(id=f"r{number}", onset=moment, sent=moment, confidence=0.3 + 0.1 * (number % 4))
+        for number, moment in enumerate(moments)
+    ]
+
+
+def test_of_what_repeats_for_long_the_older_is_only_counted_and_says_as_much() -> None:
+    """However long a sensor goes on, it holds no more memory; nothing that is shown of it changes."""
+    whole, bounded = a_grouping(), Grouping(default_rules(), Calibration(), held_at_most=40)
+    alerts = repeats(500)
+    one, other = take(whole, alerts[0]), take(bounded, alerts[0])
+    for alert in alerts[1:]:
+        assert (take(whole, alert), take(bounded, alert)) == (one, other)
+        assert len(bounded) <= 41
+    assert len(whole) == 500
+    assert (len(one.tracks), one.size) == (len(other.tracks), other.size) == (1, 500)
+    assert abs(one.probability - other.probability) < 1e-9
+    assert reasons(one, whole.trust) == reasons(other, bounded.trust)
+    assert bounded.group_of("r2") is None
+    # A person finds one to be true that is only counted: it counts as what it is, and once.
+    found = signal_of(alerts[2], probability=0.5, received=NOW + timedelta(hours=9), verdict=True)
+    assert bounded.take(found) is other
+    bounded.changed()
+    assert other.confirmed
+    assert other.size == 500
+
+
+def test_in_a_flood_from_everywhere_the_groups_that_were_quiet_for_longest_are_let_go_of() -> None:
+    """A thousand sources that each say something once do not push out the one that goes on."""
+    grouping = Grouping(default_rules(), Calibration(), held_at_most=100)
+    first = take(grouping, an_alert(source="goes-on", id="first"))
+    for number in range(1_000):
+        moment = NOW + timedelta(seconds=number)
+        take(grouping, an_alert(source=f"sensor-{number}", place=None, onset=moment, sent=moment))
+        if number % 20 == 0:
+            assert take(grouping, an_alert(source="goes-on", onset=moment, sent=moment)) is first
+        assert len(grouping) <= 101
+    assert first.size == 51
+    assert len(list(grouping.groups())) <= 101
+
+
 def test_a_huge_polygon_is_no_place_and_ties_nothing() -> None:
     ring = ((9.0, 62.0), (12.0, 62.0), (12.0, 65.0), (9.0, 65.0), (9.0, 62.0))
     huge = camera(place=Place(geometry=Polygon(coordinates=(ring,))))
