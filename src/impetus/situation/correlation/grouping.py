@@ -12,6 +12,7 @@ from impetus.situation.correlation.calibration import Calibration, Recalibration
 from impetus.situation.correlation.evidence import Piece, fuse
 from impetus.situation.correlation.following import CONTROL, Following, Order
 from impetus.situation.correlation.groups import FOUND_FALSE, FOUND_TRUE, Group, Link, Track
+from impetus.situation.correlation.index import TrackIndex
 from impetus.situation.correlation.rates import Rates
 from impetus.situation.correlation.repeating import Repeating
 from impetus.situation.correlation.rules import RuleSet, Tie
@@ -19,7 +20,6 @@ from impetus.situation.correlation.signal import Signal, Where
 from impetus.situation.correlation.trust import TrustBoard
 from impetus.situation.correlation.tying import commonness, named, near, order, truth_of
 
-Cell = tuple[int, int]
 Kind = tuple[str, str, str]
 
 QUARTER_M = 400.0
@@ -28,10 +28,6 @@ QUARTER_M = 400.0
 CARRIERS_KNOWN = 1_000
 """Sources that are remembered to carry one name."""
 
-TRACKS_A_CELL = 64
-"""Newest tracks of one cell that are compared."""
-
-TRACKS_AN_ENTITY = 64
 TRACKS_AS_EVIDENCE = 60
 """Tracks of a group that are weighed; those beyond could add next to nothing."""
 
@@ -76,9 +72,9 @@ class Grouping:
         """Of one track with its repeats."""
         self.trust = TrustBoard(rules.trust)
         self._horizon_s = horizon_s
-        self._held_at_most = held_at_most
+        self._held_at_most = self._full_at = held_at_most
         near = [(tie.distance_m, tie.minutes) for tie in rules.ties if tie.distance_m is not None]
-        self._cell_m = max((distance for distance, _ in near), default=500.0) * 1.2
+        self._index = TrackIndex(max((distance for distance, _ in near), default=500.0) * 1.2)
         self._near_s = max((minutes for _, minutes in near), default=0.0) * 60.0
         self._named_s = max((tie.minutes for tie in rules.ties if tie.shared_entity), default=0.0) * 60.0
         self._ties: dict[tuple[Kind, Kind], tuple[Tie, ...]] = {}
@@ -86,8 +82,6 @@ class Grouping:
         self._following = Following(horizon_s)
         self._repeating = Repeating()
         self._carriers: dict[str, set[str]] = {}
-        self._tracks_in_cell: dict[Cell, dict[int, Track]] = {}
-        self._tracks_of_entity: dict[str, dict[int, Track]] = {}
         self._track_of_alert: dict[str, Track] = {}
         self._latest: dict[tuple[str, str, str, str], Track] = {}
         self._groups: dict[int, Group] = {}
@@ -112,7 +106,7 @@ class Grouping:
         self.now_s = max(self.now_s, signal.received_s)
         if self.now_s - self._swept_s > self._horizon_s / 50:
             self._sweep()
-        if len(self) > self._held_at_most:
+        if len(self) > self._full_at:
             self._make_room()
         if self.trust.take(signal):
             self._reconsider(signal)
@@ -136,7 +130,7 @@ class Grouping:
             track = self._new_track(signal)
             group = self._place(track, signal.id, incident)
             self._latest[key] = track
-            self._index(track)
+            self._index.add(track)
         group.size += more
         group.told_s = max(group.told_s, signal.received_s)
         self._mark(group)
@@ -296,26 +290,20 @@ class Grouping:
         alone = truth_of(track.strongest[0].probability, self._precision(track)) if track.strongest else 0.0
         kind, status = track.kind, track.status
         if track.where is not None and track.cell is not None:
-            across, up = track.cell
             reach = 1 if track.where.scale > 0.5 else 2
             rate = self._rates.rate(track.tool, _around(track.source, track.where), self.now_s)
             earliest, latest = track.begin_s - CONTROL * self._near_s, track.end_s + self._near_s
-            for i in range(-reach, reach + 1):
-                for j in range(-reach, reach + 1):
-                    for other in (self._tracks_in_cell.get((across + i, up + j)) or {}).values():
-                        if other.end_s < earliest or other.begin_s > latest or other.dead or other.status != status:
-                            continue
-                        ties = self._ties_of(kind, other.kind)
-                        if ties:
-                            found += near(track, other, ties, rate, doubted, self._following)
+            for other in self._index.near(track.cell, reach):
+                if other.end_s < earliest or other.begin_s > latest or other.dead or other.status != status:
+                    continue
+                ties = self._ties_of(kind, other.kind)
+                if ties:
+                    found += near(track, other, ties, rate, doubted, self._following)
         earliest, latest = track.begin_s - CONTROL * self._named_s, track.end_s + self._named_s
+        of_source = self._rates.rate(track.tool, (track.source,), self.now_s)
         for entity in track.entities:
-            tracks = self._tracks_of_entity.get(entity)
-            if not tracks:
-                continue
-            rate = self._rates.rate(track.tool, (track.source,), self.now_s)
-            rate *= commonness(len(self._carriers.get(entity, ())))
-            for other in tracks.values():
+            rate = of_source * commonness(len(self._carriers.get(entity, ())))
+            for other in self._index.named(entity):
                 if other.end_s < earliest or other.begin_s > latest or other.dead or other.status != status:
                     continue
                 ties = self._ties_of(kind, other.kind)
@@ -424,7 +412,7 @@ class Grouping:
         self._enter(moved, target, None)
         target.size += 1
         target.told_s = max(target.told_s, signal.received_s)
-        self._index(moved)
+        self._index.add(moved)
         if signal.end_s >= newest:
             # What repeats it from now on goes where it went.
             self._latest[signal.tool, signal.detector, signal.source, signal.status] = moved
@@ -443,20 +431,11 @@ class Grouping:
             end_s=signal.end_s,
             where=where,
             entities=signal.entities,
-            cell=None if where is None else self._cell(where),
+            cell=None if where is None else self._index.cell(where),
         )
         track.add(signal)
         self._track_of_alert[signal.id] = track
         return track
-
-    def _cell(self, where: Where) -> Cell:
-        return (math.floor(where.x / self._cell_m), math.floor(where.y / self._cell_m))
-
-    def _index(self, track: Track) -> None:
-        if track.cell is not None:
-            _remember(self._tracks_in_cell.setdefault(track.cell, {}), track, TRACKS_A_CELL)
-        for entity in track.entities:
-            _remember(self._tracks_of_entity.setdefault(entity, {}), track, TRACKS_AN_ENTITY)
 
     def _enter(self, track: Track, group: Group, link: Link | None) -> None:
         track.group = group
@@ -504,16 +483,13 @@ class Grouping:
         """Groups whose trust an alert may change are weighed again: those it names and the few newest around it."""
         touched: dict[int, Group] = {}
         for entity in cause.entities:
-            for track in (self._tracks_of_entity.get(entity) or {}).values():
+            for track in self._index.named(entity):
                 if not track.dead:
                     touched[track.group.number] = track.group
         if cause.where is not None:
-            across, up = self._cell(cause.where)
-            for i in (-1, 0, 1):
-                for j in (-1, 0, 1):
-                    for track in (self._tracks_in_cell.get((across + i, up + j)) or {}).values():
-                        if not track.dead:
-                            touched[track.group.number] = track.group
+            for track in self._index.near(self._index.cell(cause.where)):
+                if not track.dead:
+                    touched[track.group.number] = track.group
         for group in touched.values():
             self._mark(group)
 
@@ -521,10 +497,7 @@ class Grouping:
         track.dead = True
         track.group.tracks.pop(track.number, None)
         track.group.links.pop(track.number, None)
-        if track.cell is not None:
-            _forget(self._tracks_in_cell, track.cell, track)
-        for entity in track.entities:
-            _forget(self._tracks_of_entity, entity, track)
+        self._index.remove(track)
         key = (track.tool, track.detector, track.source, track.status)
         if self._latest.get(key) is track:
             del self._latest[key]
@@ -545,14 +518,16 @@ class Grouping:
         most = int(self._held_at_most * HELD_AFTERWARDS)
         for id, track in list(self._track_of_alert.items()):
             if len(self) <= most:
-                return
+                break
             if id not in self._apart and track.fold(id):
                 del self._track_of_alert[id]
         for group in sorted(self._groups.values(), key=lambda group: group.told_s):
             if len(self) <= most:
-                return
+                break
             if group.number not in self._changed:
                 self._let_go(group)
+        # Where all that is held was told of a moment ago none of it could go; it is not tried anew for each alert.
+        self._full_at = max(self._held_at_most, len(self) + self._held_at_most - most)
 
     def _let_go(self, group: Group) -> None:
         for track in list(group.tracks.values()):
@@ -565,7 +540,7 @@ class Grouping:
         del self._groups[group.number]
 
 
-def _quarter(where: Where) -> Cell:
+def _quarter(where: Where) -> tuple[int, int]:
     return (math.floor(where.x / QUARTER_M), math.floor(where.y / QUARTER_M))
 
 
@@ -578,20 +553,6 @@ def _keep(best: dict[int, Link], link: Link) -> None:
     number = link.other.group.number
     if number not in best or link.score > best[number].score:
         best[number] = link
-
-
-def _remember(tracks: dict[int, Track], track: Track, limit: int) -> None:
-    tracks[track.number] = track
-    if len(tracks) > limit:
-        del tracks[next(iter(tracks))]
-
-
-def _forget(index: dict[Cell, dict[int, Track]] | dict[str, dict[int, Track]], key: object, track: Track) -> None:
-    tracks = index.get(key)  # type: ignore[call-overload]
-    if tracks is not None:
-        tracks.pop(track.number, None)
-        if not tracks:
-            del index[key]  # type: ignore[arg-type]
 
 
 def _best(track: Track) -> float:
