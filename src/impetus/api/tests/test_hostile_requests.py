@@ -73,7 +73,7 @@ async def send(client: httpx.AsyncClient, case: Any) -> httpx.Response:
 @pytest.mark.parametrize(
     "count",
     [
-        pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
+        pytest.param(1, marks=pytest.mark.timeout(600)),
         pytest.param(40, marks=[pytest.mark.slow, pytest.mark.timeout(7_200)]),
     ],
 )
