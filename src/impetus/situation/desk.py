@@ -138,7 +138,7 @@ def take(desk: Desk, record: AlertRecord) -> None:
     if group is not None and record.incident is not None and group.incident != record.incident:
         grouping.join(id, record.incident)
     grouping.take(signal(record, desk.calibration), incident=record.incident)
-    if len(desk.seen) > 2 * len(grouping) + PAGE:
+    if len(desk.seen) > len(grouping) * 5 // 4 + PAGE:
         desk.seen = {id: moment for id, moment in desk.seen.items() if grouping.group_of(id) is not None}
     if len(desk.seen) > 4 * len(grouping) + 10_000:
         desk.seen = {id: updated for id, updated in desk.seen.items() if grouping.group_of(id) is not None}
