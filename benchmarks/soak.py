@@ -190,6 +190,16 @@ def growth(samples: Sequence[tuple[float, int]], warm_up_s: float) -> float:
     return 100 * (last / first - 1)
 
 
+def fifths(reached: Sequence[Reached]) -> Sequence[Sequence[float]]:
+    """Delays in ms of all clients by fifths of what reached each: whether it became slower as it went on."""
+    parts: list[list[float]] = [[] for _ in range(5)]
+    for one in reached:
+        count = len(one.delays_s)
+        for number, part in enumerate(parts):
+            part += [1e3 * delay for delay in one.delays_s[number * count // 5 : (number + 1) * count // 5]]
+    return [part or [0.0] for part in parts]
+
+
 def main() -> int:
     """Run for so many minutes and print what was lost, how memory grew, and how soon alerts were on the screens."""
     end_tidily()
@@ -232,7 +242,8 @@ def main() -> int:
         notes=[
             f"{options.minutes:g} minutes, of which {warm_up_s / 60:g} to warm up; {options.readings_per_s:,} "
             f"readings/s, {options.alerts_per_s:g} alerts/s, {options.clients} clients; {done.acknowledged:,} alerts.",
-            f"p50 {percentile(delays_ms, 50):.0f} ms, p99 {percentile(delays_ms, 99):.0f} ms",
+            f"p50 {percentile(delays_ms, 50):.0f} ms, p99 {percentile(delays_ms, 99):.0f} ms; p95 of each fifth of it "
+            f"{', '.join(f'{percentile(fifth, 95):.0f}' for fifth in fifths(done.reached))} ms",
             *(
                 f"{name}: {samples[-1][1] / 2**20:.0f} MiB, {growth(samples, warm_up_s):+.1f} %"
                 for name, samples in done.memory.items()
