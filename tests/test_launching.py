@@ -6,20 +6,17 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from impetus.launching import Child, CommandLauncher, ForkLauncher, Launcher
+from impetus.launching import Child, ForkLauncher
 from tests.installation import running_demo
-
-LAUNCHERS = [pytest.param(CommandLauncher, id="command"), pytest.param(ForkLauncher, id="fork")]
 
 
 async def launched(
-    launcher: Launcher, folder: Path, *arguments: str, environment: dict[str, str] | None = None
+    launcher: ForkLauncher, folder: Path, *arguments: str, environment: dict[str, str] | None = None
 ) -> tuple[Child, Path, int]:
     """The process, the file that it writes to, and the end of its pipe."""
     output = folder / f"{time.monotonic_ns()}.log"
@@ -34,9 +31,8 @@ async def launched(
     return child, output, read_end
 
 
-@pytest.mark.parametrize("create", LAUNCHERS)
-async def test_what_a_process_writes_and_how_it_ends_is_known(create: Callable[[], Launcher], tmp_path: Path) -> None:
-    launcher = create()
+async def test_what_a_process_writes_and_how_it_ends_is_known(tmp_path: Path) -> None:
+    launcher = ForkLauncher()
     child, output, pipe = await launched(launcher, tmp_path, "version")
     assert await child.wait() == 0 == child.returncode
     assert output.read_text().strip() == "0.1.0"
@@ -50,13 +46,10 @@ async def test_what_a_process_writes_and_how_it_ends_is_known(create: Callable[[
     os.close(pipe)
 
 
-@pytest.mark.parametrize("create", LAUNCHERS)
-async def test_a_process_has_its_own_environment_and_session_and_beats(
-    create: Callable[[], Launcher], tmp_path: Path
-) -> None:
-    """What is asked of it is as small a part as there is: a worker of a tool that waits for its database."""
+async def test_a_process_has_its_own_environment_and_session_and_beats(tmp_path: Path) -> None:
+    """What is asked of it is as small a part as there is: a connector that waits for its database."""
     absent = {"IMPETUS_HOME": str(tmp_path / "home"), "IMPETUS_STORE": "postgresql://nobody@127.0.0.1:1/nothing"}
-    child, output, pipe = await launched(create(), tmp_path, "connector", "mqtt", environment=absent)
+    child, output, pipe = await launched(ForkLauncher(), tmp_path, "connector", "mqtt", environment=absent)
     try:
         assert await asyncio.to_thread(os.read, pipe, 1) == b"."
         assert os.getsid(child.pid) == child.pid

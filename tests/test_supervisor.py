@@ -8,12 +8,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from impetus.launching import HEARTBEAT_VARIABLE, CommandLauncher
+from impetus.launching import HEARTBEAT_VARIABLE, Child
 from impetus.supervisor import Heartbeat, Part, Supervisor, describe_exit
 
 CHILD = """
@@ -40,6 +40,27 @@ while True:
         except OSError:
             sys.exit(0)
 """
+
+
+class CommandLauncher:
+    """Starts each process as a command: programs that behave as the tests want."""
+
+    def __init__(self, *command: str) -> None:
+        self._command = command
+
+    async def launch(
+        self, arguments: Sequence[str], environment: Mapping[str, str], *, output: int, heartbeat: int
+    ) -> Child:
+        return await asyncio.create_subprocess_exec(
+            *self._command,
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**environment, HEARTBEAT_VARIABLE: str(heartbeat)},
+            pass_fds=(heartbeat,),
+            start_new_session=True,
+        )
 
 
 def starts(folder: Path, behaviour: str) -> list[int]:
@@ -76,7 +97,7 @@ async def supervised(
         environment=dict(os.environ),
         logs=folder / "logs",
         report=report,
-        launcher=CommandLauncher((sys.executable, "-c", CHILD)),
+        launcher=CommandLauncher(sys.executable, "-c", CHILD),
         back_off_s=0.05,
         back_off_limit_s=0.1,
         stop_s=2.0,
@@ -154,7 +175,7 @@ async def test_a_command_that_does_not_exist_is_reported_and_tried_again(tmp_pat
         environment={},
         logs=tmp_path,
         report=report,
-        launcher=CommandLauncher((str(tmp_path / "absent"),)),
+        launcher=CommandLauncher(str(tmp_path / "absent")),
         back_off_s=0.01,
     )
     task = asyncio.create_task(supervisor.run())

@@ -1,6 +1,6 @@
-"""How the process of a part comes about: by a command, or forked from one that has imported the program already.
+"""How the process of a part comes about: it is forked from one that has imported the program already.
 
-Most of a part's start is imports. The second way has them behind it (`multiprocessing`'s fork server), so that a part
+Most of a part's start is imports. Such a process has them behind it (`multiprocessing`'s fork server), so that a part
 that died is back at once even where the processors are busy, and all parts share the memory of what is imported.
 """
 
@@ -17,15 +17,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Protocol
 
-import structlog
-
 HEARTBEAT_VARIABLE = "IMPETUS_HEARTBEAT_FD"
 STATUS_LIMIT_S = 5.0
 """An ended process's exit status is known after so long, or never."""
 STATUS_UNKNOWN = 255
 """As `multiprocessing` has it."""
-
-log = structlog.get_logger("launching")
 
 
 class Child(Protocol):
@@ -60,28 +56,6 @@ class Launcher(Protocol):
         It writes to the file descriptor `output` and finds `heartbeat` in its environment (`HEARTBEAT_VARIABLE`); both
         stay the caller's to close. Raises OSError if it cannot be started.
         """
-
-
-class CommandLauncher:
-    """Starts each process as a command."""
-
-    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "impetus.cli")) -> None:
-        self._command = tuple(command)
-
-    async def launch(
-        self, arguments: Sequence[str], environment: Mapping[str, str], *, output: int, heartbeat: int
-    ) -> Child:
-        """See `Launcher`."""
-        return await asyncio.create_subprocess_exec(
-            *self._command,
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env={**environment, HEARTBEAT_VARIABLE: str(heartbeat)},
-            pass_fds=(heartbeat,),
-            start_new_session=True,
-        )
 
 
 class ForkLauncher:
