@@ -271,7 +271,8 @@ def main() -> int:
             *outcome.problems[:20],
         ],
     )
-    return 1 if outcome.problems or any(each.untold for each in survived) else 0
+    too_few = len(survived) < arguments.faults
+    return 1 if too_few or outcome.problems or any(each.untold for each in survived) else 0
 
 
 def _copy_logs(there: World, folder: Path) -> None:

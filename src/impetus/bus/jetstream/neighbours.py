@@ -31,7 +31,10 @@ def is_gone(name: str) -> bool:
     words = name.split(".")
     if len(words) != 4 or not words[0] or words[0] != _machine() or not words[1].isdecimal():
         return False
-    return _started(int(words[1])) != words[2]
+    process = int(words[1])
+    started = _started(process)
+    # A process of another user may be hidden, yet lives.
+    return started != words[2] if started else not _exists(process)
 
 
 @cache
@@ -44,9 +47,19 @@ def _machine() -> str:
 
 
 def _started(process: int) -> str:
-    """When a process started, in ticks since the machine did (proc(5), `/proc/PID/stat`); empty if there is none."""
+    """When a process started, in ticks since the machine did (proc(5), `/proc/PID/stat`); empty if that is not told."""
     try:
         state, *rest = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):
         return ""
-    return "" if state in "ZX" else rest[18]
+    return "ended" if state in "ZX" else rest[18]
+
+
+def _exists(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
